@@ -1,0 +1,105 @@
+import { type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  QuotaFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "#gen/google/rpc/error_details_pb.js";
+
+/** Domain of every ErrorInfo that Runlane sends. */
+export const errorDomain = "runlane.dev";
+
+/**
+ * The catalogue: every reason that a call may fail for, with its gRPC code. Reasons are stable; messages are for people and may change.
+ * docs/errors.md explains each.
+ */
+export const reasons = {
+  /** No `authorization: Bearer <secret key>` came with the call. */
+  MISSING_KEY: Code.Unauthenticated,
+  /** The key is not one of this server's. */
+  INVALID_KEY: Code.Unauthenticated,
+  /** A field breaks its rules; BadRequest says which. */
+  INVALID_FIELD: Code.InvalidArgument,
+  /** The bytes are not the message that the method takes. */
+  MALFORMED_FRAME: Code.InvalidArgument,
+  /** A payload says it is JSON and is not. */
+  PAYLOAD_NOT_JSON: Code.InvalidArgument,
+  /** A payload or output has more than 128 KiB. */
+  PAYLOAD_TOO_LARGE: Code.ResourceExhausted,
+  /** No run has this id. */
+  RUN_NOT_FOUND: Code.NotFound,
+  /** The run is in a final state. */
+  RUN_FINISHED: Code.FailedPrecondition,
+  /** The token names an attempt that is over, or was never given out. */
+  STALE_ATTEMPT: Code.Aborted,
+  /** A newer life of the same worker has taken over. */
+  SESSION_SUPERSEDED: Code.Aborted,
+  /** The attempt waits for nothing. */
+  NO_OPEN_WAIT: Code.FailedPrecondition,
+  /** This server does not own the partition (any more). */
+  NOT_OWNER: Code.FailedPrecondition,
+  /** Nobody serves the address. */
+  NO_SERVER: Code.Unavailable,
+  /** Nobody owns the partition at present. */
+  NO_OWNER: Code.Unavailable,
+  /** The log cannot be reached: NATS is away. */
+  LOG_UNAVAILABLE: Code.Unavailable,
+  /** The log's store is full. */
+  LOG_FULL: Code.ResourceExhausted,
+  /** Too much is uncommitted. */
+  OVERLOADED: Code.Unavailable,
+  /** The server is stopping. */
+  DRAINING: Code.Unavailable,
+  /** The call took longer than its deadline. */
+  DEADLINE_EXCEEDED: Code.DeadlineExceeded,
+  /** The method does not exist. */
+  UNIMPLEMENTED: Code.Unimplemented,
+  /** A defect of the server; its log has the details under the given id. */
+  INTERNAL: Code.Internal,
+} as const satisfies Record<string, Code>;
+
+/** A stable reason from the catalogue. */
+export type Reason = keyof typeof reasons;
+
+/** What an error says besides its reason and message. */
+export interface ErrorContext {
+  /** Dynamic values that the message shows; part of ErrorInfo. */
+  metadata?: Record<string, string>;
+  /** Fields that break their rules, as paths: `items[3].task_id`. */
+  violations?: { field: string; description: string; reason?: string }[];
+  /** When to try again, in milliseconds. Default 200 for UNAVAILABLE, none otherwise. */
+  retryDelayMs?: number;
+  /** The thing that is missing or in the wrong state. */
+  resource?: { type: string; name: string };
+  /** What went wrong underneath; logged, never sent. */
+  cause?: unknown;
+}
+
+/** Makes the error of a refused call, with the google.rpc details that belong to its code. */
+export function refusal(reason: Reason, message: string, context: ErrorContext = {}): ConnectError {
+  const code = reasons[reason];
+  const details: { desc: DescMessage; value: MessageInitShape<DescMessage> }[] = [];
+  const add = <D extends DescMessage>(desc: D, value: MessageInitShape<D>) => details.push({ desc, value: value as never });
+  add(ErrorInfoSchema, { reason, domain: errorDomain, metadata: context.metadata ?? {} });
+  if (context.violations) {
+    add(BadRequestSchema, { fieldViolations: context.violations.map((v) => ({ field: v.field, description: v.description, reason: v.reason ?? "" })) });
+  }
+  const retryDelayMs = context.retryDelayMs ?? (code === Code.Unavailable ? 200 : undefined);
+  if (retryDelayMs !== undefined) add(RetryInfoSchema, { retryDelay: durationFromMs(retryDelayMs) });
+  const subject = context.resource ? `${context.resource.type}/${context.resource.name}` : "";
+  if (code === Code.NotFound) add(ResourceInfoSchema, { resourceType: context.resource?.type ?? "", resourceName: context.resource?.name ?? "", description: message });
+  if (code === Code.FailedPrecondition) add(PreconditionFailureSchema, { violations: [{ type: reason, subject, description: message }] });
+  if (code === Code.ResourceExhausted) add(QuotaFailureSchema, { violations: [{ subject, description: message }] });
+  return new ConnectError(message, code, undefined, details as never, context.cause);
+}
+
+/** The stable reason of an error that this server, or another of its services, made; undefined for a stranger's. */
+export function reasonOf(error: unknown): Reason | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
+  const info = error.findDetails(ErrorInfoSchema).find((detail) => detail.domain === errorDomain);
+  return info && info.reason in reasons ? (info.reason as Reason) : undefined;
+}
