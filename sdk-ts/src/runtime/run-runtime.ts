@@ -1,0 +1,35 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { TaskRunContext } from "./task-run-context.js";
+
+/**
+ * What code inside a run can ask of the worker that executes it. Present only inside `run`; many attempts share a process, so it hangs on the asynchronous context, never
+ * on a global variable.
+ */
+export interface RunRuntime {
+  readonly ctx: TaskRunContext;
+  readonly signal: AbortSignal;
+  /** Triggers runs as children of this one. One outcome for each item; more than 500 items, or 512 KiB, are split by the runtime. */
+  trigger(items: TriggerItem[]): Promise<TriggerOutcome[]>;
+  /**
+   * Triggers runs as children of this one and waits for all of them, holding no slot meanwhile. `results` has one entry for each item, undefined where the outcome is an
+   * error. Several may be under way at once.
+   */
+  triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }>;
+  /** Takes a line that the run's `logger` wrote. `level` is one of debug, log, info, warn, error. */
+  log(level: string, message: string, properties: Record<string, unknown> | undefined): void;
+}
+
+const key = Symbol.for("runlane.run-runtime.v1");
+
+/** The asynchronous context that carries the runtime; one for all copies of the SDK in this process. */
+export function runRuntimeStorage(): AsyncLocalStorage<RunRuntime> {
+  const holder = globalThis as { [key]?: AsyncLocalStorage<RunRuntime> };
+  holder[key] ??= new AsyncLocalStorage<RunRuntime>();
+  return holder[key];
+}
+
+/** The runtime of the run that calls, or undefined outside a run. */
+export function currentRunRuntime(): RunRuntime | undefined {
+  return runRuntimeStorage().getStore();
+}

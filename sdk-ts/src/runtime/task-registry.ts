@@ -1,0 +1,36 @@
+import type { RetryOptions } from "../task/retry-options.js";
+import type { TaskRunContext } from "./task-run-context.js";
+
+/**
+ * A task as a worker sees it: what `task()` was given, with types erased.
+ *
+ * Tasks register when their module loads, exported or not (Trigger.dev calls these hidden tasks).
+ */
+export interface RegisteredTask {
+  readonly id: string;
+  readonly description?: string | undefined;
+  /** The user's function. */
+  readonly run: (payload: unknown, params: { ctx: TaskRunContext; signal: AbortSignal }) => Promise<unknown> | unknown;
+  /** As given; undefined lets the config's default apply. */
+  readonly retry?: RetryOptions | undefined;
+  readonly queue?: { readonly name?: string | undefined; readonly concurrencyLimit?: number | undefined } | undefined;
+  /** Preset of a machine; such a task always has a process of its own. */
+  readonly machine?: string | undefined;
+}
+
+/**
+ * Registered tasks of this process, in order of registration. Lives behind `Symbol.for` because several copies of the SDK may be loaded in one process (an alias, a
+ * nested dependency) and must see the same tasks.
+ */
+export interface TaskRegistry {
+  readonly tasks: RegisteredTask[];
+}
+
+const key = Symbol.for("runlane.task-registry.v1");
+
+/** The registry of this process. */
+export function taskRegistry(): TaskRegistry {
+  const holder = globalThis as { [key]?: TaskRegistry };
+  holder[key] ??= { tasks: [] };
+  return holder[key];
+}
