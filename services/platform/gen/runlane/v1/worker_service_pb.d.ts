@@ -386,11 +386,18 @@ export declare type TriggerAndWaitCommand = Message<"runlane.v1.TriggerAndWaitCo
 export declare const TriggerAndWaitCommandSchema: GenMessage<TriggerAndWaitCommand>;
 
 /**
- * Goes back to waiting. Refused with FAILED_PRECONDITION and reason NO_OPEN_WAIT if no wait of the attempt is open.
+ * Goes back to waiting. Refused with FAILED_PRECONDITION and reason NO_OPEN_WAIT if no wait of the attempt is open, or one of those named has ended: its Resume is on
+ * its way, and the run goes on executing.
  *
  * @generated from message runlane.v1.ContinueWaitingCommand
  */
 export declare type ContinueWaitingCommand = Message<"runlane.v1.ContinueWaitingCommand"> & {
+  /**
+   * The waits that the code has begun and not yet been answered.
+   *
+   * @generated from field: repeated uint32 open_waits = 1;
+   */
+  openWaits: number[];
 };
 
 /**

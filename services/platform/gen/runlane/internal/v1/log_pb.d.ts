@@ -5,7 +5,6 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
-import type { Status } from "../../../google/rpc/status_pb.js";
 import type { TaskDeclaration } from "../../v1/worker_service_pb.js";
 
 /**
@@ -434,9 +433,9 @@ export declare type RefusedItem = Message<"runlane.internal.v1.RefusedItem"> & {
   /**
    * Why.
    *
-   * @generated from field: google.rpc.Status error = 2;
+   * @generated from field: runlane.internal.v1.Refusal refusal = 2;
    */
-  error?: Status | undefined;
+  refusal?: Refusal | undefined;
 };
 
 /**
@@ -444,6 +443,33 @@ export declare type RefusedItem = Message<"runlane.internal.v1.RefusedItem"> & {
  * Use `create(RefusedItemSchema)` to create a new message.
  */
 export declare const RefusedItemSchema: GenMessage<RefusedItem>;
+
+/**
+ * Why something was refused.
+ *
+ * @generated from message runlane.internal.v1.Refusal
+ */
+export declare type Refusal = Message<"runlane.internal.v1.Refusal"> & {
+  /**
+   * Stable reason, from the catalogue of errors.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.Refusal.
+ * Use `create(RefusalSchema)` to create a new message.
+ */
+export declare const RefusalSchema: GenMessage<Refusal>;
 
 /**
  * A build was seen for the first time.
@@ -899,11 +925,11 @@ export declare type CommandAnswered = Message<"runlane.internal.v1.CommandAnswer
   commandId: number;
 
   /**
-   * Why it was refused.
+   * Why it was refused; unset if it was not.
    *
-   * @generated from field: google.rpc.Status error = 3;
+   * @generated from field: runlane.internal.v1.Refusal refusal = 3;
    */
-  error?: Status | undefined;
+  refusal?: Refusal | undefined;
 };
 
 /**
