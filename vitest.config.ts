@@ -1,0 +1,29 @@
+import { defineConfig } from "vitest/config";
+
+// Unit and property tests run on the sources; whole-system tests run what `npm run build` made, as users get it, one file after the other: they start
+// servers and judge times, and this must also hold on a machine with two cores.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve: { conditions: ["@runlane/source"] },
+        ssr: { resolve: { conditions: ["@runlane/source"] } },
+        test: {
+          name: "unit",
+          include: ["{sdk-ts,bench,services/*}/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          testTimeout: 20_000,
+          hookTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: ["test/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
