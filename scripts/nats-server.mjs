@@ -193,7 +193,7 @@ function run(command, args, { env = process.env, limitMs }) {
     const keep = (chunk) => (output = (output + chunk).slice(-20_000));
     child.stdout.setEncoding("utf8").on("data", keep);
     child.stderr.setEncoding("utf8").on("data", keep);
-    child.on("error", (error) => {
+    child.on("error", (/** @type {NodeJS.ErrnoException} */ error) => {
       const missing = error.code === "ENOENT";
       resolve({ output, missing, error: missing ? `${command} is not installed` : error.message });
     });

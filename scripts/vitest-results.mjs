@@ -1,0 +1,45 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { command } from "./command.mjs";
+import { root } from "./repository.mjs";
+
+/**
+ * Runs one project of vitest.config.ts and counts each of its tests.
+ *
+ * @param {import("./tally.mjs").Tally} tally counts them
+ * @param {string} project name of the project
+ * @param {Record<string, string>} env added to the environment of the tests
+ */
+export async function runVitest(tally, project, env) {
+  const folder = await mkdtemp(join(tmpdir(), "runlane-vitest-"));
+  try {
+    const report = join(folder, "report.json");
+    const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const { code } = await command("vitest", args, { show: true, env });
+    const failed = count(tally, JSON.parse(await readFile(report, "utf8")));
+    if (code !== 0 && failed === 0) tally.fail(`vitest ended with exit code ${code}, though no test failed; its message is above`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function count(tally, report) {
+  let failed = 0;
+  const fail = (name) => {
+    failed++;
+    tally.fail(name);
+  };
+  for (const file of report.testResults) {
+    const name = relative(root, file.name);
+    // A file that does not load has no tests, only a message.
+    if (file.status === "failed" && file.assertionResults.every((test) => test.status === "passed"))
+      fail(`${name}: ${file.message || "failed outside its tests"}`);
+    for (const test of file.assertionResults) {
+      if (test.status === "passed") tally.pass();
+      else if (test.status === "failed") fail(`${name}: ${test.fullName}`);
+      else tally.skip(`${name}: ${test.fullName}`);
+    }
+  }
+  return failed;
+}
