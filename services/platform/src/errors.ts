@@ -1,6 +1,8 @@
-import { type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { randomUUID } from "node:crypto";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Logger } from "pino";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -26,6 +28,8 @@ export const reasons = {
   INVALID_FIELD: Code.InvalidArgument,
   /** The bytes are not the message that the method takes. */
   MALFORMED_FRAME: Code.InvalidArgument,
+  /** A message has more than 4 MiB. */
+  FRAME_TOO_LARGE: Code.ResourceExhausted,
   /** A payload says it is JSON and is not. */
   PAYLOAD_NOT_JSON: Code.InvalidArgument,
   /** A payload or output has more than 128 KiB. */
@@ -91,7 +95,8 @@ export function refusal(reason: Reason, message: string, context: ErrorContext =
   const retryDelayMs = context.retryDelayMs ?? (code === Code.Unavailable ? 200 : undefined);
   if (retryDelayMs !== undefined) add(RetryInfoSchema, { retryDelay: durationFromMs(retryDelayMs) });
   const subject = context.resource ? `${context.resource.type}/${context.resource.name}` : "";
-  if (code === Code.NotFound) add(ResourceInfoSchema, { resourceType: context.resource?.type ?? "", resourceName: context.resource?.name ?? "", description: message });
+  if (code === Code.NotFound)
+    add(ResourceInfoSchema, { resourceType: context.resource?.type ?? "", resourceName: context.resource?.name ?? "", description: message });
   if (code === Code.FailedPrecondition) add(PreconditionFailureSchema, { violations: [{ type: reason, subject, description: message }] });
   if (code === Code.ResourceExhausted) add(QuotaFailureSchema, { violations: [{ subject, description: message }] });
   return new ConnectError(message, code, undefined, details as never, context.cause);
@@ -102,4 +107,24 @@ export function reasonOf(error: unknown): Reason | undefined {
   if (!(error instanceof ConnectError)) return undefined;
   const info = error.findDetails(ErrorInfoSchema).find((detail) => detail.domain === errorDomain);
   return info && info.reason in reasons ? (info.reason as Reason) : undefined;
+}
+
+/**
+ * What a caller hears of an error: a ConnectError as it is; CANCELED for an abort; anything else is a defect, of which the caller hears an id (`error_id` in
+ * the metadata of ErrorInfo) and the log the rest.
+ *
+ * @param where What failed, for the log.
+ */
+export function refusalOf(error: unknown, logger: Logger, where: string): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (isAbort(error)) return new ConnectError("the call was cancelled", Code.Canceled);
+  const errorId = randomUUID();
+  logger.error({ err: error, errorId }, `${where} failed`);
+  return refusal("INTERNAL", `internal error ${errorId}`, { metadata: { error_id: errorId } });
+}
+
+/** Whether an error says only that its work was no longer wanted. */
+export function isAbort(error: unknown): boolean {
+  if (error instanceof ConnectError) return error.code === Code.Canceled || error.code === Code.DeadlineExceeded;
+  return error instanceof Error && error.name === "AbortError";
 }

@@ -1,4 +1,10 @@
+export { type Authenticate, type Principal, principalKey, principalOf } from "./auth/principal.js";
+export { formatListenAddress, type ListenAddress, localUrl, parseListenAddress } from "./config/listen-address.js";
 export * from "./errors.js";
+export { type BidiHandler, type BidiListener, type BidiStream, bidi, rawBidi } from "./grpc/bidi-stream.js";
+export { type GrpcServer, type GrpcServerOptions, PortTaken, startGrpcServer } from "./grpc/grpc-server.js";
+export { type GrpcService, grpcService } from "./grpc/grpc-service.js";
 export * from "./log/log.js";
+export { errorOf, statusOf } from "./status.js";
 export * from "./transport/internal-transport.js";
 export * from "./transport/owner-directory.js";

@@ -1,0 +1,57 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { status as grpcCode, Metadata, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
+import { StatusSchema } from "#gen/google/rpc/status_pb.js";
+import { refusal } from "../errors.js";
+import { statusOf } from "../status.js";
+
+/** The status that ends a call, as grpc-js has it. */
+export type GrpcStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
+
+// gRPC's C core, which Python, Ruby, C# and PHP use, refuses metadata above 8 KiB in total by default. The message goes out twice (grpc-message, percent-encoded, and in
+// the details) and the details as base64.
+const maxMessageLength = 1024;
+const maxDetailsBytes = 4096;
+
+/** The status of a call that ended well. */
+export function okStatus(trailer: Metadata | undefined): GrpcStatus {
+  return { code: grpcCode.OK, details: "OK", metadata: trailer ?? null };
+}
+
+/** The status of a call that failed: code, message, and `grpc-status-details-bin` with the details, cut to what every gRPC client accepts. */
+export function errorStatus(error: ConnectError, trailer: Metadata = new Metadata()): GrpcStatus {
+  const status = statusOf(error);
+  status.message = wellFormed(status.message);
+  let bytes = toBinary(StatusSchema, status);
+  while (bytes.length > maxDetailsBytes && status.details.length > 1) {
+    status.details.pop();
+    bytes = toBinary(StatusSchema, status);
+  }
+  if (status.details.length > 0 && bytes.length <= maxDetailsBytes) {
+    trailer.set("grpc-status-details-bin", Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+  // Connect's codes are gRPC's.
+  return { code: error.code as number, details: status.message, metadata: trailer };
+}
+
+/** The error behind a status that grpc-js itself ends a call with: what it says about the client's bytes and deadline, under our reasons. */
+export function errorOfGrpc(status: GrpcStatus): ConnectError {
+  switch (status.code) {
+    case grpcCode.RESOURCE_EXHAUSTED:
+      return refusal("FRAME_TOO_LARGE", status.details);
+    case grpcCode.DEADLINE_EXCEEDED:
+      return refusal("DEADLINE_EXCEEDED", "the call took longer than its deadline");
+    case grpcCode.UNIMPLEMENTED:
+      return refusal("UNIMPLEMENTED", status.details);
+    default:
+      // INTERNAL, of which grpc-js 1.14 knows three cases: the connection broke under a write; a time-out that is no number; bytes that do not decompress.
+      if (status.details === "Internal server error") return new ConnectError("the client went away", Code.Canceled);
+      return refusal("MALFORMED_FRAME", status.details);
+  }
+}
+
+/** grpc-js passes messages through encodeURI, which throws at half a surrogate pair. */
+function wellFormed(message: string): string {
+  const short = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
+  return Buffer.from(short, "utf8").toString("utf8");
+}
