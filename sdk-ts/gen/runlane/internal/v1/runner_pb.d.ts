@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Assignment, AttemptCommand, AttemptResult, CommandOutcome, Resume } from "../../v1/worker_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/runner.proto.
@@ -11,11 +12,47 @@ import type { Message } from "@bufbuild/protobuf";
 export declare const file_runlane_internal_v1_runner: GenFile;
 
 /**
- * A frame on the pipe from a worker's supervisor to a runner process.
+ * A frame on the pipe from a worker's supervisor to a runner process. On the pipe a frame is its length in bytes (four bytes, big endian) and then the
+ * encoded message; all that one turn of the event loop produced is one frame. The messages of the public protocol pass through unchanged, so that the supervisor
+ * need not convert them.
  *
  * @generated from message runlane.internal.v1.RunnerRequest
  */
 export declare type RunnerRequest = Message<"runlane.internal.v1.RunnerRequest"> & {
+  /**
+   * What the server said of the session. Comes before the first assignment, and again when it changes.
+   *
+   * @generated from field: runlane.internal.v1.RunnerSession session = 1;
+   */
+  session?: RunnerSession | undefined;
+
+  /**
+   * Attempts to start.
+   *
+   * @generated from field: repeated runlane.v1.Assignment assignments = 2;
+   */
+  assignments: Assignment[];
+
+  /**
+   * Answers to commands.
+   *
+   * @generated from field: repeated runlane.v1.CommandOutcome command_outcomes = 3;
+   */
+  commandOutcomes: CommandOutcome[];
+
+  /**
+   * Waits that ended.
+   *
+   * @generated from field: repeated runlane.v1.Resume resumes = 4;
+   */
+  resumes: Resume[];
+
+  /**
+   * Attempts to stop.
+   *
+   * @generated from field: repeated runlane.internal.v1.AbortAttempt aborts = 5;
+   */
+  aborts: AbortAttempt[];
 };
 
 /**
@@ -25,11 +62,99 @@ export declare type RunnerRequest = Message<"runlane.internal.v1.RunnerRequest">
 export declare const RunnerRequestSchema: GenMessage<RunnerRequest>;
 
 /**
+ * What attempts are told of the session that they belong to.
+ *
+ * @generated from message runlane.internal.v1.RunnerSession
+ */
+export declare type RunnerSession = Message<"runlane.internal.v1.RunnerSession"> & {
+  /**
+   * Version number of the build, for instance "20261123.1".
+   *
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * Environment, for instance "dev".
+   *
+   * @generated from field: string environment = 2;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunnerSession.
+ * Use `create(RunnerSessionSchema)` to create a new message.
+ */
+export declare const RunnerSessionSchema: GenMessage<RunnerSession>;
+
+/**
+ * Stops an attempt: its signal is aborted, and what it waits for is rejected. The runner answers by `ended` once its code has ended, and reports no result.
+ *
+ * @generated from message runlane.internal.v1.AbortAttempt
+ */
+export declare type AbortAttempt = Message<"runlane.internal.v1.AbortAttempt"> & {
+  /**
+   * The attempt.
+   *
+   * @generated from field: bytes token = 1;
+   */
+  token: Uint8Array;
+
+  /**
+   * Why; becomes the reason of the signal.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.AbortAttempt.
+ * Use `create(AbortAttemptSchema)` to create a new message.
+ */
+export declare const AbortAttemptSchema: GenMessage<AbortAttempt>;
+
+/**
  * A frame on the pipe from a runner process to its supervisor.
  *
  * @generated from message runlane.internal.v1.RunnerResponse
  */
 export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse"> & {
+  /**
+   * The task files are loaded. Assignments may come before.
+   *
+   * @generated from field: bool ready = 1;
+   */
+  ready: boolean;
+
+  /**
+   * What running code asks of the server.
+   *
+   * @generated from field: repeated runlane.v1.AttemptCommand commands = 2;
+   */
+  commands: AttemptCommand[];
+
+  /**
+   * What attempts came to.
+   *
+   * @generated from field: repeated runlane.v1.AttemptResult results = 3;
+   */
+  results: AttemptResult[];
+
+  /**
+   * Tokens of aborted attempts whose code has ended.
+   *
+   * @generated from field: repeated bytes ended = 4;
+   */
+  ended: Uint8Array[];
+
+  /**
+   * Tokens of attempts in `results` whose code may still run: an uncaught error, or process.exit, ended them from outside.
+   *
+   * @generated from field: repeated bytes abandoned = 5;
+   */
+  abandoned: Uint8Array[];
 };
 
 /**

@@ -3,12 +3,13 @@
 /* eslint-disable */
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_runlane_v1_worker_service } from "../../v1/worker_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/runner.proto.
  */
 export const file_runlane_internal_v1_runner = /*@__PURE__*/
-  fileDesc("CiBydW5sYW5lL2ludGVybmFsL3YxL3J1bm5lci5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSIPCg1SdW5uZXJSZXF1ZXN0IhAKDlJ1bm5lclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiBydW5sYW5lL2ludGVybmFsL3YxL3J1bm5lci5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSL/AQoNUnVubmVyUmVxdWVzdBIzCgdzZXNzaW9uGAEgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5SdW5uZXJTZXNzaW9uEisKC2Fzc2lnbm1lbnRzGAIgAygLMhYucnVubGFuZS52MS5Bc3NpZ25tZW50EjQKEGNvbW1hbmRfb3V0Y29tZXMYAyADKAsyGi5ydW5sYW5lLnYxLkNvbW1hbmRPdXRjb21lEiMKB3Jlc3VtZXMYBCADKAsyEi5ydW5sYW5lLnYxLlJlc3VtZRIxCgZhYm9ydHMYBSADKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLkFib3J0QXR0ZW1wdCI1Cg1SdW5uZXJTZXNzaW9uEg8KB3ZlcnNpb24YASABKAkSEwoLZW52aXJvbm1lbnQYAiABKAkiLQoMQWJvcnRBdHRlbXB0Eg0KBXRva2VuGAEgASgMEg4KBnJlYXNvbhgCIAEoCSKbAQoOUnVubmVyUmVzcG9uc2USDQoFcmVhZHkYASABKAgSLAoIY29tbWFuZHMYAiADKAsyGi5ydW5sYW5lLnYxLkF0dGVtcHRDb21tYW5kEioKB3Jlc3VsdHMYAyADKAsyGS5ydW5sYW5lLnYxLkF0dGVtcHRSZXN1bHQSDQoFZW5kZWQYBCADKAwSEQoJYWJhbmRvbmVkGAUgAygMYgZwcm90bzM", [file_runlane_v1_worker_service]);
 
 /**
  * Describes the message runlane.internal.v1.RunnerRequest.
@@ -18,9 +19,23 @@ export const RunnerRequestSchema = /*@__PURE__*/
   messageDesc(file_runlane_internal_v1_runner, 0);
 
 /**
+ * Describes the message runlane.internal.v1.RunnerSession.
+ * Use `create(RunnerSessionSchema)` to create a new message.
+ */
+export const RunnerSessionSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_runner, 1);
+
+/**
+ * Describes the message runlane.internal.v1.AbortAttempt.
+ * Use `create(AbortAttemptSchema)` to create a new message.
+ */
+export const AbortAttemptSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_runner, 2);
+
+/**
  * Describes the message runlane.internal.v1.RunnerResponse.
  * Use `create(RunnerResponseSchema)` to create a new message.
  */
 export const RunnerResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_runner, 1);
+  messageDesc(file_runlane_internal_v1_runner, 3);
 
