@@ -13,12 +13,17 @@ import { root, scriptEnvironment } from "./repository.mjs";
 export function command(program, args, { show = false, env = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: root, env: scriptEnvironment(env), stdio: show ? ["ignore", "inherit", "inherit"] : ["ignore", "pipe", "pipe"] });
+    const end = () => child.kill();
+    process.once("exit", end);
     let output = "";
     const keep = (chunk) => (output += chunk);
     child.stdout?.setEncoding("utf8").on("data", keep);
     child.stderr?.setEncoding("utf8").on("data", keep);
     child.on("error", (error) => resolve({ code: 1, output: `${program} could not be started: ${error.message}` }));
-    child.on("close", (code, signal) => resolve({ code: code ?? 1, output: signal ? `${output}${program} was ended by ${signal}\n` : output }));
+    child.on("close", (code, signal) => {
+      process.off("exit", end);
+      resolve({ code: code ?? 1, output: signal ? `${output}${program} was ended by ${signal}\n` : output });
+    });
   });
 }
 

@@ -1,0 +1,6 @@
+import { defineConfig } from "@runlane/sdk";
+
+export default defineConfig({
+  project: "examples",
+  dirs: ["./trigger"],
+});
