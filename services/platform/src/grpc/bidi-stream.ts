@@ -42,8 +42,10 @@ export interface BidiListener<I> {
   onDrain?(): void;
 
   /**
-   * The stream is over; called exactly once, last. Without an error if the handler ended it, and all was handed to the connection; else with CANCELED (the client
-   * went away), DEADLINE_EXCEEDED, UNAVAILABLE (this server stops) or INVALID_ARGUMENT (a malformed message).
+   * The stream is over; called exactly once, last. Without an error if the handler ended it; else with CANCELED (the client went away), DEADLINE_EXCEEDED,
+   * UNAVAILABLE (this server stops), INVALID_ARGUMENT (a malformed message), or what `onMessage` threw.
+   *
+   * A client that goes away may be heard of by `onEnd` first: clients on Node end their side before they reset a stream.
    */
   onClose?(error?: ConnectError): void;
 }

@@ -165,6 +165,13 @@ export class GrpcCall implements BidiStream<unknown> {
   }
 
   #halfClose(): void {
+    // A client that resets its stream looks at first like one that has said all: Node ends the stream, then closes it. grpc-js looks whether it is closed
+    // whenever it is asked for something, and then calls onCancel before this next tick.
+    this.#call.startRead();
+    process.nextTick(() => this.#end());
+  }
+
+  #end(): void {
     if (!this.open) return;
     try {
       if (this.#listener?.onEnd) this.#listener.onEnd();
