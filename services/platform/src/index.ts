@@ -5,6 +5,8 @@ export { type BidiHandler, type BidiListener, type BidiStream, bidi, rawBidi } f
 export { type GrpcServer, type GrpcServerOptions, PortTaken, startGrpcServer } from "./grpc/grpc-server.js";
 export { type GrpcService, grpcService } from "./grpc/grpc-service.js";
 export * from "./log/log.js";
+export * from "./nats/connection.js";
+export * from "./nats/embedded-server.js";
 export { errorOf, statusOf } from "./status.js";
 export * from "./transport/internal-transport.js";
 export * from "./transport/owner-directory.js";
