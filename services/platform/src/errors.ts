@@ -54,6 +54,8 @@ export const reasons = {
   LOG_UNAVAILABLE: Code.Unavailable,
   /** The log's store is full. */
   LOG_FULL: Code.ResourceExhausted,
+  /** The queue holds as many runs as it may. */
+  QUEUE_FULL: Code.ResourceExhausted,
   /** Too much is uncommitted. */
   OVERLOADED: Code.Unavailable,
   /** The server is stopping. */

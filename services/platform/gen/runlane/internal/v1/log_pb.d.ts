@@ -822,6 +822,13 @@ export declare type RunResumed = Message<"runlane.internal.v1.RunResumed"> & {
    * @generated from field: uint64 run = 1;
    */
   run: bigint;
+
+  /**
+   * The waits that ended, and whose results its worker gets.
+   *
+   * @generated from field: repeated uint32 wait_ids = 2;
+   */
+  waitIds: number[];
 };
 
 /**

@@ -1,0 +1,285 @@
+import { create } from "@bufbuild/protobuf";
+import type {
+  AttemptFailed,
+  AttemptSucceeded,
+  Event,
+  RunAssigned,
+  RunsCreated,
+  SessionOpened,
+  TasksDeclared,
+  WaitBegan,
+} from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
+import { type Environment, queueNameOf, type TaskRecord } from "./environment.js";
+import type { CommandAnswer, CreatedRuns, RunRecord } from "./run-record.js";
+import { assign, conclude, delay, endAttempt, enqueue, markDelivered, moveQueued, queueOf, rearm, retire, setPhase } from "./transitions.js";
+
+/** Attempts in total of a task that does not say. */
+export const defaultMaxAttempts = 3;
+
+/** What an event's batch says of it. */
+export interface EventContext {
+  /** Time of the batch. */
+  readonly now: number;
+  /** Epoch of the owner that wrote it. */
+  readonly epoch: bigint;
+}
+
+/** An event that does not follow from the log before it: the log is damaged, or this code is older than its writer. */
+export class UnexpectedEvent extends Error {
+  override readonly name = "UnexpectedEvent";
+}
+
+/** Changes the state as an event says, in place. The only place where durable state changes. */
+export function apply(durable: Durable, { event }: Event, context: EventContext): void {
+  durable.now = Math.max(durable.now, context.now);
+  switch (event.case) {
+    case "environmentCreated": {
+      const { name, tag } = event.value;
+      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: new Map() });
+      return;
+    }
+    case "runsCreated":
+      return createRuns(durable, event.value);
+    case "versionCreated":
+      environmentOf(durable, event.value.environment).versions.set(event.value.buildId, event.value.version);
+      return;
+    case "tasksDeclared":
+      return declareTasks(durable, event.value);
+    case "sessionOpened":
+      return openSession(durable, event.value);
+    case "sessionEnded":
+      return endSession(durable, Number(event.value.session));
+    case "runAssigned":
+      return assignRun(durable, event.value, context);
+    case "runsAccepted":
+      for (const number of event.value.runs) setPhase(durable, runOf(durable, number), "executing");
+      return;
+    case "runReturned":
+      return returnRun(durable, runOf(durable, event.value.run));
+    case "attemptSucceeded":
+      return succeed(durable, event.value);
+    case "attemptFailed":
+      return fail(durable, event.value);
+    case "retryDue": {
+      const run = runOf(durable, event.value.run);
+      run.retryAtMs = 0;
+      return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
+    }
+    case "waitBegan":
+      return beginWait(durable, event.value);
+    case "runResumed": {
+      const run = runOf(durable, event.value.run);
+      setPhase(durable, run, "executing");
+      return markDelivered(durable, run, event.value.waitIds);
+    }
+    case "waitContinued": {
+      const run = runOf(durable, event.value.run);
+      setPhase(durable, run, "waiting");
+      return noteCommand(run, event.value.commandId, { kind: "done" });
+    }
+    case "runCanceled":
+      return cancel(durable, runOf(durable, event.value.run), event.value.reason);
+    case "cancelConfirmed": {
+      const run = runOf(durable, event.value.run);
+      setPhase(durable, run, "canceled");
+      return retire(durable, run);
+    }
+    case "commandAnswered": {
+      const { run, commandId, refusal } = event.value;
+      return noteCommand(runOf(durable, run), commandId, refusal ? { kind: "refused", refusal } : { kind: "done" });
+    }
+    case undefined:
+      throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
+  }
+}
+
+function createRuns(durable: Durable, event: RunsCreated): void {
+  const environment = environmentOf(durable, event.environment);
+  const parent = event.parent ? runOf(durable, event.parent) : undefined;
+  const first = Number(event.firstNumber);
+  let number = first;
+  for (const item of event.runs) {
+    const task = environment.tasks.get(item.taskId);
+    const run: RunRecord = {
+      number,
+      environment,
+      taskId: item.taskId,
+      queue: queueOf(environment, item.queue || queueNameOf(item.taskId, task)),
+      queueNamed: item.queue !== "",
+      phase: "queued",
+      attempt: 0,
+      askedAttempts: item.maxAttempts,
+      maxAttempts: item.maxAttempts || maxAttemptsOf(task),
+      payload: item.payload,
+      createMs: durable.now,
+      startMs: 0,
+      finishMs: 0,
+      retryAtMs: 0,
+      version: "",
+      session: undefined,
+      epoch: 0n,
+      nonce: 0n,
+      ownProcess: false,
+      output: undefined,
+      failure: undefined,
+      parent: parent?.number ?? 0,
+      root: parent ? parent.root || parent.number : 0,
+      depth: parent ? parent.depth + 1 : 0,
+      children: undefined,
+      waiter: undefined,
+      waits: undefined,
+      commands: undefined,
+    };
+    durable.runs.set(number, run);
+    if (parent) {
+      parent.children ??= [];
+      parent.children.push(number);
+    }
+    enqueue(durable, run);
+    number += 1;
+  }
+  durable.nextRun = number;
+  const created: CreatedRuns = {
+    first,
+    count: event.runs.length,
+    refused: event.refused.map(({ index, refusal }) => ({ index, refusal: { reason: refusal?.reason ?? "", message: refusal?.message ?? "" } })),
+  };
+  if (parent) noteCommand(parent, event.commandId, { kind: "created", created });
+  if (event.requestId) rememberRequest(durable, requestKey(event.environment, event.requestId), created);
+}
+
+function rememberRequest(durable: Durable, key: string, created: CreatedRuns): void {
+  durable.requests.set(key, created);
+  durable.requestOrder.push({ key, timeMs: durable.now });
+  for (;;) {
+    const oldest = durable.requestOrder.peek();
+    if (!oldest || (oldest.timeMs >= durable.now - requestRetention.ms && durable.requestOrder.size <= requestRetention.count)) return;
+    durable.requestOrder.shift();
+    durable.requests.delete(oldest.key);
+  }
+}
+
+function declareTasks(durable: Durable, event: TasksDeclared): void {
+  const environment = environmentOf(durable, event.environment);
+  const limits = new Map<string, number | undefined>();
+  for (const declaration of event.tasks) {
+    const before = environment.tasks.get(declaration.id);
+    const after: TaskRecord = { declaration, version: event.version };
+    environment.tasks.set(declaration.id, after);
+    const from = queueOf(environment, queueNameOf(declaration.id, before));
+    const to = queueOf(environment, queueNameOf(declaration.id, after));
+    moveQueued(durable, declaration.id, from, to);
+    durable.eligible.add(to);
+    // Tasks that share a queue need not all repeat its limit.
+    limits.set(to.name, declaration.concurrencyLimit ?? limits.get(to.name));
+  }
+  for (const [name, limit] of limits) queueOf(environment, name).limit = limit;
+}
+
+function openSession(durable: Durable, event: SessionOpened): void {
+  const environment = environmentOf(durable, event.environment);
+  const number = Number(event.session);
+  const session = { number, environment, workerId: event.workerId, incarnation: event.incarnation, version: event.version, runs: new Set<RunRecord>(), busy: 0 };
+  durable.sessions.set(number, session);
+  durable.sessionOf.set(workerKey(environment.name, event.workerId), session);
+  durable.nextSession = number + 1;
+}
+
+function endSession(durable: Durable, number: number): void {
+  const session = durable.sessions.get(number);
+  if (!session) throw new UnexpectedEvent(`session ${number} ends but is not open`);
+  if (session.runs.size > 0) throw new UnexpectedEvent(`session ${number} ends and still holds ${session.runs.size} runs`);
+  durable.sessions.delete(number);
+  const key = workerKey(session.environment.name, session.workerId);
+  if (durable.sessionOf.get(key) === session) durable.sessionOf.delete(key);
+}
+
+function assignRun(durable: Durable, event: RunAssigned, context: EventContext): void {
+  const run = runOf(durable, event.run);
+  const session = durable.sessions.get(Number(event.session));
+  if (!session) throw new UnexpectedEvent(`run ${run.number} is assigned to session ${event.session}, which is not open`);
+  run.attempt = event.attempt;
+  run.nonce = event.nonce;
+  run.epoch = context.epoch;
+  run.version = session.version;
+  run.failure = undefined;
+  if (run.startMs === 0) {
+    run.startMs = durable.now;
+    run.maxAttempts = run.askedAttempts || maxAttemptsOf(run.environment.tasks.get(run.taskId));
+  }
+  assign(durable, run, session);
+}
+
+function returnRun(durable: Durable, run: RunRecord): void {
+  // It costs the run nothing: the attempt did not happen. The next one has the same number and another nonce.
+  run.attempt -= 1;
+  if (run.attempt === 0) run.startMs = 0;
+  endAttempt(durable, run);
+  enqueue(durable, run);
+}
+
+function succeed(durable: Durable, event: AttemptSucceeded): void {
+  const run = runOf(durable, event.run);
+  run.output = event.output;
+  endAttempt(durable, run);
+  setPhase(durable, run, "completed");
+  conclude(durable, run);
+  retire(durable, run);
+}
+
+function fail(durable: Durable, event: AttemptFailed): void {
+  const run = runOf(durable, event.run);
+  run.failure = event.failure;
+  run.ownProcess ||= event.ownProcess;
+  endAttempt(durable, run);
+  if (event.retryAtMs !== undefined) return delay(durable, run, Number(event.retryAtMs));
+  setPhase(durable, run, "failed");
+  conclude(durable, run);
+  retire(durable, run);
+}
+
+function beginWait(durable: Durable, event: WaitBegan): void {
+  const run = runOf(durable, event.run);
+  const children = event.children.map(Number);
+  run.waits ??= new Map();
+  run.waits.set(event.waitId, { children, pending: children.length, delivered: false });
+  for (const number of event.children) runOf(durable, number).waiter = { run: run.number, attempt: run.attempt, waitId: event.waitId };
+  if (run.phase === "executing") setPhase(durable, run, "waiting");
+}
+
+function cancel(durable: Durable, run: RunRecord, reason: string): void {
+  run.failure = create(FailureSchema, { kind: FailureKind.VALUE, message: reason });
+  run.retryAtMs = 0;
+  endAttempt(durable, run);
+  const wasIdle = run.phase === "waiting" || run.phase === "resumable";
+  if (wasIdle || run.session) {
+    setPhase(durable, run, wasIdle ? "cancelingIdle" : "canceling");
+    return conclude(durable, run);
+  }
+  setPhase(durable, run, "canceled");
+  conclude(durable, run);
+  retire(durable, run);
+}
+
+function noteCommand(run: RunRecord, commandId: number, answer: CommandAnswer): void {
+  run.commands ??= new Map();
+  run.commands.set(commandId, answer);
+}
+
+function maxAttemptsOf(task: TaskRecord | undefined): number {
+  return task?.declaration.maxAttempts ?? defaultMaxAttempts;
+}
+
+function environmentOf(durable: Durable, name: string): Environment {
+  const environment = durable.environments.get(name);
+  if (!environment) throw new UnexpectedEvent(`environment ${name} does not exist`);
+  return environment;
+}
+
+function runOf(durable: Durable, number: bigint): RunRecord {
+  const run = durable.runs.get(Number(number));
+  if (!run) throw new UnexpectedEvent(`run ${number} does not exist, or has ended long ago`);
+  return run;
+}

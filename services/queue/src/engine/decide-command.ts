@@ -1,0 +1,83 @@
+import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { AttemptCommand, ContinueWaitingCommand } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideTrigger, forEachOutcome } from "./decide-trigger.js";
+import { commandAnswered, waitBegan, waitContinued } from "./events.js";
+import { phases } from "./phase.js";
+import { runIdOf } from "./run-id.js";
+import type { CommandAnswer, RefusalData, RunRecord } from "./run-record.js";
+import { emit, type Step } from "./step.js";
+import type { Connection } from "./volatile.js";
+
+const stale: RefusalData = { reason: "STALE_ATTEMPT", message: "the attempt is over, or belongs to another worker; end its code and report nothing" };
+
+/** Items of one command. */
+const itemsPerCommand = 500;
+
+/** Does what running code asks, once: a repeat gets the first answer. `run` is undefined if the token is not the worker's. */
+export function decideCommand(step: Step, connection: Connection, run: RunRecord | undefined, command: AttemptCommand): void {
+  if (!run || phases[run.phase].final) return answer(step, connection, run, command, { kind: "refused", refusal: stale });
+  const before = run.commands?.get(command.commandId);
+  answer(step, connection, run, command, before ?? decide(step, run, command));
+}
+
+function decide(step: Step, run: RunRecord, { commandId, command }: AttemptCommand): CommandAnswer {
+  switch (command.case) {
+    case "trigger":
+      return trigger(step, run, commandId, command.value.items);
+    case "triggerAndWait": {
+      const { items, waitId } = command.value;
+      if (run.waits?.has(waitId)) return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `wait_id ${waitId} names an earlier wait of this attempt; count on` });
+      const first = step.durable.nextRun;
+      const given = trigger(step, run, commandId, items);
+      if (given.kind === "created" && given.created.count > 0) {
+        emit(step, waitBegan(run, waitId, Array.from({ length: given.created.count }, (_, i) => first + i)));
+      }
+      return given;
+    }
+    case "continueWaiting":
+      return continueWaiting(step, run, commandId, command.value);
+    case undefined:
+      return refuse(step, run, commandId, { reason: "UNIMPLEMENTED", message: "the server does not know this kind of command; it is older than the worker" });
+  }
+}
+
+function trigger(step: Step, run: RunRecord, commandId: number, items: readonly TriggerItem[]): CommandAnswer {
+  if (items.length === 0 || items.length > itemsPerCommand) {
+    return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `items: a command has 1 to ${itemsPerCommand} items, this one has ${items.length}` });
+  }
+  return { kind: "created", created: decideTrigger(step, { environment: run.environment, requestId: "", items, parent: { run, commandId } }) };
+}
+
+function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWaits }: ContinueWaitingCommand): CommandAnswer {
+  // A wait that ended meanwhile has its Resume under way: the code is about to go on.
+  const open = openWaits.length > 0 && openWaits.every((id) => (run.waits?.get(id)?.pending ?? 0) > 0);
+  if (!open) return refuse(step, run, commandId, { reason: "NO_OPEN_WAIT", message: "no wait is open, or one has ended and its result is on its way" });
+  if (run.phase === "executing") emit(step, waitContinued(run, commandId));
+  else emit(step, commandAnswered(run, commandId, undefined));
+  return { kind: "done" };
+}
+
+function refuse(step: Step, run: RunRecord, commandId: number, refusal: RefusalData): CommandAnswer {
+  emit(step, commandAnswered(run, commandId, refusal));
+  return { kind: "refused", refusal };
+}
+
+function answer(step: Step, connection: Connection, run: RunRecord | undefined, { token, commandId }: AttemptCommand, given: CommandAnswer): void {
+  const frame = step.outbox.frame(connection, given.kind === "created" ? 40 + 30 * given.created.count : 120);
+  const outcomes: (typeof frame.commandOutcomes)[number]["outcomes"] = [];
+  if (given.kind === "created" && run) {
+    forEachOutcome(given.created, (_, outcome) => {
+      outcomes.push({
+        $typeName: "runlane.v1.TriggerOutcome",
+        outcome: typeof outcome === "number" ? { case: "runId", value: runIdOf(run.environment, outcome) } : { case: "error", value: step.statusOf(outcome) },
+      });
+    });
+  }
+  frame.commandOutcomes.push({
+    $typeName: "runlane.v1.CommandOutcome",
+    token,
+    commandId,
+    outcomes,
+    ...(given.kind === "refused" ? { error: step.statusOf(given.refusal) } : {}),
+  });
+}

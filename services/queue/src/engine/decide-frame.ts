@@ -1,0 +1,150 @@
+import { create } from "@bufbuild/protobuf";
+import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import {
+  type AttemptCommand,
+  type AttemptResult,
+  type Heartbeat,
+  type HeldList,
+  ResultDisposition,
+  type WorkRequest,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideCommand } from "./decide-command.js";
+import { confirmCancel } from "./decide-cancel.js";
+import { heldRun, reconcile } from "./decide-hello.js";
+import { decideSessionEnd } from "./decide-lost.js";
+import { attemptFailed, attemptSucceeded, runReturned, runsAccepted } from "./events.js";
+import { phases } from "./phase.js";
+import { sendCancel } from "./effects.js";
+import type { RunRecord } from "./run-record.js";
+import { emit, type Step } from "./step.js";
+import type { Connection } from "./volatile.js";
+
+/** Longest retry delay that a worker may ask for: 30 days. */
+export const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
+
+/** Most bytes of an output, or of a thrown value. */
+export const maxOutputBytes = 128 * 1024;
+
+const maxMessageLength = 1_000;
+/** 50 frames of 1,024 characters would be the worker's own limit; the owner is content with less. */
+const maxStackLength = 16 * 1024;
+const maxCauses = 8;
+
+/** Handles a frame of an open session, its fields in the order of their numbers. */
+export function decideFrame(step: Step, connection: Connection, frame: WorkRequest): void {
+  step.volatile.heard.set(connection.session, step.monotonic);
+  step.volatile.freed.add(connection);
+  if (frame.accepted.length > 0) accept(step, connection, frame.accepted);
+  for (const { token } of frame.declined) {
+    const run = heldRun(step, connection.session, token);
+    if (run?.phase === "assigned") emit(step, runReturned(run));
+  }
+  for (const command of frame.commands) takeCommand(step, connection, command);
+  for (const result of frame.results) takeResult(step, connection, result);
+  for (const token of frame.cancelConfirmed) {
+    const run = heldRun(step, connection.session, token);
+    if (run && phases[run.phase].final) confirmCancel(step, run);
+    receipt(step, connection, token, run ? ResultDisposition.RECORDED : ResultDisposition.STALE);
+  }
+  if (frame.heartbeat) answerHeartbeat(step, connection, frame.heartbeat);
+  if (frame.heldList) takeHeldList(step, connection, frame.heldList);
+  if (frame.drain) connection.draining = true;
+}
+
+/** The stream of a session has ended. The lease goes on, unless the worker had said goodbye and holds nothing. */
+export function decideClosed(step: Step, connection: Connection): void {
+  connection.open = false;
+  step.volatile.streams.delete(connection.streamId);
+  if (connection.draining && connection.session.runs.size === 0) decideSessionEnd(step, connection.session, "the worker has ended");
+}
+
+function accept(step: Step, connection: Connection, tokens: readonly Uint8Array[]): void {
+  const runs: RunRecord[] = [];
+  for (const token of tokens) {
+    const run = heldRun(step, connection.session, token);
+    if (!run) step.outbox.frame(connection).lost.push(token);
+    else if (run.phase === "assigned") runs.push(run);
+  }
+  if (runs.length > 0) emit(step, runsAccepted(runs));
+}
+
+function takeCommand(step: Step, connection: Connection, command: AttemptCommand): void {
+  const run = heldRun(step, connection.session, command.token);
+  if (run?.phase === "assigned") emit(step, runsAccepted([run]));
+  decideCommand(step, connection, run, command);
+}
+
+function takeResult(step: Step, connection: Connection, { token, outcome }: AttemptResult): void {
+  const run = heldRun(step, connection.session, token);
+  if (!run) return receipt(step, connection, token, ResultDisposition.STALE);
+  if (phases[run.phase].final) {
+    // It was cancelled meanwhile: the result changes nothing, but says that the code has ended.
+    confirmCancel(step, run);
+    return receipt(step, connection, token, ResultDisposition.STALE);
+  }
+  receipt(step, connection, token, ResultDisposition.RECORDED);
+  switch (outcome.case) {
+    case "output": {
+      const bytes = outcome.value.data.length;
+      if (bytes > maxOutputBytes) return emit(step, attemptFailed(run, tooLarge(bytes), undefined, false));
+      return emit(step, attemptSucceeded(run, outcome.value));
+    }
+    case "failure": {
+      const { retryDelay, processLost } = outcome.value;
+      const failure = boundFailure(outcome.value.failure);
+      const delayMs = processLost ? 0 : retryDelay && Number(retryDelay.seconds) * 1_000 + Math.ceil(retryDelay.nanos / 1e6);
+      const more = delayMs !== undefined && run.attempt < run.maxAttempts;
+      const retryAt = more ? step.now + Math.min(Math.max(delayMs, 0), maxRetryDelayMs) : undefined;
+      return emit(step, attemptFailed(run, failure, retryAt, processLost));
+    }
+    case "release":
+      return emit(step, runReturned(run));
+    case undefined:
+      // A result of nothing: a task that returns no value.
+      return emit(step, attemptSucceeded(run, undefined));
+  }
+}
+
+function tooLarge(bytes: number): Failure {
+  const message = `the output has ${bytes} bytes; the limit is ${maxOutputBytes}`;
+  return create(FailureSchema, { kind: FailureKind.INTERNAL, name: "Error", code: "TASK_OUTPUT_ERROR", message });
+}
+
+/** Keeps a failure to the limits that the contract names, whatever the worker sent. */
+function boundFailure(failure: Failure | undefined, depth = 0): Failure | undefined {
+  if (!failure) return undefined;
+  if (failure.message.length > maxMessageLength) failure.message = failure.message.slice(0, maxMessageLength);
+  if (failure.stackTrace.length > maxStackLength) failure.stackTrace = failure.stackTrace.slice(0, maxStackLength);
+  if (failure.raw && failure.raw.data.length > maxOutputBytes) failure.raw = undefined;
+  failure.cause = depth < maxCauses ? boundFailure(failure.cause, depth + 1) : undefined;
+  return failure;
+}
+
+function receipt(step: Step, connection: Connection, token: Uint8Array, disposition: ResultDisposition): void {
+  step.outbox.frame(connection, 40).receipts.push({ $typeName: "runlane.v1.ResultReceipt", token, disposition });
+}
+
+function answerHeartbeat(step: Step, connection: Connection, heartbeat: Heartbeat): void {
+  let count = 0;
+  let digest = 0n;
+  for (const run of connection.session.runs) {
+    if (phases[run.phase].final) sendCancel(step, run);
+    if (run.phase === "assigned") continue;
+    count += 1;
+    digest ^= run.nonce;
+  }
+  step.outbox.frame(connection).heartbeat = {
+    $typeName: "runlane.v1.HeartbeatAnswer",
+    sequence: heartbeat.sequence,
+    listHeld: count !== heartbeat.heldCount || digest !== heartbeat.heldDigest,
+  };
+}
+
+function takeHeldList(step: Step, connection: Connection, list: HeldList): void {
+  const sequences = new Map<RunRecord, number>();
+  const pending = step.volatile.unaccepted;
+  pending.forEach((entry) => {
+    if (entry.connection === connection && entry.run.nonce === entry.nonce) sequences.set(entry.run, entry.sequence);
+  });
+  reconcile(step, connection, list.held, (run) => (sequences.get(run) ?? 0) <= Number(list.assignmentSequence));
+}

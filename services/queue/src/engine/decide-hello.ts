@@ -1,0 +1,159 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type Hello, type HeldAttempt, type TaskDeclaration, TaskDeclarationSchema, WelcomeSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { create } from "@bufbuild/protobuf";
+import { decideLost, decideSessionEnd } from "./decide-lost.js";
+import { workerKey } from "./durable.js";
+import { sendCancel, sendResume } from "./effects.js";
+import type { Environment } from "./environment.js";
+import { runsAccepted, sessionOpened, tasksDeclared, versionCreated } from "./events.js";
+import { phases } from "./phase.js";
+import type { RunRecord } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+import { emit, type Step } from "./step.js";
+import { matchesToken, runOfToken } from "./token.js";
+import type { Connection } from "./volatile.js";
+
+/** How often a worker proves that it lives. */
+export const heartbeatMs = 1_000;
+
+/** Protocol revision of this server. */
+const revision = 1;
+
+/** Where a Hello came from. */
+export interface HelloSource {
+  readonly environment: Environment;
+  readonly streamId: string;
+  readonly executor: string;
+  readonly leaseMs: number;
+}
+
+/** Opens, resumes or resynchronises a session. */
+export function decideHello(step: Step, hello: Hello, source: HelloSource): void {
+  const { durable, volatile } = step;
+  const { environment, streamId, executor } = source;
+  const before = durable.sessionOf.get(workerKey(environment.name, hello.workerId));
+  if (before && before.incarnation > hello.incarnation) {
+    step.outbox.ends.push({
+      executor,
+      streamId,
+      reason: "SESSION_SUPERSEDED",
+      message: `worker ${hello.workerId} has a newer life (incarnation ${before.incarnation}); this one (${hello.incarnation}) must end`,
+    });
+    return;
+  }
+  const version = declare(step, environment, hello);
+  let session = before;
+  if (before && before.incarnation < hello.incarnation) {
+    decideSessionEnd(step, before, "the worker that executed the attempt has ended, and another life of it has begun");
+    session = undefined;
+  }
+  if (!session) {
+    emit(step, sessionOpened(durable.nextSession, environment.name, hello.workerId, hello.incarnation, version));
+    session = durable.sessionOf.get(workerKey(environment.name, hello.workerId)) as SessionRecord;
+  }
+  const connection = connect(step, session, hello, source);
+  step.outbox.frame(connection, 200).welcome = create(WelcomeSchema, {
+    protocolRevision: Math.min(revision, hello.protocolRevision),
+    sessionId: `session_${session.number}`,
+    heartbeatInterval: durationFromMs(heartbeatMs),
+    leaseDuration: durationFromMs(source.leaseMs),
+    version: session.version,
+    environment: environment.name,
+  });
+  reconcile(step, connection, hello.held, () => true);
+  for (const run of session.runs) if (phases[run.phase].final) sendCancel(step, run);
+  volatile.freed.add(connection);
+}
+
+/**
+ * Compares what a worker holds with what it was given: what it was given and does not hold is taken back, of what it holds and was not given it is told. `delivered` says whether an assignment
+ * that is not accepted must have arrived.
+ */
+export function reconcile(step: Step, connection: Connection, held: readonly HeldAttempt[], delivered: (run: RunRecord) => boolean): void {
+  const present = new Set<RunRecord>();
+  const accepted: RunRecord[] = [];
+  for (const { token, openWaits } of held) {
+    const run = heldRun(step, connection.session, token);
+    if (!run) {
+      step.outbox.frame(connection).lost.push(token);
+      continue;
+    }
+    present.add(run);
+    if (run.phase === "assigned") accepted.push(run);
+    for (const waitId of openWaits) if (run.waits?.get(waitId)?.delivered) sendResume(step, run, waitId);
+  }
+  if (accepted.length > 0) emit(step, runsAccepted(accepted));
+  for (const run of [...connection.session.runs]) {
+    if (present.has(run) || (run.phase === "assigned" && !delivered(run))) continue;
+    decideLost(step, run, "the worker no longer holds the attempt");
+  }
+}
+
+/** The run whose present attempt has this token and belongs to the session. */
+export function heldRun(step: Step, session: SessionRecord, token: Uint8Array): RunRecord | undefined {
+  const number = runOfToken(token);
+  const run = number === undefined ? undefined : step.durable.runs.get(number);
+  return run && run.session === session && matchesToken(run, token) ? run : undefined;
+}
+
+function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, executor }: HelloSource): Connection {
+  const { volatile } = step;
+  const before = volatile.connections.get(session);
+  if (before) {
+    before.open = false;
+    volatile.streams.delete(before.streamId);
+    if (before.streamId !== streamId) {
+      step.outbox.ends.push({
+        executor: before.executor,
+        streamId: before.streamId,
+        reason: "SESSION_SUPERSEDED",
+        message: "the worker has opened another stream for this session",
+      });
+    }
+  }
+  const connection: Connection = {
+    session,
+    streamId,
+    executor,
+    tasks: new Set(hello.tasks.map((task) => task.id)),
+    taskIds: hello.tasks.map((task) => task.id),
+    turn: 0,
+    slots: hello.slots,
+    open: true,
+    draining: false,
+    assignments: 0,
+    frames: 0,
+    received: 1,
+  };
+  volatile.connections.set(session, connection);
+  volatile.streams.set(streamId, connection);
+  volatile.heard.set(session, step.monotonic);
+  return connection;
+}
+
+/** Notes the worker's build and tasks where they are news. Returns the build's version. */
+function declare(step: Step, environment: Environment, hello: Hello): string {
+  let version = environment.versions.get(hello.buildId);
+  if (version === undefined) {
+    version = nextVersion(environment, step.now);
+    emit(step, versionCreated(environment.name, hello.buildId, version));
+  }
+  const changed = hello.tasks.some((task) => !sameDeclaration(environment.tasks.get(task.id)?.declaration, task));
+  if (changed) emit(step, tasksDeclared(environment.name, version, hello.tasks));
+  return version;
+}
+
+/** Versions count the builds of a day: YYYYMMDD.N, in UTC. */
+function nextVersion(environment: Environment, now: number): string {
+  const day = new Date(now).toISOString().slice(0, 10).replaceAll("-", "");
+  let count = 0;
+  for (const version of environment.versions.values()) if (version.startsWith(`${day}.`)) count += 1;
+  return `${day}.${count + 1}`;
+}
+
+function sameDeclaration(a: TaskDeclaration | undefined, b: TaskDeclaration): boolean {
+  if (!a) return false;
+  const [left, right] = [toBinary(TaskDeclarationSchema, a), toBinary(TaskDeclarationSchema, b)];
+  return left.length === right.length && left.every((byte, i) => byte === right[i]);
+}

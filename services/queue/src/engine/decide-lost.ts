@@ -1,0 +1,39 @@
+import { create } from "@bufbuild/protobuf";
+import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { confirmCancel } from "./decide-cancel.js";
+import { attemptFailed, runReturned, sessionEnded } from "./events.js";
+import { phases } from "./phase.js";
+import type { RunRecord } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+import { emit, type Step } from "./step.js";
+
+/** Ends a session: what it held is lost, what it had not accepted goes back at no cost. */
+export function decideSessionEnd(step: Step, session: SessionRecord, why: string): void {
+  for (const run of [...session.runs]) decideLost(step, run, why);
+  emit(step, sessionEnded(session));
+  const connection = step.volatile.connections.get(session);
+  if (connection) {
+    connection.open = false;
+    step.volatile.connections.delete(session);
+    step.volatile.streams.delete(connection.streamId);
+  }
+  step.volatile.heard.delete(session);
+}
+
+/** A worker does not hold (any more) what it was given. */
+export function decideLost(step: Step, run: RunRecord, why: string): void {
+  if (run.phase === "assigned") {
+    emit(step, runReturned(run));
+  } else if (phases[run.phase].final) {
+    confirmCancel(step, run);
+  } else {
+    // The attempt counts: its code may have run, in part or whole. It is retried at once, for the fault was not the task's.
+    const retryAt = run.attempt < run.maxAttempts ? step.now : undefined;
+    emit(step, attemptFailed(run, stalled(why), retryAt, false));
+  }
+}
+
+/** As Trigger.dev names the failure of a run whose worker went silent. */
+function stalled(why: string): Failure {
+  return create(FailureSchema, { kind: FailureKind.INTERNAL, name: "Error", code: "TASK_RUN_STALLED_EXECUTING", message: why });
+}

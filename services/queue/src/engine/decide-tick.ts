@@ -1,0 +1,49 @@
+import { decideSessionEnd } from "./decide-lost.js";
+import { retryDue, runReturned } from "./events.js";
+import { emit, type Step } from "./step.js";
+import type { Unaccepted, Volatile } from "./volatile.js";
+
+/** Does what is due: retries, leases, assignments that nobody accepted. */
+export function decideTick(step: Step, leaseMs: number): void {
+  const { durable, volatile } = step;
+  for (let entry = durable.due.peek(); entry && entry.atMs <= step.now; entry = durable.due.peek()) {
+    durable.due.pop();
+    const { run, attempt, atMs } = entry;
+    if ((run.phase === "delayed" || run.phase === "backoff") && run.attempt === attempt && run.retryAtMs === atMs) emit(step, retryDue(run));
+  }
+  for (let entry = nextUnaccepted(volatile); entry && entry.deadline <= step.monotonic; entry = nextUnaccepted(volatile)) {
+    volatile.unaccepted.shift();
+    emit(step, runReturned(entry.run));
+  }
+  for (const session of durable.sessions.values()) {
+    const heard = volatile.heard.get(session) ?? step.monotonic;
+    volatile.heard.set(session, heard);
+    if (step.monotonic - heard >= leaseMs) decideSessionEnd(step, session, `the worker was silent for ${leaseMs} ms, which is its lease`);
+  }
+}
+
+/**
+ * The oldest assignment that waits to be accepted; older ones that were are dropped. Only while their worker is connected: of one that is away nothing is known until it says
+ * Hello or its lease ends.
+ */
+function nextUnaccepted({ unaccepted }: Volatile): Unaccepted | undefined {
+  for (;;) {
+    const entry = unaccepted.peek();
+    if (!entry || (entry.run.phase === "assigned" && entry.run.nonce === entry.nonce && entry.connection.open)) return entry;
+    unaccepted.shift();
+  }
+}
+
+/** How long until something is due, in milliseconds; undefined if nothing is. */
+export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monotonic">, leaseMs: number): number | undefined {
+  let next: number | undefined;
+  const consider = (ms: number) => {
+    next = Math.max(0, next === undefined ? ms : Math.min(next, ms));
+  };
+  const due = step.durable.due.peek();
+  if (due) consider(due.atMs - step.now);
+  const unaccepted = nextUnaccepted(step.volatile);
+  if (unaccepted) consider(unaccepted.deadline - step.monotonic);
+  for (const session of step.durable.sessions.values()) consider((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);
+  return next;
+}

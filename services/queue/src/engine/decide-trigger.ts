@@ -1,0 +1,81 @@
+import type { NewRun } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { requestKey } from "./durable.js";
+import { type Environment, queueNameOf } from "./environment.js";
+import { newRun, runsCreated } from "./events.js";
+import type { CreatedRuns, RefusedAt, RunRecord } from "./run-record.js";
+import { emit, type Step } from "./step.js";
+
+/** Runs that a queue may hold; more are refused with QUEUE_FULL. */
+export const queueSizeCap = 10_000_000;
+
+/** A request to create runs: a client's, or a command of a run's code. */
+export interface TriggerRequest {
+  readonly environment: Environment;
+  /** Empty for none: a repeat creates again. */
+  readonly requestId: string;
+  readonly items: readonly TriggerItem[];
+  /** The run whose code asks, and its command. */
+  readonly parent?: { readonly run: RunRecord; readonly commandId: number } | undefined;
+}
+
+/** Creates runs, or finds those that the same request created before. */
+export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns {
+  const { environment, requestId, items, parent } = request;
+  if (requestId) {
+    const before = step.durable.requests.get(requestKey(environment.name, requestId));
+    if (before) return before;
+  }
+  const runs: NewRun[] = [];
+  const refused: RefusedAt[] = [];
+  const first = step.durable.nextRun;
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index] as TriggerItem;
+    const options = item.options;
+    const queue = options?.queue ?? "";
+    // A client's items were checked by the scheduler; those of running code come straight from its worker.
+    const fault = parent && step.faultOf(item);
+    if (fault) {
+      refused.push({ index, refusal: fault });
+      continue;
+    }
+    if (queued(environment, queue || queueNameOf(item.taskId, environment.tasks.get(item.taskId)), item.taskId) >= queueSizeCap) {
+      refused.push({ index, refusal: { reason: "QUEUE_FULL", message: `the queue of task ${item.taskId} holds ${queueSizeCap} runs, which is its cap; try again when it has drained` } });
+      continue;
+    }
+    runs.push(newRun(item.taskId, item.payload, queue, options?.maxAttempts ?? 0));
+  }
+  emit(
+    step,
+    runsCreated({
+      environment: environment.name,
+      requestId,
+      firstNumber: first,
+      runs,
+      refused: [...refused],
+      parent: parent?.run.number ?? 0,
+      commandId: parent?.commandId ?? 0,
+    }),
+  );
+  return { first, count: runs.length, refused };
+}
+
+/** Walks the outcomes of a request in the order of its items. */
+export function forEachOutcome(created: CreatedRuns, visit: (index: number, outcome: number | RefusedAt["refusal"]) => void): void {
+  let number = created.first;
+  let nextRefused = 0;
+  for (let index = 0; index < created.count + created.refused.length; index++) {
+    const refused = created.refused[nextRefused];
+    if (refused?.index === index) {
+      nextRefused += 1;
+      visit(index, refused.refusal);
+    } else {
+      visit(index, number);
+      number += 1;
+    }
+  }
+}
+
+function queued(environment: Environment, queue: string, taskId: string): number {
+  return environment.queues.get(queue)?.ready.get(taskId)?.queued.size ?? 0;
+}

@@ -1,0 +1,70 @@
+import type { Environment } from "./environment.js";
+import { Fifo } from "./fifo.js";
+import { Heap } from "./heap.js";
+import type { QueueRecord } from "./queue-record.js";
+import type { CreatedRuns, RunRecord } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+
+/**
+ * Everything that the log says. Replaying the log gives the same state exactly; only `apply` changes it.
+ *
+ * Besides the facts it holds indexes that `apply` keeps (due times, eligible queues): they follow from the facts, and `place` uses them up.
+ */
+export interface Durable {
+  /** Time of the last event, in milliseconds of the Unix epoch; never goes back. */
+  now: number;
+  nextRun: number;
+  nextSession: number;
+  readonly environments: Map<string, Environment>;
+  /** Live runs and recently finished ones. A finished run that is no longer here is read from the log. */
+  readonly runs: Map<number, RunRecord>;
+  readonly sessions: Map<number, SessionRecord>;
+  /** The newest session of a worker, by environment and worker id. */
+  readonly sessionOf: Map<string, SessionRecord>;
+  /** What recent requests created, for repeats. */
+  readonly requests: Map<string, CreatedRuns>;
+  readonly requestOrder: Fifo<{ readonly key: string; readonly timeMs: number }>;
+  /** Finished runs, oldest first, for forgetting them. */
+  readonly finished: Fifo<RunRecord>;
+  /** Bytes of payload and output that finished runs keep in memory. */
+  finishedBytes: number;
+  /** Runs in phases delayed and backoff, by due time. */
+  readonly due: Heap<{ readonly atMs: number; readonly run: RunRecord; readonly attempt: number }>;
+  /** Queues in which something may have become placeable since `place` looked. */
+  readonly eligible: Set<QueueRecord>;
+}
+
+/** How long, and how many, requests are kept for repeats. */
+export const requestRetention = { ms: 10 * 60_000, count: 200_000 } as const;
+
+/** How many finished runs stay in memory, and with how many bytes of payloads and outputs. */
+export const finishedRetention = { count: 20_000, bytes: 32 * 1024 * 1024 } as const;
+
+/** The state of an empty log. */
+export function createDurable(): Durable {
+  return {
+    now: 0,
+    nextRun: 1,
+    nextSession: 1,
+    environments: new Map(),
+    runs: new Map(),
+    sessions: new Map(),
+    sessionOf: new Map(),
+    requests: new Map(),
+    requestOrder: new Fifo(),
+    finished: new Fifo(),
+    finishedBytes: 0,
+    due: new Heap((a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && a.run.number < b.run.number)),
+    eligible: new Set(),
+  };
+}
+
+/** Key of a request among all environments' requests. */
+export function requestKey(environment: string, requestId: string): string {
+  return `${environment}\n${requestId}`;
+}
+
+/** Key of a worker among all environments' workers. */
+export function workerKey(environment: string, workerId: string): string {
+  return `${environment}\n${workerId}`;
+}

@@ -1,0 +1,149 @@
+import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Durable } from "./durable.js";
+import { phases } from "./phase.js";
+import { runIdOf } from "./run-id.js";
+import type { RunRecord } from "./run-record.js";
+import type { Step } from "./step.js";
+import { tokenOf } from "./token.js";
+import { resultOf, runMessageOf, runResultBytes } from "./view.js";
+
+/** An assignment that is not accepted within this time is offered elsewhere. */
+export const acceptMs = 5_000;
+
+/** Puts what follows from an event, just applied, into the outbox. Nothing else tells anybody of events. */
+export function effects(step: Step, { event }: Event): void {
+  switch (event.case) {
+    case "runAssigned": {
+      const run = runOf(step.durable, event.value.run);
+      sendAssignment(step, run);
+      return tellChange(step, run);
+    }
+    case "runResumed": {
+      const run = runOf(step.durable, event.value.run);
+      for (const waitId of event.value.waitIds) sendResume(step, run, waitId);
+      return tellChange(step, run);
+    }
+    case "attemptSucceeded":
+      return tellEnd(step, runOf(step.durable, event.value.run));
+    case "attemptFailed": {
+      const run = runOf(step.durable, event.value.run);
+      return phases[run.phase].final ? tellEnd(step, run) : tellChange(step, run);
+    }
+    case "runCanceled": {
+      const run = runOf(step.durable, event.value.run);
+      sendCancel(step, run);
+      return tellEnd(step, run);
+    }
+    case "runsAccepted":
+      if (step.volatile.changes.size > 0) for (const number of event.value.runs) tellChange(step, runOf(step.durable, number));
+      return;
+    case "runReturned":
+    case "retryDue":
+    case "waitBegan":
+    case "waitContinued":
+      return tellChange(step, runOf(step.durable, event.value.run));
+    case "tasksDeclared":
+      // Runs that waited for their task to be known have another state now.
+      for (const number of step.volatile.changes.keys()) {
+        const run = step.durable.runs.get(number);
+        if (run?.phase === "queued") tellChange(step, run);
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+/** Sends the results of a wait that has ended to the worker of the waiting run. */
+export function sendResume(step: Step, run: RunRecord, waitId: number): void {
+  const connection = run.session && step.volatile.connections.get(run.session);
+  const wait = run.waits?.get(waitId);
+  if (!connection?.open || !wait) return;
+  const token = tokenOf(run);
+  const results = wait.children.map((number) => runAt(step.durable, number)).map(resultOf);
+  // One wait may bring more than a frame holds; the parts follow each other.
+  let from = 0;
+  do {
+    let bytes = 0;
+    let to = from;
+    while (to < results.length && (to === from || bytes + runResultBytes(results[to]) <= 200 * 1024)) bytes += runResultBytes(results[to++]);
+    const frame = step.outbox.frame(connection, bytes + 64);
+    frame.resumes.push({ $typeName: "runlane.v1.Resume", token, waitId, results: results.slice(from, to), more: to < results.length });
+    from = to;
+  } while (from < results.length);
+}
+
+/** Tells the worker of a cancelled run to stop it. */
+export function sendCancel(step: Step, run: RunRecord): void {
+  const connection = run.session && step.volatile.connections.get(run.session);
+  if (!connection?.open) return;
+  step.outbox.frame(connection).cancels.push({ $typeName: "runlane.v1.Cancel", token: tokenOf(run), reason: run.failure?.message ?? "" });
+}
+
+/** Tells a subscriber how a run ended. */
+export function tellResult(step: Step, subscriber: string, run: RunRecord): void {
+  const result = resultOf(run);
+  step.outbox.notice(subscriber, runResultBytes(result)).results.push(result);
+}
+
+function sendAssignment(step: Step, run: RunRecord): void {
+  const connection = run.session && step.volatile.connections.get(run.session);
+  if (!connection?.open) return;
+  connection.assignments += 1;
+  const sequence = connection.assignments;
+  step.volatile.unaccepted.push({ run, nonce: run.nonce, connection, sequence, deadline: step.monotonic + acceptMs });
+  const bytes = 200 + (run.payload ? run.payload.data.length : 0);
+  step.outbox.frame(connection, bytes).assignments.push({
+    $typeName: "runlane.v1.Assignment",
+    token: tokenOf(run),
+    sequence: BigInt(sequence),
+    runId: runIdOf(run.environment, run.number),
+    taskId: run.taskId,
+    attemptNumber: run.attempt,
+    maxAttempts: run.maxAttempts,
+    queue: run.queue.name,
+    createTimeMs: BigInt(run.createMs),
+    startTimeMs: BigInt(run.startMs),
+    parentRunId: run.parent ? runIdOf(run.environment, run.parent) : "",
+    rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
+    ownProcess: run.ownProcess,
+    ...(run.payload ? { payload: run.payload } : {}),
+  });
+}
+
+function tellEnd(step: Step, run: RunRecord): void {
+  const { results, changes } = step.volatile;
+  const subscribers = results.get(run.number);
+  if (subscribers) {
+    results.delete(run.number);
+    for (const subscriber of subscribers) tellResult(step, subscriber, run);
+  }
+  tellChange(step, run);
+  changes.delete(run.number);
+  const waiter = run.waiter;
+  if (!waiter) return;
+  const parent = step.durable.runs.get(waiter.run);
+  const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
+  if (!parent || !wait || wait.pending > 0) return;
+  // A waiting parent gets its results when it has a slot; one that executes has one.
+  if (parent.phase === "executing") sendResume(step, parent, waiter.waitId);
+  else tellChange(step, parent);
+}
+
+function tellChange(step: Step, run: RunRecord): void {
+  const subscribers = step.volatile.changes.get(run.number);
+  if (!subscribers) return;
+  const message = runMessageOf(step.durable, step.volatile, run);
+  const bytes = 300 + (run.payload?.data.length ?? 0) + (run.output?.data.length ?? 0);
+  for (const subscriber of subscribers) step.outbox.notice(subscriber, bytes).changes.push(message);
+}
+
+function runOf(durable: Durable, number: bigint): RunRecord {
+  return runAt(durable, Number(number));
+}
+
+function runAt(durable: Durable, number: number): RunRecord {
+  const run = durable.runs.get(number);
+  if (!run) throw new Error(`run ${number} was forgotten while it was needed`);
+  return run;
+}

@@ -1,0 +1,24 @@
+import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { QueueRecord } from "./queue-record.js";
+
+/** An environment: its own tasks, queues, runs and workers. */
+export interface Environment {
+  readonly name: string;
+  /** Part of its run ids. */
+  readonly tag: string;
+  readonly tasks: Map<string, TaskRecord>;
+  readonly queues: Map<string, QueueRecord>;
+  /** Version number by build id. */
+  readonly versions: Map<string, string>;
+}
+
+/** A task that some worker has declared. */
+export interface TaskRecord {
+  readonly declaration: TaskDeclaration;
+  readonly version: string;
+}
+
+/** The queue of a declared task, or of one that nobody has declared: every task has one of its own unless it says otherwise. */
+export function queueNameOf(taskId: string, task: TaskRecord | undefined): string {
+  return task?.declaration.queue || `task/${taskId}`;
+}

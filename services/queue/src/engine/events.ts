@@ -1,0 +1,112 @@
+import type { Event, NewRun, Refusal } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { RunRecord } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+
+// Written as literals: on the hot path `create` with its reflection costs more than the decision.
+const event = (value: Event["event"]): Event => ({ $typeName: "runlane.internal.v1.Event", event: value });
+
+export const environmentCreated = (name: string, tag: string): Event =>
+  event({ case: "environmentCreated", value: { $typeName: "runlane.internal.v1.EnvironmentCreated", name, tag } });
+
+export const runsCreated = (created: {
+  environment: string;
+  requestId: string;
+  firstNumber: number;
+  runs: NewRun[];
+  refused: { index: number; refusal: { reason: string; message: string } }[];
+  parent: number;
+  commandId: number;
+}): Event =>
+  event({
+    case: "runsCreated",
+    value: {
+      $typeName: "runlane.internal.v1.RunsCreated",
+      environment: created.environment,
+      requestId: created.requestId,
+      firstNumber: BigInt(created.firstNumber),
+      runs: created.runs,
+      refused: created.refused.map(({ index, refusal }) => ({ $typeName: "runlane.internal.v1.RefusedItem", index, refusal: asRefusal(refusal) })),
+      parent: BigInt(created.parent),
+      commandId: created.commandId,
+    },
+  });
+
+export const newRun = (taskId: string, payload: Payload | undefined, queue: string, maxAttempts: number): NewRun => ({
+  $typeName: "runlane.internal.v1.NewRun",
+  taskId,
+  queue,
+  maxAttempts,
+  ...(payload ? { payload } : {}),
+});
+
+export const versionCreated = (environment: string, buildId: string, version: string): Event =>
+  event({ case: "versionCreated", value: { $typeName: "runlane.internal.v1.VersionCreated", environment, buildId, version } });
+
+export const tasksDeclared = (environment: string, version: string, tasks: TaskDeclaration[]): Event =>
+  event({ case: "tasksDeclared", value: { $typeName: "runlane.internal.v1.TasksDeclared", environment, version, tasks } });
+
+export const sessionOpened = (session: number, environment: string, workerId: string, incarnation: bigint, version: string): Event =>
+  event({
+    case: "sessionOpened",
+    value: { $typeName: "runlane.internal.v1.SessionOpened", session: BigInt(session), environment, workerId, incarnation, version },
+  });
+
+export const sessionEnded = (session: SessionRecord): Event =>
+  event({ case: "sessionEnded", value: { $typeName: "runlane.internal.v1.SessionEnded", session: BigInt(session.number) } });
+
+export const runAssigned = (run: RunRecord, session: SessionRecord, nonce: bigint): Event =>
+  event({
+    case: "runAssigned",
+    value: { $typeName: "runlane.internal.v1.RunAssigned", run: BigInt(run.number), session: BigInt(session.number), attempt: run.attempt + 1, nonce },
+  });
+
+export const runsAccepted = (runs: RunRecord[]): Event =>
+  event({ case: "runsAccepted", value: { $typeName: "runlane.internal.v1.RunsAccepted", runs: runs.map((run) => BigInt(run.number)) } });
+
+export const runReturned = (run: RunRecord): Event =>
+  event({ case: "runReturned", value: { $typeName: "runlane.internal.v1.RunReturned", run: BigInt(run.number) } });
+
+export const attemptSucceeded = (run: RunRecord, output: Payload | undefined): Event =>
+  event({
+    case: "attemptSucceeded",
+    value: { $typeName: "runlane.internal.v1.AttemptSucceeded", run: BigInt(run.number), ...(output ? { output } : {}) },
+  });
+
+export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retryAtMs: number | undefined, ownProcess: boolean): Event =>
+  event({
+    case: "attemptFailed",
+    value: {
+      $typeName: "runlane.internal.v1.AttemptFailed",
+      run: BigInt(run.number),
+      ownProcess,
+      ...(failure ? { failure } : {}),
+      ...(retryAtMs === undefined ? {} : { retryAtMs: BigInt(retryAtMs) }),
+    },
+  });
+
+export const retryDue = (run: RunRecord): Event => event({ case: "retryDue", value: { $typeName: "runlane.internal.v1.RetryDue", run: BigInt(run.number) } });
+
+export const waitBegan = (run: RunRecord, waitId: number, children: number[]): Event =>
+  event({ case: "waitBegan", value: { $typeName: "runlane.internal.v1.WaitBegan", run: BigInt(run.number), waitId, children: children.map(BigInt) } });
+
+export const runResumed = (run: RunRecord, waitIds: number[]): Event =>
+  event({ case: "runResumed", value: { $typeName: "runlane.internal.v1.RunResumed", run: BigInt(run.number), waitIds } });
+
+export const waitContinued = (run: RunRecord, commandId: number): Event =>
+  event({ case: "waitContinued", value: { $typeName: "runlane.internal.v1.WaitContinued", run: BigInt(run.number), commandId } });
+
+export const runCanceled = (run: RunRecord, reason: string): Event =>
+  event({ case: "runCanceled", value: { $typeName: "runlane.internal.v1.RunCanceled", run: BigInt(run.number), reason } });
+
+export const cancelConfirmed = (run: RunRecord): Event =>
+  event({ case: "cancelConfirmed", value: { $typeName: "runlane.internal.v1.CancelConfirmed", run: BigInt(run.number) } });
+
+export const commandAnswered = (run: RunRecord, commandId: number, refusal: { reason: string; message: string } | undefined): Event =>
+  event({
+    case: "commandAnswered",
+    value: { $typeName: "runlane.internal.v1.CommandAnswered", run: BigInt(run.number), commandId, ...(refusal ? { refusal: asRefusal(refusal) } : {}) },
+  });
+
+const asRefusal = ({ reason, message }: { reason: string; message: string }): Refusal => ({ $typeName: "runlane.internal.v1.Refusal", reason, message });

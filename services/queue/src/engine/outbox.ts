@@ -1,0 +1,59 @@
+import { create } from "@bufbuild/protobuf";
+import { type NotifyRequest, NotifyRequestSchema } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import { type WorkResponse, WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { Connection } from "./volatile.js";
+
+/** A frame is closed when it has about this many bytes: gRPC messages are at most 512 KiB, and one item has at most 128 KiB of payload. */
+const frameBytes = 256 * 1024;
+/** A notice is closed when it has about this many bytes. */
+const noticeBytes = 512 * 1024;
+
+/** What leaves when a batch is on disk: frames for workers, notices for subscribers, ends of streams. */
+export class Outbox {
+  readonly frames = new Map<Connection, Sealing<WorkResponse>>();
+  readonly notices = new Map<string, Sealing<NotifyRequest>>();
+  readonly ends: StreamEnding[] = [];
+
+  /** The frame for a worker that takes an item of about `bytes` more. */
+  frame(connection: Connection, bytes = 64): WorkResponse {
+    return open(this.frames, connection, bytes, frameBytes, () => create(WorkResponseSchema));
+  }
+
+  /** The notice for a subscriber that takes an item of about `bytes` more. */
+  notice(subscriber: string, bytes: number): NotifyRequest {
+    return open(this.notices, subscriber, bytes, noticeBytes, () => create(NotifyRequestSchema));
+  }
+
+  get empty(): boolean {
+    return this.frames.size === 0 && this.notices.size === 0 && this.ends.length === 0;
+  }
+}
+
+/** Messages that are filled one after the other. */
+export interface Sealing<M> {
+  readonly messages: M[];
+  /** About how many bytes the last one has. */
+  bytes: number;
+}
+
+/** A stream that must end. */
+export interface StreamEnding {
+  readonly executor: string;
+  readonly streamId: string;
+  /** Stable reason, from the catalogue of errors. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+function open<K, M>(map: Map<K, Sealing<M>>, key: K, bytes: number, limit: number, make: () => M): M {
+  let sealing = map.get(key);
+  if (!sealing) {
+    sealing = { messages: [make()], bytes: 0 };
+    map.set(key, sealing);
+  } else if (sealing.bytes + bytes > limit) {
+    sealing.messages.push(make());
+    sealing.bytes = 0;
+  }
+  sealing.bytes += bytes;
+  return sealing.messages[sealing.messages.length - 1] as M;
+}

@@ -1,0 +1,93 @@
+import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import type { Environment } from "./environment.js";
+import type { Phase } from "./phase.js";
+import type { QueueRecord } from "./queue-record.js";
+import type { SessionRecord } from "./session-record.js";
+
+/** A run, as the owner keeps it. Changed by `apply` only. */
+export interface RunRecord {
+  /** Counts the partition's runs from 1; part of the run's id. */
+  readonly number: number;
+  readonly environment: Environment;
+  readonly taskId: string;
+  queue: QueueRecord;
+  /** The trigger named the queue, so a later declaration of the task does not move the run. */
+  readonly queueNamed: boolean;
+  phase: Phase;
+  /** Number of the present or last attempt; 0 before the first. */
+  attempt: number;
+  /** Attempts that the trigger asked for; 0: the task's. */
+  readonly askedAttempts: number;
+  /** Attempts in total, fixed when the first one starts. */
+  maxAttempts: number;
+  readonly payload: Payload | undefined;
+  readonly createMs: number;
+  /** 0 before the first attempt. */
+  startMs: number;
+  /** 0 before the end. */
+  finishMs: number;
+  /** When the next attempt is due, in phases delayed and backoff. */
+  retryAtMs: number;
+  version: string;
+  /** The session that the present attempt belongs to. */
+  session: SessionRecord | undefined;
+  /** Owner's epoch at the assignment, and the random part of the token. */
+  epoch: bigint;
+  nonce: bigint;
+  /** The next attempt wants a process of its own. */
+  ownProcess: boolean;
+  output: Payload | undefined;
+  failure: Failure | undefined;
+  /** 0 if it has none. */
+  readonly parent: number;
+  /** 0 if it has no parent. */
+  readonly root: number;
+  readonly depth: number;
+  /** Runs that this one triggered. */
+  children: number[] | undefined;
+  /** Who waits for this run. */
+  waiter: Waiter | undefined;
+  /** Waits of the present attempt. */
+  waits: Map<number, Wait> | undefined;
+  /** Answers to the commands of the present attempt, for repeats. */
+  commands: Map<number, CommandAnswer> | undefined;
+}
+
+/** A wait of a run for others. */
+export interface Wait {
+  /** Numbers of the runs waited for, in the order of the items. */
+  readonly children: readonly number[];
+  /** How many of them are not final. */
+  pending: number;
+  /** The waiting run had a slot after the end, so that the results went to its worker. */
+  delivered: boolean;
+}
+
+/** A run's wait, as seen from a run waited for. */
+export interface Waiter {
+  readonly run: number;
+  readonly attempt: number;
+  readonly waitId: number;
+}
+
+/** What a request or a command created: consecutive runs, with gaps for what was refused. */
+export interface CreatedRuns {
+  readonly first: number;
+  readonly count: number;
+  readonly refused: readonly RefusedAt[];
+}
+
+/** A refused item. */
+export interface RefusedAt {
+  readonly index: number;
+  readonly refusal: RefusalData;
+}
+
+/** Why something was refused, as data: the engine makes no errors of any protocol. `reason` is from the catalogue of errors. */
+export interface RefusalData {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What was answered to a command. */
+export type CommandAnswer = { readonly kind: "created"; readonly created: CreatedRuns } | { readonly kind: "done" } | { readonly kind: "refused"; readonly refusal: RefusalData };

@@ -1,0 +1,181 @@
+import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { type Durable, finishedRetention } from "./durable.js";
+import type { Environment } from "./environment.js";
+import { type Phase, phases } from "./phase.js";
+import { createQueue, createReadyList, type QueueRecord } from "./queue-record.js";
+import type { RunRecord, Wait } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+
+/** Delays shorter than this keep the queue slot, as Trigger.dev does (RUN_ENGINE_RETRY_WARM_START_THRESHOLD_MS). */
+export const shortDelayMs = 30_000;
+
+/** Waits whose results were delivered that an attempt keeps for a worker that lost the frame. */
+const keptWaits = 1_000;
+
+/** Moves a run to another phase: the only place where slots are taken and given back. */
+export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
+  const before = phases[run.phase];
+  const after = phases[phase];
+  run.phase = phase;
+  if (before.slot && !after.slot) {
+    run.queue.held -= 1;
+    durable.eligible.add(run.queue);
+  } else if (!before.slot && after.slot) {
+    run.queue.held += 1;
+  }
+  const session = run.session;
+  if (!session) return;
+  if (before.worker !== after.worker) session.busy += after.worker ? 1 : -1;
+  if (!after.session) {
+    session.runs.delete(run);
+    run.session = undefined;
+  }
+}
+
+/** Gives a run to a session. */
+export function assign(durable: Durable, run: RunRecord, session: SessionRecord): void {
+  run.session = session;
+  session.runs.add(run);
+  setPhase(durable, run, "assigned");
+}
+
+/** Puts a run into its queue, without a slot. */
+export function enqueue(durable: Durable, run: RunRecord): void {
+  setPhase(durable, run, "queued");
+  readyListOf(run.queue, run.taskId).queued.push(run);
+  durable.eligible.add(run.queue);
+}
+
+/** Puts a run into its queue with the slot that it holds. */
+export function rearm(durable: Durable, run: RunRecord): void {
+  setPhase(durable, run, "rearmed");
+  readyListOf(run.queue, run.taskId).rearmed.push(run);
+  durable.eligible.add(run.queue);
+}
+
+/** Lets a run's next attempt wait until `atMs`; at once if that has come. */
+export function delay(durable: Durable, run: RunRecord, atMs: number): void {
+  if (atMs <= durable.now) return enqueue(durable, run);
+  // A run that gave its slot back (its code waited when it failed) must not take one past the limit.
+  const keepsSlot = phases[run.phase].slot && atMs - durable.now < shortDelayMs;
+  run.retryAtMs = atMs;
+  setPhase(durable, run, keepsSlot ? "backoff" : "delayed");
+  durable.due.push({ atMs, run, attempt: run.attempt });
+}
+
+/** Ends the present attempt: what belonged to it alone is forgotten. */
+export function endAttempt(durable: Durable, run: RunRecord): void {
+  const waits = run.waits;
+  run.waits = undefined;
+  run.commands = undefined;
+  if (waits) for (const wait of waits.values()) releaseChildren(durable, wait);
+}
+
+/** For everybody outside, the run ends now: whoever waits for it is told. */
+export function conclude(durable: Durable, run: RunRecord): void {
+  run.finishMs = durable.now;
+  run.children = undefined;
+  const waiter = run.waiter;
+  if (!waiter) return;
+  const parent = durable.runs.get(waiter.run);
+  const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
+  if (!parent || !wait) return;
+  wait.pending -= 1;
+  if (wait.pending > 0) return;
+  if (parent.phase === "waiting") {
+    setPhase(durable, parent, "resumable");
+    parent.queue.resumes.queued.push(parent);
+    durable.eligible.add(parent.queue);
+  } else if (parent.phase === "executing") {
+    wait.delivered = true;
+  }
+}
+
+/** Nothing of the run is left anywhere: it may be forgotten once enough others have ended after it. */
+export function retire(durable: Durable, run: RunRecord): void {
+  if (isAwaited(durable, run)) return;
+  durable.finished.push(run);
+  durable.finishedBytes += weightOf(run);
+  while (durable.finished.size > finishedRetention.count || durable.finishedBytes > finishedRetention.bytes) {
+    const oldest = durable.finished.shift();
+    if (!oldest) break;
+    durable.finishedBytes -= weightOf(oldest);
+    durable.runs.delete(oldest.number);
+  }
+}
+
+/** Notes that the results of waits went to the worker. */
+export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonly number[]): void {
+  const waits = run.waits;
+  if (!waits) return;
+  for (const id of waitIds) {
+    const wait = waits.get(id);
+    if (wait) wait.delivered = true;
+  }
+  if (waits.size <= keptWaits) return;
+  for (const [id, wait] of waits) {
+    if (waits.size <= keptWaits || !wait.delivered) break;
+    waits.delete(id);
+    releaseChildren(durable, wait);
+  }
+}
+
+/** The queue of this name, made if there is none. */
+export function queueOf(environment: Environment, name: string): QueueRecord {
+  let queue = environment.queues.get(name);
+  if (!queue) {
+    queue = createQueue(name);
+    environment.queues.set(name, queue);
+  }
+  return queue;
+}
+
+/** Moves the queued runs of a task to another queue, unless their trigger named one. */
+export function moveQueued(durable: Durable, taskId: string, from: QueueRecord, to: QueueRecord): void {
+  const list = from.ready.get(taskId);
+  if (!list || from === to) return;
+  const staying: RunRecord[] = [];
+  for (let run = list.queued.pop(); run; run = list.queued.pop()) {
+    if (run.phase !== "queued" || run.queue !== from) continue;
+    if (run.queueNamed) {
+      staying.push(run);
+    } else {
+      run.queue = to;
+      readyListOf(to, taskId).queued.push(run);
+    }
+  }
+  for (const run of staying) list.queued.push(run);
+  durable.eligible.add(to);
+}
+
+function readyListOf(queue: QueueRecord, taskId: string) {
+  let list = queue.ready.get(taskId);
+  if (!list) {
+    list = createReadyList();
+    queue.ready.set(taskId, list);
+  }
+  return list;
+}
+
+/** Whether a live attempt of another run may still need this run's result. */
+function isAwaited(durable: Durable, run: RunRecord): boolean {
+  const waiter = run.waiter;
+  if (!waiter) return false;
+  const parent = durable.runs.get(waiter.run);
+  return parent?.attempt === waiter.attempt && parent.waits?.has(waiter.waitId) === true;
+}
+
+function releaseChildren(durable: Durable, wait: Wait): void {
+  for (const number of wait.children) {
+    const child = durable.runs.get(number);
+    if (child && phases[child.phase].settled) retire(durable, child);
+  }
+}
+
+function weightOf(run: RunRecord): number {
+  return bytesOf(run.payload) + bytesOf(run.output) + (run.failure ? run.failure.stackTrace.length + run.failure.message.length : 0);
+}
+
+function bytesOf(payload: Payload | undefined): number {
+  return payload ? payload.data.length : 0;
+}

@@ -1,0 +1,117 @@
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { PendingReason, type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { type Task, TaskSchema } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
+import type { Durable } from "./durable.js";
+import { type Environment, queueNameOf, type TaskRecord } from "./environment.js";
+import { phases } from "./phase.js";
+import { hasSlot } from "./queue-record.js";
+import { runIdOf } from "./run-id.js";
+import type { RunRecord } from "./run-record.js";
+import { freeSlots, type Volatile } from "./volatile.js";
+
+/** State of a run as the API says it. */
+export function stateOf(run: RunRecord): RunState {
+  if (run.phase === "queued" && !run.environment.tasks.has(run.taskId)) return RunState.PENDING_VERSION;
+  return phases[run.phase].state;
+}
+
+/** How a final run ended. */
+export function resultOf(run: RunRecord): RunResult {
+  return {
+    $typeName: "runlane.v1.RunResult",
+    runId: runIdOf(run.environment, run.number),
+    taskId: run.taskId,
+    state: stateOf(run),
+    ...(run.output ? { output: run.output } : {}),
+    ...(run.failure ? { failure: run.failure } : {}),
+  };
+}
+
+/** About how many bytes a result takes in a frame. */
+export function runResultBytes(result: RunResult | undefined): number {
+  if (!result) return 0;
+  return 80 + (result.output?.data.length ?? 0) + (result.failure ? result.failure.message.length + result.failure.stackTrace.length + 200 : 0);
+}
+
+/** A run as the API shows it. */
+export function runMessageOf(_durable: Durable, volatile: Volatile, run: RunRecord): Run {
+  const time = (ms: number): Timestamp | undefined => (ms ? timestampFromMs(ms) : undefined);
+  return create(RunSchema, {
+    id: runIdOf(run.environment, run.number),
+    taskId: run.taskId,
+    state: stateOf(run),
+    pendingReason: pendingReasonOf(volatile, run),
+    queue: run.queue.name,
+    attemptCount: run.attempt,
+    maxAttempts: run.maxAttempts,
+    createTime: time(run.createMs),
+    startTime: time(run.startMs),
+    finishTime: time(run.finishMs),
+    retryTime: time(run.retryAtMs),
+    payload: run.payload,
+    output: run.output,
+    failure: run.failure,
+    parentRunId: run.parent ? runIdOf(run.environment, run.parent) : "",
+    rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
+    depth: run.depth,
+    version: run.version,
+  });
+}
+
+/** Why a run does not execute now. */
+export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
+  switch (run.phase) {
+    case "delayed":
+    case "backoff":
+      return PendingReason.DELAYED_UNTIL;
+    case "waiting":
+      return PendingReason.WAITING_FOR_RUNS;
+    case "resumable":
+      return hasSlot(run.queue) ? PendingReason.PLACING : PendingReason.QUEUE_LIMIT;
+    case "assigned":
+      return PendingReason.PLACING;
+    case "queued":
+    case "rearmed":
+      return reasonInQueue(volatile, run);
+    default:
+      return PendingReason.UNSPECIFIED;
+  }
+}
+
+/** A task as the API shows it. */
+export function taskMessageOf(volatile: Volatile, environment: Environment, { declaration, version }: TaskRecord, defaultMaxAttempts: number): Task {
+  const queue = queueNameOf(declaration.id, { declaration, version });
+  return create(TaskSchema, {
+    id: declaration.id,
+    description: declaration.description,
+    filePath: declaration.filePath,
+    queue,
+    concurrencyLimit: environment.queues.get(queue)?.limit,
+    maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts,
+    version,
+    workerCount: countWorkers(volatile, environment, declaration.id),
+  });
+}
+
+function reasonInQueue(volatile: Volatile, run: RunRecord): PendingReason {
+  if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
+  let connected = false;
+  let room = false;
+  for (const connection of volatile.connections.values()) {
+    if (!connection.open || connection.session.environment !== run.environment || !connection.tasks.has(run.taskId)) continue;
+    connected = true;
+    room ||= freeSlots(connection) > 0;
+  }
+  if (!connected) return PendingReason.NO_WORKER;
+  if (run.phase === "queued" && !hasSlot(run.queue)) return PendingReason.QUEUE_LIMIT;
+  return room ? PendingReason.PLACING : PendingReason.WORKER_CAPACITY;
+}
+
+function countWorkers(volatile: Volatile, environment: Environment, taskId: string): number {
+  let count = 0;
+  for (const connection of volatile.connections.values()) {
+    if (connection.open && connection.session.environment === environment && connection.tasks.has(taskId)) count += 1;
+  }
+  return count;
+}

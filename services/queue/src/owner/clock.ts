@@ -1,0 +1,25 @@
+/** Where the shell gets time and randomness from; tests drive a fake one. */
+export interface Clock {
+  /** Wall clock, in milliseconds of the Unix epoch. */
+  now(): number;
+  /** A clock that only goes forward, in milliseconds. */
+  monotonic(): number;
+  /** A random number in [0, 1). */
+  random(): number;
+  /** Calls `due` once after at least `ms` milliseconds; returns how to call it off. */
+  after(ms: number, due: () => void): () => void;
+  /** Calls `due` once what arrives together has been handled: frames of one poll phase share an append. */
+  soon(due: () => void): void;
+}
+
+/** The clocks of this machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: Math.random,
+  after(ms, due) {
+    const timer = setTimeout(due, Math.min(ms, 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  },
+  soon: (due) => void setImmediate(due),
+};

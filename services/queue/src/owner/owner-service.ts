@@ -1,0 +1,35 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import { defaultMaxAttempts } from "../engine/apply.js";
+import { taskMessageOf } from "../engine/view.js";
+import type { Partition } from "./partition.js";
+
+/** OwnerService over a partition. */
+export function ownerService(partition: Partition): ServiceImpl<typeof OwnerService> {
+  return {
+    async triggerRuns({ environment, requestId, items, subscriber, awaitResults }) {
+      return { outcomes: await partition.trigger(environment, requestId, items, subscriber, awaitResults) };
+    },
+    async readRun({ environment, runId }) {
+      return { run: await partition.read(environment, runId) };
+    },
+    async stopRun({ environment, runId, reason }) {
+      return { run: await partition.cancel(environment, runId, reason) };
+    },
+    async readTasks({ environment, after, limit }) {
+      const found = partition.durable.environments.get(environment);
+      const tasks = found ? [...found.tasks.values()].filter((task) => task.declaration.id > after) : [];
+      tasks.sort((a, b) => (a.declaration.id < b.declaration.id ? -1 : 1));
+      const messages = found ? tasks.slice(0, limit).map((task) => taskMessageOf(partition.volatile, found, task, defaultMaxAttempts)) : [];
+      await partition.settled();
+      return { tasks: messages };
+    },
+    async watchRuns({ environment, subscriber, results, changes, unwatch }) {
+      return { unknownRunIds: await partition.watch(environment, subscriber, results, changes, unwatch) };
+    },
+    relayFrames(request) {
+      partition.relay(request);
+      return {};
+    },
+  };
+}

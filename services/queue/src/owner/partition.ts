@@ -1,0 +1,319 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { type InternalTransport, type Log, type Logger, reasonOf, refusal } from "@runlane/platform";
+import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import type { Run, TriggerItem, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideCancel } from "../engine/decide-cancel.js";
+import { decideClosed, decideFrame } from "../engine/decide-frame.js";
+import { decideHello } from "../engine/decide-hello.js";
+import { decideTick, nextDue } from "../engine/decide-tick.js";
+import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
+import type { Durable } from "../engine/durable.js";
+import { tellResult } from "../engine/effects.js";
+import type { Environment } from "../engine/environment.js";
+import { environmentCreated } from "../engine/events.js";
+import { phases } from "../engine/phase.js";
+import { createTag, runIdOf, runNumberOf } from "../engine/run-id.js";
+import type { RunRecord } from "../engine/run-record.js";
+import { emit, type Step } from "../engine/step.js";
+import { runMessageOf } from "../engine/view.js";
+import { createVolatile, type Volatile } from "../engine/volatile.js";
+import type { Clock } from "./clock.js";
+import { Delivery } from "./delivery.js";
+import { GroupCommit } from "./group-commit.js";
+import type { PastRuns } from "./past-runs.js";
+import { protocolStatus } from "./protocol-status.js";
+
+/** What a partition stands on. */
+export interface PartitionOptions {
+  readonly log: Log;
+  readonly epoch: number;
+  readonly durable: Durable;
+  readonly past: PastRuns;
+  readonly environments: readonly string[];
+  readonly transport: InternalTransport;
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  readonly logger: Logger;
+  /** Whether the claim to the partition stands. */
+  readonly claimed: () => boolean;
+  /** The state in memory is worth nothing any more. */
+  readonly lost: (cause: unknown) => void;
+}
+
+/** One epoch of a partition: its state, and everything that may be done to it. What it answers, it answers once the state that it saw is on disk. */
+export class Partition {
+  readonly durable: Durable;
+  readonly volatile: Volatile = createVolatile();
+  readonly #options: PartitionOptions;
+  readonly #commit: GroupCommit;
+  readonly #delivery: Delivery;
+  #cancelTick: (() => void) | undefined;
+  #tickAt = Number.POSITIVE_INFINITY;
+  #stopped = false;
+
+  constructor(options: PartitionOptions) {
+    this.#options = options;
+    this.durable = options.durable;
+    const { log, clock, transport, logger, past } = options;
+    const epoch = BigInt(options.epoch);
+    this.#delivery = new Delivery(transport, epoch, (address, error) => logger.debug({ address, err: error }, "could not be told"));
+    this.#commit = new GroupCommit({
+      log,
+      epoch,
+      clock,
+      durable: this.durable,
+      volatile: this.volatile,
+      deliver: (outbox) => this.#delivery.deliver(outbox),
+      committed: (batch, sequence) => {
+        past.note(batch, sequence);
+        this.#wake();
+      },
+      lost: (cause) => {
+        this.stop();
+        options.lost(cause);
+      },
+    });
+  }
+
+  /** Creates missing environments and does what fell due while nobody owned the partition. */
+  async begin(): Promise<void> {
+    this.#commit.decide(64, (step) => {
+      for (const name of this.#options.environments) {
+        if (!this.durable.environments.has(name)) emit(step, environmentCreated(name, createTag(step.random())));
+      }
+      decideTick(step, this.#options.leaseMs);
+    });
+    await this.#commit.settled();
+    this.#wake();
+  }
+
+  /** Ends the epoch: callers hear NOT_OWNER. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelTick?.();
+    this.#commit.stop();
+  }
+
+  /** Creates runs; `subscriber` hears of the results of those at the indexes `awaited`. */
+  async trigger(environmentName: string, requestId: string, items: TriggerItem[], subscriber: string, awaited: readonly number[]): Promise<TriggerOutcome[]> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const outcomes: TriggerOutcome[] = [];
+    this.#commit.decide(bytesOf(items), (step) => {
+      const created = decideTrigger(step, { environment, requestId, items });
+      const wanted = awaited.length > 0 ? new Set(awaited) : undefined;
+      forEachOutcome(created, (index, outcome) => {
+        if (typeof outcome !== "number") {
+          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) } });
+          return;
+        }
+        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) } });
+        if (wanted?.has(index)) this.#want(step, environment, subscriber, outcome);
+      });
+    });
+    await this.#commit.settled();
+    return outcomes;
+  }
+
+  /** Reads a run, wherever it is. */
+  async read(environmentName: string, runId: string): Promise<Run> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const { number, live } = this.#find(environment, runId);
+    const message = live && runMessageOf(this.durable, this.volatile, live);
+    await this.#commit.settled();
+    const run = message ?? (await this.#options.past.read(environment, number));
+    if (!run) throw notFound(runId);
+    return run;
+  }
+
+  /** Cancels a run and its descendants. */
+  async cancel(environmentName: string, runId: string, reason: string): Promise<Run> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const { live: run } = this.#find(environment, runId);
+    if (!run || phases[run.phase].final) {
+      // A run that is not in memory any more ended long ago, or never was.
+      const ended = await this.read(environmentName, runId);
+      throw refusal("RUN_FINISHED", `run ${runId} has ended already`, { metadata: { run_id: runId, state: String(ended.state) }, resource: { type: "run", name: runId } });
+    }
+    const message = this.#commit.decide(64, (step) => {
+      decideCancel(step, run, reason);
+      return runMessageOf(this.durable, this.volatile, run);
+    });
+    await this.#commit.settled();
+    return message;
+  }
+
+  /** Subscribes to runs. Returns the ids that do not exist. */
+  async watch(environmentName: string, subscriber: string, results: readonly string[], changes: readonly string[], unwatch: readonly string[]): Promise<string[]> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const unknown: string[] = [];
+    const past: { number: number; id: string; change: boolean }[] = [];
+    this.#commit.decide(0, (step) => {
+      for (const [ids, change] of [[results, false], [changes, true]] as const) {
+        for (const id of ids) {
+          const number = runNumberOf(environment, id);
+          const run = number === undefined ? undefined : this.durable.runs.get(number);
+          if (number === undefined || number >= this.durable.nextRun || (run && run.environment !== environment)) unknown.push(id);
+          else if (!run) past.push({ number, id, change });
+          else if (change) this.#wantChanges(step, subscriber, run);
+          else this.#want(step, environment, subscriber, number);
+        }
+      }
+      for (const id of unwatch) this.#unwatch(environment, subscriber, id);
+    });
+    await this.#commit.settled();
+    for (const { number, id, change } of past) {
+      const run = await this.#options.past.read(environment, number);
+      if (!run) unknown.push(id);
+      else this.#commit.decide(0, (step) => tellPast(step, subscriber, run, change));
+    }
+    return unknown;
+  }
+
+  /** Takes frames of workers. */
+  relay({ executor, frames }: RelayFramesRequest): void {
+    if (this.#stopped || !this.#options.claimed()) return;
+    for (const frame of frames) this.#take(executor, frame);
+    this.#wake();
+  }
+
+  /** Resolves when everything that the caller saw is on disk. */
+  settled(): Promise<void> {
+    this.#admit();
+    return this.#commit.settled();
+  }
+
+  #take(executor: string, frame: WorkerFrame): void {
+    const { streamId } = frame;
+    const connection = this.volatile.streams.get(streamId);
+    if (frame.closed) {
+      if (connection) this.#commit.decide(0, (step) => decideClosed(step, connection));
+      return;
+    }
+    let request: WorkRequest;
+    try {
+      request = fromBinary(WorkRequestSchema, frame.frame);
+    } catch {
+      return this.#end(executor, streamId, refusal("MALFORMED_FRAME", "the frame is not a runlane.v1.WorkRequest"));
+    }
+    const { hello } = request;
+    if (hello) {
+      const environment = this.durable.environments.get(frame.environment);
+      if (!environment) return this.#end(executor, streamId, refusal("INVALID_KEY", `there is no environment ${frame.environment}`));
+      const source = { environment, streamId, executor, leaseMs: this.#options.leaseMs };
+      this.#commit.decide(frame.frame.length, (step) => decideHello(step, hello, source));
+      return;
+    }
+    if (!connection) return this.#delivery.askHello(executor, streamId);
+    connection.received += 1;
+    if (Number(frame.sequence) !== connection.received) {
+      // A frame was lost on the way: what the worker holds must be heard from itself.
+      connection.open = false;
+      this.volatile.streams.delete(streamId);
+      return this.#delivery.askHello(executor, streamId);
+    }
+    this.#commit.decide(frame.frame.length, (step) => decideFrame(step, connection, request));
+  }
+
+  #end(executor: string, streamId: string, error: ConnectError): void {
+    this.#delivery.end({ executor, streamId, reason: reasonOf(error) ?? "INTERNAL", message: error.rawMessage });
+  }
+
+  #want(step: Step, environment: Environment, subscriber: string, number: number): void {
+    const run = this.durable.runs.get(number);
+    if (!run || run.environment !== environment) return;
+    if (phases[run.phase].final) return tellResult(step, subscriber, run);
+    addSubscriber(this.volatile.results, number, subscriber);
+  }
+
+  #wantChanges(step: Step, subscriber: string, run: RunRecord): void {
+    step.outbox.notice(subscriber, 1_000).changes.push(runMessageOf(this.durable, this.volatile, run));
+    if (!phases[run.phase].final) addSubscriber(this.volatile.changes, run.number, subscriber);
+  }
+
+  #unwatch(environment: Environment, subscriber: string, id: string): void {
+    const number = runNumberOf(environment, id);
+    if (number === undefined) return;
+    for (const map of [this.volatile.results, this.volatile.changes]) {
+      const left = map.get(number)?.filter((other) => other !== subscriber);
+      if (left?.length) map.set(number, left);
+      else map.delete(number);
+    }
+  }
+
+  #find(environment: Environment, runId: string): { number: number; live: RunRecord | undefined } {
+    const number = runNumberOf(environment, runId);
+    if (number === undefined || number >= this.durable.nextRun) throw notFound(runId);
+    const live = this.durable.runs.get(number);
+    if (live && live.environment !== environment) throw notFound(runId);
+    return { number, live };
+  }
+
+  #environment(name: string): Environment {
+    const environment = this.durable.environments.get(name);
+    if (!environment) throw refusal("INVALID_KEY", `there is no environment ${name}`);
+    return environment;
+  }
+
+  #admit(): void {
+    if (this.#stopped || !this.#options.claimed()) throw refusal("NOT_OWNER", "this server does not own the partition (any more)", { retryDelayMs: 100 });
+    const refused = this.#commit.refusal;
+    if (refused) throw refused;
+  }
+
+  /** Sees to it that the next tick comes when the next thing is due. */
+  #wake(): void {
+    if (this.#stopped) return;
+    const { clock, leaseMs } = this.#options;
+    const monotonic = clock.monotonic();
+    const wait = nextDue({ durable: this.durable, volatile: this.volatile, now: Math.max(clock.now(), this.durable.now), monotonic }, leaseMs);
+    if (wait === undefined) return;
+    const at = monotonic + wait;
+    if (at >= this.#tickAt && this.#cancelTick) return;
+    this.#cancelTick?.();
+    this.#tickAt = at;
+    // Timers may fire early by a fraction of a millisecond; due times round up.
+    this.#cancelTick = clock.after(Math.ceil(wait) + 1, () => {
+      this.#cancelTick = undefined;
+      this.#tickAt = Number.POSITIVE_INFINITY;
+      if (this.#stopped) return;
+      this.#commit.decide(0, (step) => decideTick(step, leaseMs));
+      this.#wake();
+    });
+  }
+}
+
+function addSubscriber(map: Map<number, string[]>, number: number, subscriber: string): void {
+  const subscribers = map.get(number);
+  if (!subscribers) map.set(number, [subscriber]);
+  else if (!subscribers.includes(subscriber)) subscribers.push(subscriber);
+}
+
+function tellPast(step: Step, subscriber: string, run: Run, change: boolean): void {
+  const notice = step.outbox.notice(subscriber, 1_000 + (run.output?.data.length ?? 0) + (run.payload?.data.length ?? 0));
+  if (change) notice.changes.push(run);
+  else
+    notice.results.push({
+      $typeName: "runlane.v1.RunResult",
+      runId: run.id,
+      taskId: run.taskId,
+      state: run.state,
+      ...(run.output ? { output: run.output } : {}),
+      ...(run.failure ? { failure: run.failure } : {}),
+    });
+}
+
+function notFound(runId: string): ConnectError {
+  return refusal("RUN_NOT_FOUND", `there is no run ${runId}`, { metadata: { run_id: runId }, resource: { type: "run", name: runId } });
+}
+
+function bytesOf(items: readonly TriggerItem[]): number {
+  let bytes = 0;
+  for (const item of items) bytes += 32 + (item.payload?.data.length ?? 0);
+  return bytes;
+}

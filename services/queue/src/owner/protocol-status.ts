@@ -1,0 +1,15 @@
+import { itemFault, type Reason, reasons, reasonOf, refusal, statusOf } from "@runlane/platform";
+import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { Status } from "@runlane/platform/gen/google/rpc/status_pb.js";
+import type { RefusalData } from "../engine/run-record.js";
+
+/** A refusal of the engine in the protocol's words. A reason that the catalogue does not know (a newer server wrote it into the log) is INTERNAL. */
+export function protocolStatus({ reason, message }: RefusalData): Status {
+  return statusOf(refusal(reason in reasons ? (reason as Reason) : "INTERNAL", message));
+}
+
+/** Why an item that running code triggers is refused; undefined if it is not. */
+export function itemRefusal(item: TriggerItem): RefusalData | undefined {
+  const fault = itemFault(item, "item");
+  return fault && { reason: reasonOf(fault) ?? "INTERNAL", message: fault.rawMessage };
+}

@@ -1,0 +1,204 @@
+import { create } from "@bufbuild/protobuf";
+import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { type Assignment, HelloSchema, type HeldAttempt, type WorkRequest, WorkRequestSchema, type WorkResponse } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { apply } from "../engine/apply.js";
+import { decideFrame } from "../engine/decide-frame.js";
+import { decideHello } from "../engine/decide-hello.js";
+import { decideTick } from "../engine/decide-tick.js";
+import { decideTrigger } from "../engine/decide-trigger.js";
+import { createDurable, type Durable } from "../engine/durable.js";
+import type { Environment } from "../engine/environment.js";
+import { environmentCreated } from "../engine/events.js";
+import { Outbox } from "../engine/outbox.js";
+import { place } from "../engine/place.js";
+import type { RunRecord } from "../engine/run-record.js";
+import { emit, type Step } from "../engine/step.js";
+import { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
+
+/** Lease of the sessions that the harness opens, in milliseconds. */
+export const leaseMs = 10_000;
+
+/** The engine with a clock and a log in memory: what tests drive it by. */
+export class EngineHarness {
+  durable: Durable = createDurable();
+  volatile: Volatile = createVolatile();
+  readonly log: { now: number; epoch: bigint; events: Event[] }[] = [];
+  now = Date.UTC(2026, 0, 1);
+  monotonic = 0;
+  epoch = 1n;
+  #seed: number;
+  #streams = 0;
+
+  constructor(seed = 1) {
+    this.#seed = seed;
+    this.step((step) => emit(step, environmentCreated("dev", "test")));
+  }
+
+  get environment(): Environment {
+    return this.durable.environments.get("dev") as Environment;
+  }
+
+  /** Makes a decision and closes its batch. */
+  step(decision: (step: Step) => void): Outbox {
+    const step: Step = {
+      durable: this.durable,
+      volatile: this.volatile,
+      now: Math.max(this.now, this.durable.now),
+      monotonic: this.monotonic,
+      epoch: this.epoch,
+      random: () => this.random(),
+      statusOf: ({ message }) => ({ $typeName: "google.rpc.Status", code: 9, message, details: [] }),
+      faultOf: () => undefined,
+      outbox: new Outbox(),
+      events: [],
+    };
+    decision(step);
+    while (place(step));
+    if (step.events.length > 0) this.log.push({ now: step.now, epoch: this.epoch, events: step.events });
+    return step.outbox;
+  }
+
+  /** A random number in [0, 1), the same in every run of the test (mulberry32). */
+  random(): number {
+    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** Lets time pass, and does what falls due. */
+  advance(ms: number): Outbox {
+    this.now += ms;
+    this.monotonic += ms;
+    return this.step((step) => decideTick(step, leaseMs));
+  }
+
+  /** Triggers runs of a task. */
+  trigger(taskId: string, count = 1, options: { requestId?: string; maxAttempts?: number; queue?: string } = {}): RunRecord[] {
+    let first = 0;
+    this.step((step) => {
+      const items = Array.from({ length: count }, () => item(taskId, options));
+      first = decideTrigger(step, { environment: this.environment, requestId: options.requestId ?? "", items }).first;
+    });
+    return Array.from({ length: count }, (_, i) => this.run(first + i));
+  }
+
+  /** The run with this number. */
+  run(number: number): RunRecord {
+    const run = this.durable.runs.get(number);
+    if (!run) throw new Error(`there is no run ${number}`);
+    return run;
+  }
+
+  /** Connects a worker. */
+  connect(worker: WorkerSetup): HarnessWorker {
+    this.#streams += 1;
+    const streamId = `stream-${this.#streams}`;
+    const hello = create(HelloSchema, {
+      protocolRevision: 1,
+      workerId: worker.id,
+      incarnation: BigInt(worker.incarnation ?? 1),
+      slots: worker.slots ?? 10,
+      buildId: worker.buildId ?? "build",
+      held: worker.held ?? [],
+      tasks: worker.tasks.map((task) => (typeof task === "string" ? { id: task } : task)),
+    });
+    const outbox = this.step((step) => decideHello(step, hello, { environment: this.environment, streamId, executor: "executor.test", leaseMs }));
+    const connection = this.volatile.streams.get(streamId);
+    const connected = new HarnessWorker(this, connection);
+    connected.hear(outbox);
+    return connected;
+  }
+
+  /** Forgets what a restart forgets, and replays the log. */
+  restart(): void {
+    this.durable = replayed(this.log);
+    this.volatile = createVolatile();
+    this.epoch += 100n;
+    this.step((step) => decideTick(step, leaseMs));
+  }
+}
+
+/** The state that a log leads to. */
+export function replayed(log: EngineHarness["log"]): Durable {
+  const durable = createDurable();
+  for (const { now, epoch, events } of log) for (const event of events) apply(durable, event, { now, epoch });
+  return durable;
+}
+
+/** What a worker says in its Hello. */
+export interface WorkerSetup {
+  readonly id: string;
+  readonly incarnation?: number;
+  readonly slots?: number;
+  readonly buildId?: string;
+  readonly tasks: readonly (string | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number })[];
+  readonly held?: { token: Uint8Array; openWaits: number[] }[];
+}
+
+/** A worker at the other end of the engine's frames. */
+export class HarnessWorker {
+  readonly harness: EngineHarness;
+  readonly connection: Connection | undefined;
+  /** Everything that the engine sent, in order. */
+  readonly frames: WorkResponse[] = [];
+  /** Assignments that were not answered. */
+  readonly assignments: Assignment[] = [];
+
+  constructor(harness: EngineHarness, connection: Connection | undefined) {
+    this.harness = harness;
+    this.connection = connection;
+  }
+
+  /** Takes its frames from an outbox. */
+  hear(outbox: Outbox): void {
+    if (!this.connection) return;
+    for (const message of outbox.frames.get(this.connection)?.messages ?? []) {
+      this.frames.push(message);
+      this.assignments.push(...message.assignments);
+    }
+  }
+
+  /** Sends a frame. */
+  send(frame: Parameters<typeof create<typeof WorkRequestSchema>>[1]): WorkResponse[] {
+    const connection = this.connection;
+    if (!connection) throw new Error("the worker is not connected");
+    const before = this.frames.length;
+    const request: WorkRequest = create(WorkRequestSchema, frame);
+    this.hear(this.harness.step((step) => decideFrame(step, connection, request)));
+    return this.frames.slice(before);
+  }
+
+  /** Takes the next assignments, as many as there are. */
+  accept(): Assignment[] {
+    const taken = this.assignments.splice(0);
+    if (taken.length > 0) this.send({ accepted: taken.map((assignment) => assignment.token) });
+    return taken;
+  }
+
+  /** Reports an output. */
+  succeed(token: Uint8Array, output = "1"): WorkResponse[] {
+    return this.send({ results: [{ token, outcome: { case: "output", value: { contentType: "application/json", data: new TextEncoder().encode(output) } } }] });
+  }
+
+  /** Reports a failure; without a delay there is no retry. */
+  fail(token: Uint8Array, retryDelayMs?: number): WorkResponse[] {
+    const retryDelay = retryDelayMs === undefined ? undefined : { seconds: BigInt(Math.floor(retryDelayMs / 1_000)), nanos: (retryDelayMs % 1_000) * 1e6 };
+    return this.send({ results: [{ token, outcome: { case: "failure", value: { failure: { message: "no" }, ...(retryDelay ? { retryDelay } : {}) } } }] });
+  }
+
+  /** What it would list as held. */
+  static held(assignments: readonly Assignment[], openWaits: number[] = []): HeldAttempt[] {
+    return assignments.map(({ token }) => ({ $typeName: "runlane.v1.HeldAttempt", token, openWaits }));
+  }
+}
+
+/** An item that triggers a task. */
+export function item(taskId: string, options: { maxAttempts?: number; queue?: string } = {}): TriggerItem {
+  return create(TriggerItemSchema, {
+    taskId,
+    payload: { contentType: "application/json", data: new TextEncoder().encode("{}") },
+    options: { ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }), ...(options.queue ? { queue: options.queue } : {}) },
+  });
+}
