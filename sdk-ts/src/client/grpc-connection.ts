@@ -1,5 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Client, type ClientOptions, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, type ClientOptions, connectivityState, credentials, Metadata } from "@grpc/grpc-js";
 import { parseServerAddress, type ServerAddress } from "./server-address.js";
 
 /** Name and version that this SDK gives to the server. */
@@ -17,6 +17,8 @@ export interface GrpcConnection {
   readonly client: Client;
   /** Metadata of a new call: the key, and `header`. */
   metadata(header?: HeaderInit): Metadata;
+  /** Whether the connection stands at present. */
+  isReady(): boolean;
   /** Closes the connection. Calls under way may still end; new ones fail with UNAVAILABLE. */
   close(): void;
 }
@@ -54,6 +56,7 @@ export function createGrpcConnection(address: string, secretKey: string | undefi
       for (const [key, value] of new Headers(header)) metadata.set(key, value);
       return metadata;
     },
+    isReady: () => client.getChannel().getConnectivityState(false) === connectivityState.READY,
     close: () => client.close(),
   };
 }

@@ -1,0 +1,56 @@
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { RunService } from "#gen/runlane/v1/run_service_pb.js";
+import { TaskService } from "#gen/runlane/v1/task_service_pb.js";
+import { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./configuration.js";
+import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
+import { createGrpcTransport } from "./grpc-transport.js";
+import { createRetryingTransport } from "./retrying-transport.js";
+import { TriggerStream } from "./trigger-stream.js";
+
+/** Everything that speaks to one server, over one connection. Errors are ConnectErrors. */
+export interface RunlaneClient {
+  /** Generated client of RunService. Idempotent unary calls are repeated while the server is away. */
+  readonly runs: Client<typeof RunService>;
+  /** Generated client of TaskService. */
+  readonly tasks: Client<typeof TaskService>;
+  /** For generated clients of other services. */
+  readonly transport: Transport;
+  /** Triggers tasks and delivers results, many in a frame. */
+  readonly triggerStream: TriggerStream;
+  /** The connection, for calls that need more than a generated client. */
+  readonly connections: ConnectionSource;
+  /** Fails everything under way and closes the connection. Not needed for the process to end. */
+  close(): void;
+}
+
+/** Makes a client. Nothing is sent, and no key is looked up, before the first call. */
+export function createRunlaneClient(configuration: ApiClientConfiguration = {}): RunlaneClient {
+  const connections = createConnectionSource(() => resolveTarget(configuration));
+  const timeoutMs = configuration.requestOptions?.timeoutInMs;
+  const transport = createRetryingTransport(
+    createGrpcTransport(() => connections.current()),
+    connections,
+    { timeoutMs },
+  );
+  const triggerStream = new TriggerStream(connections, { timeoutMs });
+  return {
+    runs: createClient(RunService, transport),
+    tasks: createClient(TaskService, transport),
+    transport,
+    triggerStream,
+    connections,
+    close() {
+      triggerStream.close();
+      connections.close();
+    },
+  };
+}
+
+let last: { readonly configuration: ApiClientConfiguration; readonly client: RunlaneClient } | undefined;
+
+/** The client that the public functions use: made at the first call, and anew after `configure`. */
+export function defaultClient(): RunlaneClient {
+  const configuration = presentConfiguration();
+  if (last?.configuration !== configuration) last = { configuration, client: createRunlaneClient(configuration) };
+  return last.client;
+}

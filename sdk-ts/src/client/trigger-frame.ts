@@ -1,0 +1,75 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { type RunResult, type TriggerItem, TriggerOptionsSchema } from "#gen/runlane/v1/run_pb.js";
+import { TriggerFrameSchema, TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
+
+/** Hears what becomes of one trigger, or of a run that is watched. Exactly one of `finished` and `failed` comes last; if no result is awaited, `triggered` or `failed`. */
+export interface TriggerWaiter {
+  /** Whether it wants the result, or only to know that the run exists. Does not change. */
+  readonly awaitsResult: boolean;
+  /** The run exists, and is on disk. */
+  triggered(runId: string): void;
+  /** The run is final. */
+  finished(result: RunResult): void;
+  /** There is no run, or nobody can say what became of it. A ConnectError, or what looking up the server threw. */
+  failed(error: unknown): void;
+}
+
+/** What one frame may hold: the contract's limits, less what the frame itself needs. */
+export const frameLimits = { items: 500, bytes: 512 * 1024 - 4 * 1024 } as const;
+
+/** Triggers that travel together, from the first call of a turn to their answer. */
+export class TriggerFrame {
+  readonly requestId: string;
+  /** When it was begun, in milliseconds of a monotonic clock. */
+  readonly since: number;
+  readonly items: TriggerItem[] = [];
+  readonly waiters: TriggerWaiter[] = [];
+  /** Why the server refused it for the time being, if it did. */
+  refusal: ConnectError | undefined;
+  #size = 0;
+  #bytes: Uint8Array | undefined;
+
+  constructor(requestId: string, since: number) {
+    this.requestId = requestId;
+    this.since = since;
+  }
+
+  /** Whether an item fits in. The first always does. */
+  takes(size: number): boolean {
+    return this.items.length === 0 || (this.items.length < frameLimits.items && this.#size + size <= frameLimits.bytes);
+  }
+
+  /** Adds an item. Not after `bytes` was asked for. */
+  add(item: TriggerItem, size: number, waiter: TriggerWaiter): void {
+    this.items.push(item);
+    this.waiters.push(waiter);
+    this.#size += size;
+  }
+
+  /** The frame as it travels; always the same bytes, so that the server knows a repeated one by its request id. */
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#encode();
+    return this.#bytes;
+  }
+
+  #encode(): Uint8Array {
+    const awaitResults: number[] = [];
+    for (let index = 0; index < this.waiters.length; index++) if (this.waiters[index]!.awaitsResult) awaitResults.push(index);
+    const value = create(TriggerFrameSchema, { requestId: this.requestId, items: this.items, awaitResults });
+    return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: "trigger", value } }));
+  }
+}
+
+/** An upper bound of an item's size in a frame, in bytes. */
+export function itemSize(item: TriggerItem): number {
+  // Three bytes a character is the most that UTF-8 needs for a UTF-16 unit; 64 cover the tags and lengths.
+  let size = 64 + 3 * item.taskId.length;
+  if (item.options) size += toBinary(TriggerOptionsSchema, item.options).length;
+  const { payload } = item;
+  if (payload) {
+    size += payload.data.length + 3 * payload.contentType.length;
+    for (const [key, value] of Object.entries(payload.metadata)) size += 16 + 3 * (key.length + value.length);
+  }
+  return size;
+}

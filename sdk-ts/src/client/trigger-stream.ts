@@ -1,0 +1,365 @@
+import { randomBytes } from "node:crypto";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
+import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema, TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { type Backoff, createBackoff } from "./backoff.js";
+import type { ConnectionSource } from "./connection-source.js";
+import { type FrameStream, openFrameStream } from "./frame-stream.js";
+import type { GrpcConnection } from "./grpc-connection.js";
+import { errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
+import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
+import { unreachableError } from "./unreachable.js";
+
+/** How a {@link TriggerStream} behaves. */
+export interface TriggerStreamOptions {
+  /** How long to try before a trigger, or a wait while the server is away, fails; in milliseconds. Default 60,000. */
+  timeoutMs?: number;
+  /** The same as long as the server has never answered, so that a wrong address is soon told. Default 10,000, and never more than `timeoutMs`. */
+  firstContactMs?: number;
+  /** Delays between attempts to connect. */
+  backoff?: Backoff;
+}
+
+/** How the client stands towards the server. */
+type State =
+  /** Nothing is under way and no call is open: nothing keeps the process alive. */
+  | { readonly kind: "idle" }
+  /** A call is open, or opening; frames are sent as they form. */
+  | { readonly kind: "open"; readonly connection: GrpcConnection; readonly stream: FrameStream }
+  /** The call broke while something was under way; the timer opens the next. */
+  | { readonly kind: "backoff"; readonly timer: NodeJS.Timeout }
+  /** Its user closed it. */
+  | { readonly kind: "closed" };
+
+// Frames on the way without an answer. More wait here, and grow, instead of being refused by a server that bounds what is uncommitted.
+const maxUnanswered = 64;
+// How often limits of time are looked at; an idle call is closed after one to two of these. Timers of each trigger's own would cost more than the trigger.
+const tickMs = 100;
+// Codes that no repetition changes.
+const permanent = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented, Code.InvalidArgument, Code.ResourceExhausted]);
+
+/**
+ * Triggers tasks, and delivers their results, over one TriggerStream call to the server.
+ *
+ * All triggers of one turn of the event loop leave in one frame. A frame keeps its bytes until it is answered; when the call breaks, another is opened, unanswered
+ * frames are sent again as they were, and the runs whose results are awaited are watched. The server knows a repeated frame by its request id, so a trigger
+ * happens once, whatever the network does.
+ */
+export class TriggerStream {
+  readonly #connections: ConnectionSource;
+  readonly #timeoutMs: number;
+  readonly #firstContactMs: number;
+  readonly #backoff: Backoff;
+  readonly #idPrefix = randomBytes(12).toString("base64url");
+  #frameCount = 0;
+  #state: State = { kind: "idle" };
+  #ticker: NodeJS.Timeout | undefined;
+  #quietTicks = 0;
+  #flushDue = false;
+  /** The frame that triggers go into. It is sent when the turn is over and few enough frames are unanswered; until then it grows. */
+  #forming: TriggerFrame | undefined;
+  /** Full frames that were not sent so far, oldest first. */
+  readonly #waiting: TriggerFrame[] = [];
+  /** Frames that were sent, oldest first, by request id. */
+  readonly #unanswered = new Map<string, TriggerFrame>();
+  /** Runs whose results are awaited. */
+  readonly #awaited = new Map<string, TriggerWaiter[]>();
+  /** Runs of `#awaited` that the server must be told of. */
+  #toWatch: string[] = [];
+  /** Whether the server has ever answered. */
+  #contacted = false;
+  /** Since when the server is away. */
+  #awaySince: number | undefined;
+  #lastError: ConnectError | undefined;
+
+  constructor(connections: ConnectionSource, options: TriggerStreamOptions = {}) {
+    this.#connections = connections;
+    this.#timeoutMs = options.timeoutMs ?? 60_000;
+    this.#firstContactMs = Math.min(options.firstContactMs ?? 10_000, this.#timeoutMs);
+    this.#backoff = options.backoff ?? createBackoff();
+  }
+
+  /** Triggers a task. Never throws; `waiter` hears everything, later. */
+  trigger(item: TriggerItem, waiter: TriggerWaiter): void {
+    const size = itemSize(item);
+    if (this.#forming && !this.#forming.takes(size)) {
+      this.#waiting.push(this.#forming);
+      this.#forming = undefined;
+    }
+    this.#forming ??= new TriggerFrame(this.#nextRequestId(), performance.now());
+    this.#forming.add(item, size, waiter);
+    this.#flushSoon();
+  }
+
+  /** Awaits the result of a run that exists. Returns a function that gives up waiting: the waiter then hears nothing more. */
+  watch(runId: string, waiter: TriggerWaiter): () => void {
+    this.#await(runId, waiter);
+    this.#toWatch.push(runId);
+    this.#flushSoon();
+    return () => this.#unwatch(runId, waiter);
+  }
+
+  /** Ends the call and fails everything under way with CANCELED. */
+  close(): void {
+    this.#rest({ kind: "closed" });
+    this.#failAll(closedError());
+  }
+
+  #nextRequestId(): string {
+    this.#frameCount += 1;
+    return `${this.#idPrefix}.${this.#frameCount.toString(36)}`;
+  }
+
+  // Not a microtask: the triggers of one turn often sit in continuations several microtasks apart, and answers that arrive in one poll of the sockets should
+  // share a frame as well. Straight after polling it costs nothing in time.
+  #flushSoon(): void {
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    setImmediate(() => {
+      this.#flushDue = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { kind } = this.#state;
+    if (kind === "closed") this.#failAll(closedError());
+    else if (kind === "idle" && this.#isBusy()) this.#open();
+    else if (kind === "open") this.#sendWhatIsNew();
+  }
+
+  #open(): void {
+    let connection: GrpcConnection;
+    try {
+      connection = this.#connections.current();
+    } catch (error) {
+      this.#rest({ kind: "idle" });
+      this.#failAll(error);
+      return;
+    }
+    const stream = openFrameStream(connection, RunService.method.triggerStream, {
+      onFrame: (bytes) => {
+        if (this.#state === state) this.#receive(bytes);
+      },
+      onClose: (error) => {
+        if (this.#state === state) this.#broken(connection, error);
+      },
+    });
+    const state: State = { kind: "open", connection, stream };
+    this.#state = state;
+    this.#ticker ??= setInterval(() => this.#tick(), tickMs).unref();
+    for (const frame of this.#unanswered.values()) stream.send(frame.bytes);
+    this.#toWatch = [...this.#awaited.keys()];
+    this.#sendWhatIsNew();
+  }
+
+  #sendWhatIsNew(): void {
+    if (this.#state.kind !== "open") return;
+    const { stream } = this.#state;
+    while (this.#toWatch.length > 0) stream.send(runsFrame("watch", this.#toWatch.splice(0, frameLimits.items)));
+    while (this.#unanswered.size < maxUnanswered) {
+      const frame = this.#waiting.shift() ?? this.#takeForming();
+      if (!frame) return;
+      this.#unanswered.set(frame.requestId, frame);
+      stream.send(frame.bytes);
+    }
+  }
+
+  #takeForming(): TriggerFrame | undefined {
+    // Its turn is not over; the flush that is due will take it.
+    if (this.#flushDue) return undefined;
+    const frame = this.#forming;
+    this.#forming = undefined;
+    return frame;
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const { frame } = fromBinary(TriggerStreamResponseSchema, bytes);
+    this.#contacted = true;
+    this.#awaySince = undefined;
+    this.#backoff.reset();
+    if (frame.case === "outcomes") this.#answered(frame.value);
+    else if (frame.case === "results") this.#finished(frame.value);
+    this.#sendWhatIsNew();
+  }
+
+  #answered(answer: TriggerOutcomes): void {
+    const frame = this.#unanswered.get(answer.requestId);
+    if (!frame) return;
+    if (answer.error) {
+      const error = errorOfStatus(answer.error);
+      if (error.code === Code.Unavailable) {
+        this.#sendLater(frame, error);
+        return;
+      }
+      this.#unanswered.delete(frame.requestId);
+      for (const waiter of frame.waiters) waiter.failed(error);
+      return;
+    }
+    this.#unanswered.delete(frame.requestId);
+    // Items that were refused for the time being; they go into a frame of their own, because a repeated one is answered as before.
+    let again: TriggerFrame | undefined;
+    for (let index = 0; index < frame.waiters.length; index++) {
+      const waiter = frame.waiters[index]!;
+      const outcome = answer.outcomes[index]?.outcome;
+      if (outcome?.case === "runId") {
+        waiter.triggered(outcome.value);
+        if (waiter.awaitsResult) this.#await(outcome.value, waiter);
+      } else if (outcome?.case === "error") {
+        const error = errorOfStatus(outcome.value);
+        if (error.code === Code.Unavailable) {
+          again ??= new TriggerFrame(this.#nextRequestId(), frame.since);
+          again.refusal = error;
+          again.add(frame.items[index]!, 0, waiter);
+        } else {
+          waiter.failed(error);
+        }
+      } else {
+        waiter.failed(new ConnectError("the server did not say what became of the trigger", Code.Internal));
+      }
+    }
+    if (again) {
+      this.#unanswered.set(again.requestId, again);
+      this.#sendLater(again, again.refusal!);
+    }
+  }
+
+  /** Sends a frame when the delay that its refusal asks for has passed; if the call breaks meanwhile, the next one begins with it. */
+  #sendLater(frame: TriggerFrame, refusal: ConnectError): void {
+    frame.refusal = refusal;
+    const delay = (retryDelayOf(refusal) ?? 200) * (1 + Math.random() / 2);
+    setTimeout(() => {
+      if (this.#state.kind === "open" && this.#unanswered.has(frame.requestId)) this.#state.stream.send(frame.bytes);
+    }, delay);
+  }
+
+  #finished({ results, unknownRunIds }: RunResults): void {
+    for (const result of results) {
+      const waiters = this.#awaited.get(result.runId);
+      this.#awaited.delete(result.runId);
+      if (waiters) for (const waiter of waiters) waiter.finished(result);
+    }
+    for (const runId of unknownRunIds) {
+      const waiters = this.#awaited.get(runId);
+      this.#awaited.delete(runId);
+      if (waiters) for (const waiter of waiters) waiter.failed(new ConnectError(`there is no run ${runId}`, Code.NotFound));
+    }
+  }
+
+  #await(runId: string, waiter: TriggerWaiter): void {
+    const waiters = this.#awaited.get(runId);
+    if (waiters) waiters.push(waiter);
+    else this.#awaited.set(runId, [waiter]);
+  }
+
+  #unwatch(runId: string, waiter: TriggerWaiter): void {
+    const waiters = this.#awaited.get(runId) ?? [];
+    const index = waiters.indexOf(waiter);
+    if (index < 0) return;
+    waiters.splice(index, 1);
+    if (waiters.length > 0) return;
+    this.#awaited.delete(runId);
+    if (this.#state.kind === "open") this.#state.stream.send(runsFrame("unwatch", [runId]));
+  }
+
+  /** The call is over, and this side did not end it. */
+  #broken(connection: GrpcConnection, error: ConnectError | undefined): void {
+    this.#lastError = error;
+    const answered = error !== undefined && errorInfoOf(error) !== undefined;
+    // A refused key may have been replaced with the server's data folder; whoever is not a Runlane server may have taken the port of one that moved.
+    const moved = error !== undefined && (!answered || error.code === Code.Unauthenticated) && this.#connections.renew(connection);
+    if (error && permanent.has(error.code) && retryDelayOf(error) === undefined && !moved) {
+      this.#rest({ kind: "idle" });
+      this.#failAll(error);
+      return;
+    }
+    if (!this.#isBusy()) {
+      this.#rest({ kind: "idle" });
+      return;
+    }
+    this.#awaySince ??= performance.now();
+    const delay = Math.max(this.#backoff.next(), (error && retryDelayOf(error)) ?? 0);
+    this.#state = { kind: "backoff", timer: setTimeout(() => this.#open(), delay) };
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    if (this.#state.kind === "open") {
+      if (this.#state.connection.isReady()) this.#awaySince = undefined;
+      else this.#awaySince ??= now;
+    }
+    const limit = this.#contacted || this.#awaySince === undefined ? this.#timeoutMs : this.#firstContactMs;
+    for (const frame of this.#unanswered.values()) {
+      if (now - frame.since < limit) continue;
+      this.#unanswered.delete(frame.requestId);
+      const error = frame.refusal ?? this.#givenUp("nobody can say whether the task was triggered", limit);
+      for (const waiter of frame.waiters) waiter.failed(error);
+    }
+    for (;;) {
+      const frame = this.#waiting[0] ?? this.#forming;
+      if (!frame || now - frame.since < limit) break;
+      if (this.#waiting.shift() === undefined) this.#forming = undefined;
+      const error = this.#givenUp("the task was not triggered", limit);
+      for (const waiter of frame.waiters) waiter.failed(error);
+    }
+    if (this.#awaited.size > 0 && this.#awaySince !== undefined && now - this.#awaySince >= limit) {
+      for (const [runId, waiters] of this.#awaited) {
+        const error = this.#givenUp(`the result of run ${runId} cannot be awaited; the run goes on`, limit);
+        for (const waiter of waiters) waiter.failed(error);
+      }
+      this.#awaited.clear();
+    }
+    this.#quietTicks = this.#isBusy() ? 0 : this.#quietTicks + 1;
+    if (this.#quietTicks >= 2) this.#rest({ kind: "idle" });
+  }
+
+  #givenUp(consequence: string, triedMs: number): ConnectError {
+    const address = this.#connections.current().address.text;
+    return unreachableError({
+      address,
+      triedMs,
+      connected: this.#awaySince === undefined,
+      contacted: this.#contacted,
+      lastError: this.#lastError,
+      consequence,
+    });
+  }
+
+  #isBusy(): boolean {
+    return this.#forming !== undefined || this.#waiting.length > 0 || this.#unanswered.size > 0 || this.#awaited.size > 0;
+  }
+
+  /** Ends the call, if one is open. An open call would keep the process alive. */
+  #rest(state: State & { kind: "idle" | "closed" }): void {
+    if (this.#state.kind === "closed") return;
+    const before = this.#state;
+    this.#state = state;
+    if (before.kind === "open") before.stream.cancel();
+    if (before.kind === "backoff") clearTimeout(before.timer);
+    clearInterval(this.#ticker);
+    this.#ticker = undefined;
+    this.#quietTicks = 0;
+  }
+
+  #failAll(error: unknown): void {
+    const frames = [...this.#unanswered.values(), ...this.#waiting];
+    if (this.#forming) frames.push(this.#forming);
+    const watchers = [...this.#awaited.values()];
+    this.#unanswered.clear();
+    this.#waiting.length = 0;
+    this.#forming = undefined;
+    this.#awaited.clear();
+    this.#toWatch = [];
+    for (const frame of frames) for (const waiter of frame.waiters) waiter.failed(error);
+    for (const waiters of watchers) for (const waiter of waiters) waiter.failed(error);
+  }
+}
+
+function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
+  return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
+}
+
+function closedError(): ConnectError {
+  return new ConnectError("the client was closed", Code.Canceled);
+}

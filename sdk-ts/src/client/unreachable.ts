@@ -1,0 +1,29 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** What is known when a client stops trying. */
+export interface Unreachable {
+  /** Address of the server. */
+  readonly address: string;
+  /** How long was tried, in milliseconds. */
+  readonly triedMs: number;
+  /** Whether the connection stands, and only the answer does not come. */
+  readonly connected: boolean;
+  /** Whether the server has ever answered this client. */
+  readonly contacted: boolean;
+  /** What went wrong last. */
+  readonly lastError: ConnectError | undefined;
+  /** What it means for the caller. */
+  readonly consequence?: string;
+}
+
+/** The error for a call that no server answered: UNAVAILABLE without ErrorInfo, and a message that says what to do. */
+export function unreachableError({ address, triedMs, connected, contacted, lastError, consequence }: Unreachable): ConnectError {
+  const seconds = Number((triedMs / 1_000).toFixed(1));
+  const what = connected
+    ? `The Runlane server at ${address} did not answer for ${seconds} s`
+    : `No Runlane server could be reached at ${address} for ${seconds} s`;
+  const why = lastError ? ` (${lastError.rawMessage})` : "";
+  const advice = contacted ? "" : " Start one with `npx runlane server`, or say where it is: RUNLANE_ADDRESS, or configure({ baseURL }).";
+  const message = `${what}${why}${consequence ? `: ${consequence}` : ""}.${advice}`;
+  return new ConnectError(message, Code.Unavailable, undefined, undefined, lastError);
+}

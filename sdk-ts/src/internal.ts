@@ -1,0 +1,14 @@
+/**
+ * For the command line, the worker and other parts of Runlane: not for applications, and without a promise that it stays as it is.
+ */
+export { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./client/configuration.js";
+export { type ConnectionSource, createConnectionSource, type ServerTarget } from "./client/connection-source.js";
+export { type DataFolder, findDataFolder, readDataFolder } from "./client/data-folder.js";
+export { type FrameListener, type FrameStream, openFrameStream } from "./client/frame-stream.js";
+export { createGrpcConnection, type GrpcConnection } from "./client/grpc-connection.js";
+export { errorInfoOf, errorOfStatus, retryDelayOf } from "./client/grpc-error.js";
+export { createGrpcTransport } from "./client/grpc-transport.js";
+export { createRunlaneClient, defaultClient, type RunlaneClient } from "./client/runlane-client.js";
+export { parseServerAddress, type ServerAddress } from "./client/server-address.js";
+export type { TriggerWaiter } from "./client/trigger-frame.js";
+export { TriggerStream, type TriggerStreamOptions } from "./client/trigger-stream.js";
