@@ -1,1 +1,2 @@
-export {};
+export { defaultLeaseMs, type OwnerHandle, type OwnerOptions, startOwner } from "./owner/owner.js";
+export { type Clock, systemClock } from "./owner/clock.js";

@@ -15,6 +15,12 @@ export function audit(durable: Durable): string[] {
     if (slot) held.set(run.queue, (held.get(run.queue) ?? 0) + 1);
     if (session !== (run.session !== undefined)) faults.push(`run ${run.number} is ${run.phase} ${run.session ? "with" : "without"} a session`);
     if (run.session && !run.session.runs.has(run)) faults.push(`run ${run.number} is unknown to its session ${run.session.number}`);
+    if (run.attempt > run.maxAttempts) faults.push(`run ${run.number} is at attempt ${run.attempt} of ${run.maxAttempts}`);
+    for (const [id, wait] of run.waits ?? []) {
+      const open = wait.children.filter((child) => !phases[durable.runs.get(child)?.phase ?? "completed"].final).length;
+      if (open !== wait.pending) faults.push(`run ${run.number} counts ${wait.pending} open runs in wait ${id}, there are ${open}`);
+    }
+    if (run.phase === "waiting" && ![...(run.waits?.values() ?? [])].some((wait) => wait.pending > 0)) faults.push(`run ${run.number} waits for nothing`);
     if (worker && run.session) busy.set(run.session, (busy.get(run.session) ?? 0) + 1);
   }
   for (const environment of durable.environments.values()) {

@@ -1,0 +1,168 @@
+import { toBinary } from "@bufbuild/protobuf";
+import { type InternalTransport, type Log, LogConflict, type Logger, type PartitionClaim, type PartitionClaims, type Served } from "@runlane/platform";
+import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import { createDurable } from "../engine/durable.js";
+import { type Clock, systemClock } from "./clock.js";
+import { ownerService } from "./owner-service.js";
+import { Partition } from "./partition.js";
+import { PastRuns } from "./past-runs.js";
+import { replay } from "./replay.js";
+
+/** How long a session may be silent before what it holds is lost, unless told otherwise. */
+export const defaultLeaseMs = 10_000;
+
+/** What an owner needs. */
+export interface OwnerOptions {
+  /** The partition. One machine has one: 0. */
+  readonly partition: number;
+  readonly nodeId: string;
+  readonly log: Log;
+  readonly claims: PartitionClaims;
+  readonly transport: InternalTransport;
+  readonly logger: Logger;
+  /** Environments that must exist. Default: dev. */
+  readonly environments?: readonly string[];
+  /** Default {@link defaultLeaseMs}. */
+  readonly leaseMs?: number;
+  /** Default: this machine's. */
+  readonly clock?: Clock;
+}
+
+/** A node that owns a partition whenever it can. */
+export interface OwnerHandle {
+  /** Resolves when the partition is served for the first time. */
+  readonly ready: Promise<void>;
+  /** Stops serving, gives the claim up, and leaves the log to others. */
+  close(): Promise<void>;
+}
+
+/**
+ * Owns a partition: claims it, takes its log over, replays, serves, and begins again when the log is lost to another.
+ *
+ * The claim says who should try; that nobody else writes comes from the log alone: the epoch record is appended at the log's last sequence, and each append expects the one before.
+ */
+export function startOwner(options: OwnerOptions): OwnerHandle {
+  const { logger } = options;
+  const closing = new AbortController();
+  let firstServed: () => void;
+  const ready = new Promise<void>((resolve) => {
+    firstServed = resolve;
+  });
+  let served: Epoch | undefined;
+  const done = (async () => {
+    for (let failures = 0; !closing.signal.aborted; ) {
+      try {
+        const claim = await options.claims.claim(options.partition, options.nodeId, closing.signal);
+        served = await takeOver(options, claim, closing.signal);
+        firstServed();
+        failures = 0;
+        const cause = await served.lost;
+        if (closing.signal.aborted) return;
+        logger.warn({ err: cause, epoch: served.epoch }, cause instanceof LogConflict ? "another owner has the log: starting over" : "the epoch ended: starting over");
+        await served.end();
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        failures += 1;
+        logger.error({ err: error }, "the partition could not be taken over; trying again");
+        await pause(Math.min(100 * 2 ** failures, 5_000), closing.signal);
+      }
+    }
+  })();
+  return {
+    ready,
+    async close() {
+      closing.abort();
+      await served?.end();
+      await done;
+    },
+  };
+}
+
+/** One epoch that is served. */
+interface Epoch {
+  readonly epoch: number;
+  /** Resolves, with the cause, when the epoch is over. */
+  readonly lost: Promise<unknown>;
+  end(): Promise<void>;
+}
+
+async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: AbortSignal): Promise<Epoch> {
+  const { log, logger, transport, nodeId, partition: number } = options;
+  const clock = options.clock ?? systemClock;
+  let partition: Partition | undefined;
+  let server: Served | undefined;
+  let ended = false;
+  const end = async () => {
+    if (ended) return;
+    ended = true;
+    partition?.stop();
+    await server?.close();
+    await claim.release();
+  };
+  try {
+    const epoch = await startEpoch(log, nodeId, clock);
+    const durable = createDurable();
+    const past = new PastRuns(log, durable);
+    const { events, ms } = await replay(log, durable, epoch, (batch, sequence) => past.note(batch, sequence));
+    signal.throwIfAborted();
+    let lose: (cause: unknown) => void = () => {};
+    const lost = new Promise<unknown>((resolve) => {
+      lose = resolve;
+    });
+    signal.addEventListener("abort", () => lose(signal.reason), { once: true });
+    partition = new Partition({
+      log,
+      epoch,
+      durable,
+      past,
+      transport,
+      clock,
+      logger,
+      environments: options.environments ?? ["dev"],
+      leaseMs: options.leaseMs ?? defaultLeaseMs,
+      claimed: () => claim.valid(),
+      lost: lose,
+    });
+    await partition.begin();
+    const address = `owner.${number}.${epoch}`;
+    server = await transport.serve(address, OwnerService, ownerService(partition));
+    await claim.publish({ epoch: BigInt(epoch), address });
+    logger.info({ partition: number, epoch, events, replayMs: Math.round(ms), runs: durable.runs.size }, "partition served");
+    return { epoch, lost, end };
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}
+
+/** Appends the epoch record at the log's last sequence; from then on nobody else's append succeeds. */
+async function startEpoch(log: Log, nodeId: string, clock: Clock): Promise<number> {
+  for (;;) {
+    const last = await log.last();
+    const nonce = Array.from({ length: 4 }, () => Math.floor(clock.random() * 2 ** 32).toString(36)).join("");
+    const record = toBinary(LogRecordSchema, {
+      $typeName: "runlane.internal.v1.LogRecord",
+      record: {
+        case: "epochStarted",
+        value: { $typeName: "runlane.internal.v1.EpochStarted", owner: nodeId, nonce, timeMs: BigInt(Math.floor(clock.now())) },
+      },
+    });
+    try {
+      return await log.append(last, record);
+    } catch (error) {
+      // The owner before was still writing; its next append fails now that ours is first, or ours fails again.
+      if (!(error instanceof LogConflict)) throw error;
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+}
