@@ -24,9 +24,9 @@ function options() {
   try {
     const { values } = parseArgs({ options: { once: { type: "boolean" }, listen: { type: "string" }, data: { type: "string" } } });
     const listen = values.listen ?? (process.env.RUNLANE_LISTEN || "127.0.0.1:7400");
-    const [, host, port] = /^(?:(.+):)?(\d+)$/.exec(listen) ?? [];
+    const [, host, port] = /^(?:\[?(.*?)\]?:)?(\d+)$/.exec(listen) ?? [];
     if (port === undefined) throw new Error(`${listen} is not HOST:PORT`);
-    return { once: values.once ?? false, host: host ?? "127.0.0.1", port: Number(port), data: values.data ?? join(root, ".runlane") };
+    return { once: values.once ?? false, listen, host: host ?? "127.0.0.1", port: Number(port), data: values.data ?? join(root, ".runlane") };
   } catch (error) {
     throw new StartError(`${error.message}\n${usage}`);
   }
@@ -40,7 +40,7 @@ function checkPort(host, port) {
       const why = error.code === "EADDRINUSE" ? `${host}:${port} is taken. Is another Runlane running?` : `cannot listen on ${host}:${port}: ${error.message}`;
       reject(new StartError(`${why}\nTo use another port: npm start -- --listen 127.0.0.1:${port + 10}`));
     });
-    probe.listen(port, host, () => probe.close(resolve));
+    probe.listen(port, host || undefined, () => probe.close(resolve));
   });
 }
 
@@ -73,7 +73,7 @@ async function serverAddress(server, data) {
 }
 
 async function main() {
-  const { once, host, port, data } = options();
+  const { once, listen, host, port, data } = options();
   checkNode();
   await checkPort(host, port);
   await installDependencies();
@@ -82,9 +82,7 @@ async function main() {
 
   mkdirSync(data, { recursive: true });
   const logs = { server: join(data, "server.log"), worker: join(data, "worker.log") };
-  const server = start(
-    new Child("The server", cli, ["server", "--data", data, "--listen", `${host}:${port}`], { log: logs.server, env: { RUNLANE_NATS_SERVER: nats } }),
-  );
+  const server = start(new Child("The server", cli, ["server", "--data", data, "--listen", listen], { log: logs.server, env: { RUNLANE_NATS_SERVER: nats } }));
   const address = await Promise.race([serverAddress(server, data), endOf(server)]);
 
   const env = { RUNLANE_ADDRESS: address, RUNLANE_SECRET_KEY: readFileSync(join(data, "secret-key"), "utf8").trim() };
