@@ -33,6 +33,7 @@ const allowed = [
 ];
 
 const cases = [...forbidden, ...allowed];
+/** @param {string[]} one */
 const fileOf = ([folder, line]) => `${folder}/case-${cases.findIndex((other) => other[0] === folder && other[1] === line)}.ts`;
 const folder = mkdtempSync(join(tmpdir(), "runlane-lint-"));
 /** What biome says of each file, by its path. @type {Map<string, string>} */
