@@ -19,3 +19,4 @@ export type { NatsCredentialSet, NatsCredentials, NatsUser } from "./nats/users.
 export { errorOf, statusOf } from "./status.js";
 export * from "./transport/internal-transport.js";
 export * from "./transport/owner-directory.js";
+export { invalidFields, itemFault, itemLimits, payloadBytes, type Violation } from "./validation/trigger-item.js";
