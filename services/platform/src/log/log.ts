@@ -19,7 +19,12 @@ export interface Log {
    */
   append(expected: number, record: Uint8Array): Promise<number>;
 
-  /** Yields records in order, from sequence `from` (at least the first that was not purged) to the last that existed when the reading began. */
+  /**
+   * Yields records in order, from sequence `from` (at least the first that was not purged) to the last that existed when the reading began, as the log's
+   * leader saw it. A record is a view into a larger buffer: copy what is kept.
+   *
+   * @throws LogDamaged if a record between them is missing, LogClosed if the log was closed by its user.
+   */
   read(from: number): AsyncIterable<LogEntry>;
 
   /** Reads one record, as the log's leader sees it, or undefined if there is none with this sequence. */
@@ -28,7 +33,7 @@ export interface Log {
   /** Sequence of the last record ever appended, 0 for an empty log, as the log's leader sees it. */
   last(): Promise<number>;
 
-  /** Deletes every record below `to`. The last sequence stays as it is. */
+  /** Deletes every record below `to`, at most all of them. The last sequence stays as it is. */
   purge(to: number): Promise<void>;
 
   /** Whether the last append got an answer in reasonable time: false while the store is away. Appends go on trying meanwhile. */
@@ -52,6 +57,11 @@ export class LogConflict extends Error {
 /** The store is at its limit. */
 export class LogFull extends Error {
   override readonly name = "LogFull";
+}
+
+/** Records are missing between others: the store has lost them. What was built from such a log would be wrong. */
+export class LogDamaged extends Error {
+  override readonly name = "LogDamaged";
 }
 
 /** The log was closed while an append was under way. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { type AccountInfo, JetStreamAway, jetStreamRequest } from "./jetstream-api.js";
 import { subjects } from "./subjects.js";
@@ -32,6 +32,8 @@ export interface NatsLink {
   readonly connection: NatsConnection;
   /** Whether it is up. */
   readonly up: boolean;
+  /** Makes an address for answers, one that this connection's user may subscribe to. */
+  inbox(): string;
   /** Calls `listener` at every event from now on; returns how to stop it. */
   watch(listener: (event: LinkEvent) => void): () => void;
   /** Closes it. Idempotent. */
@@ -121,6 +123,10 @@ class Link implements NatsLink {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  inbox(): string {
+    return createInbox(subjects.inbox(this.#options.user));
   }
 
   watch(listener: (event: LinkEvent) => void): () => void {

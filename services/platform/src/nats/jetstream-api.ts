@@ -5,11 +5,27 @@ export class JetStreamRefusal extends Error {
   override readonly name = "JetStreamRefusal";
   /** NATS's number of the error (`err_code`). */
   readonly code: number;
+  /** Whether it is expected to pass: JetStream is starting, or has no leader at present. */
+  readonly passing: boolean;
 
-  constructor(code: number, description: string) {
-    super(`${description} (JetStream error ${code})`);
-    this.code = code;
+  constructor({ err_code, code, description }: JetStreamError) {
+    super(`${description} (JetStream error ${err_code})`);
+    this.code = err_code;
+    this.passing = code === 503;
   }
+}
+
+/** An error as it stands in an answer. */
+export interface JetStreamError {
+  readonly err_code: number;
+  /** What HTTP would say: 400, 404, 503. */
+  readonly code: number;
+  readonly description: string;
+}
+
+/** Whether the same request may well succeed a little later. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof JetStreamAway || (error instanceof JetStreamRefusal && error.passing);
 }
 
 /** JetStream gave no answer: NATS is away or starting, or a stream has no leader at present. Whether the request had an effect is not known. */
@@ -93,13 +109,13 @@ export async function jetStreamPublish(
 }
 
 async function ask<T>(connection: NatsConnection, subject: string, data: string, options: { timeout: number; headers?: MsgHdrs }): Promise<T> {
-  let answer: T & { error?: { err_code: number; description: string } };
+  let answer: T & { error?: JetStreamError };
   try {
     answer = (await connection.request(subject, data, options)).json();
   } catch (error) {
     // Time-outs, no responders, lost connections. A closed connection stays closed: its user knows.
     throw new JetStreamAway(`${subject}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  if (answer.error) throw new JetStreamRefusal(answer.error.err_code, answer.error.description);
+  if (answer.error) throw new JetStreamRefusal(answer.error);
   return answer;
 }
