@@ -150,7 +150,7 @@ export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse
   ended: Uint8Array[];
 
   /**
-   * Tokens of attempts in `results` whose code may still run: an uncaught error, or process.exit, ended them from outside.
+   * Tokens of attempts in `results` or `ended` whose code may still run: an uncaught error, or process.exit, ended them from outside.
    *
    * @generated from field: repeated bytes abandoned = 5;
    */

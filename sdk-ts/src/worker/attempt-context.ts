@@ -1,0 +1,73 @@
+import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
+import type { Assignment } from "#gen/runlane/v1/worker_service_pb.js";
+import type { TaskRunContext } from "../runtime/task-run-context.js";
+
+type Environment = TaskRunContext["environment"];
+
+const noTags: readonly string[] = Object.freeze([]);
+
+/** Makes the `ctx` of attempts. The parts that many attempts share are made once. */
+export class ContextMaker {
+  readonly #filePaths: ReadonlyMap<string, string>;
+  readonly #tasks = new Map<string, TaskRunContext["task"]>();
+  readonly #queues = new Map<string, TaskRunContext["queue"]>();
+  #environment: Environment = environmentOf("dev");
+  #version: string | undefined;
+
+  /** `filePaths` has the file of each task, relative to the project. */
+  constructor(filePaths: ReadonlyMap<string, string>) {
+    this.#filePaths = filePaths;
+  }
+
+  /** What attempts that start from now on are told of the session. */
+  set session(session: RunnerSession) {
+    this.#environment = environmentOf(session.environment);
+    this.#version = session.version || undefined;
+  }
+
+  /** The frozen context of an attempt that starts now. */
+  make(assignment: Assignment): TaskRunContext {
+    return Object.freeze({
+      attempt: Object.freeze({ number: assignment.attemptNumber, startedAt: new Date() }),
+      run: Object.freeze({
+        id: assignment.runId,
+        tags: noTags,
+        isTest: false,
+        createdAt: new Date(Number(assignment.createTimeMs)),
+        startedAt: new Date(Number(assignment.startTimeMs)),
+        maxAttempts: assignment.maxAttempts,
+        version: this.#version,
+        parentTaskRunId: assignment.parentRunId || undefined,
+        rootTaskRunId: assignment.rootRunId || undefined,
+      }),
+      task: this.#task(assignment.taskId),
+      queue: this.#queue(assignment.queue),
+      environment: this.#environment,
+    });
+  }
+
+  #task(id: string): TaskRunContext["task"] {
+    let task = this.#tasks.get(id);
+    if (task === undefined) {
+      task = Object.freeze({ id, filePath: this.#filePaths.get(id) ?? "" });
+      this.#tasks.set(id, task);
+    }
+    return task;
+  }
+
+  #queue(name: string): TaskRunContext["queue"] {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      // Names of queues may be made up by triggers, so what is kept is bounded.
+      if (this.#queues.size >= 10_000) this.#queues.clear();
+      queue = Object.freeze({ id: name, name });
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+}
+
+function environmentOf(slug: string): Environment {
+  const types: Record<string, Environment["type"]> = { dev: "DEVELOPMENT", staging: "STAGING", preview: "PREVIEW", prod: "PRODUCTION" };
+  return Object.freeze({ id: slug, slug, type: types[slug] ?? "PRODUCTION" });
+}

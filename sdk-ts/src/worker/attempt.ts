@@ -1,0 +1,90 @@
+import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { Assignment, AttemptCommand } from "#gen/runlane/v1/worker_service_pb.js";
+import type { RunRuntime } from "../runtime/run-runtime.js";
+import type { RegisteredTask } from "../runtime/task-registry.js";
+import type { TaskRunContext } from "../runtime/task-run-context.js";
+import { AttemptCommands } from "./attempt-commands.js";
+import type { TokenKey } from "./token-key.js";
+
+/** What an attempt needs of the process that executes it. */
+export interface AttemptHost {
+  /** Passes a command on. */
+  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void;
+  /** Prints a line of the run's logger. */
+  log(attempt: Attempt, level: string, message: string, properties: Record<string, unknown> | undefined): void;
+}
+
+/**
+ * Where an attempt stands in its process.
+ *
+ * - `running`: its code runs, or waits.
+ * - `aborted`: it was told to stop; when its code ends, nobody wants the result.
+ * - `settled`: it has been reported. Code that goes on nevertheless is not heard any more.
+ */
+export type AttemptState = "running" | "aborted" | "settled";
+
+/** One attempt while it executes: the runtime of its code, which finds it on the asynchronous context. */
+export class Attempt implements RunRuntime {
+  readonly key: TokenKey;
+  readonly task: RegisteredTask;
+  readonly ctx: TaskRunContext;
+  /** Attempts in total: the trigger's word, else the task's. */
+  readonly maxAttempts: number;
+  state: AttemptState = "running";
+  readonly #host: AttemptHost;
+  #controller: AbortController | undefined;
+  #commands: AttemptCommands | undefined;
+  #reason: string | undefined;
+
+  constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, ctx: TaskRunContext, host: AttemptHost) {
+    this.key = key;
+    this.task = task;
+    this.ctx = ctx;
+    this.maxAttempts = assignment.maxAttempts;
+    this.#host = host;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Commands and waits; made by the first. */
+  get commands(): AttemptCommands {
+    if (this.#commands === undefined) {
+      this.#commands = new AttemptCommands((commandId, command) => {
+        if (this.state === "running") this.#host.send(this, commandId, command);
+      });
+      if (this.#reason !== undefined) this.#commands.abort(abortError(this.#reason));
+    }
+    return this.#commands;
+  }
+
+  trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
+    return this.commands.trigger(items);
+  }
+
+  triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }> {
+    return this.commands.triggerAndWait(items);
+  }
+
+  log(level: string, message: string, properties: Record<string, unknown> | undefined): void {
+    this.#host.log(this, level, message, properties);
+  }
+
+  /** Aborts the signal, and rejects what the code waits for. `reason` becomes the signal's, as in Trigger.dev. */
+  abort(reason: string): void {
+    if (this.state !== "running") return;
+    this.state = "aborted";
+    this.#reason = reason;
+    this.#commands?.abort(abortError(reason));
+    this.#controller?.abort(reason);
+  }
+}
+
+function abortError(reason: string): Error {
+  return new DOMException(reason, "AbortError");
+}

@@ -1,0 +1,115 @@
+import { types } from "node:util";
+import { type Failure, FailureKind, type Payload } from "#gen/runlane/v1/payload_pb.js";
+
+const maxMessageLength = 1_000;
+const maxLineLength = 1_024;
+/** Of a longer stack trace, the top and the bottom stay: where it broke, and who called. As in Trigger.dev. */
+const topFrames = 5;
+const bottomFrames = 45;
+const maxCauses = 8;
+/** Characters of a whole chain. Causes that would exceed it are left out, so that a failure always fits into a frame. */
+const maxChainLength = 64 * 1_024;
+/** Thrown values that are longer as JSON are sent as the beginning of their text. */
+const maxRawLength = 16 * 1_024;
+
+/** Codes of failures that are Runlane's, not the task's. The names are Trigger.dev's. */
+export type InternalCode =
+  /** The payload is not JSON. */
+  | "TASK_INPUT_ERROR"
+  /** What the task returned can not be JSON, or has more than 128 KiB. */
+  | "TASK_OUTPUT_ERROR"
+  /** The build declares the task, and its code does not. */
+  | "COULD_NOT_FIND_TASK"
+  /** A task file threw while it was loaded. */
+  | "COULD_NOT_IMPORT_TASK"
+  /** An error that nobody caught, outside of the promise that `run` returned. */
+  | "TASK_RUN_UNCAUGHT_EXCEPTION"
+  /** The process ended by itself. */
+  | "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE"
+  /** The process ended because its heap was full. */
+  | "TASK_PROCESS_OOM_KILLED"
+  /** Somebody sent the process SIGKILL; often it is the kernel, short of memory. */
+  | "TASK_PROCESS_MAYBE_OOM_KILLED"
+  /** Somebody sent the process SIGTERM. */
+  | "TASK_PROCESS_SIGTERM"
+  /** The process broke down in native code. */
+  | "TASK_PROCESS_SIGSEGV"
+  /** The worker lost touch with the server, and ended its attempts before others could start them again. */
+  | "TASK_RUN_STALLED_EXECUTING";
+
+/** A failure that Runlane itself decided on. `cause` is the error behind it, whose name and stack trace it shows. */
+export function internalFailure(code: InternalCode, message: string, cause?: unknown): Failure {
+  const error = isError(cause) ? cause : undefined;
+  return failure(FailureKind.INTERNAL, { name: error ? text(error.name) : code, message: cutMessage(message), stackTrace: error ? cutStack(error) : "", code });
+}
+
+/** The failure that a thrown value stands for: an error with its causes, or the value itself. Never throws, whatever the value's getters do. */
+export function failureOf(thrown: unknown): Failure {
+  return chain(thrown, maxCauses, maxChainLength);
+}
+
+/** True for errors of any realm. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+/** An error's message, or the text of a thrown value. */
+export function messageOf(thrown: unknown): string {
+  return isError(thrown) ? text(thrown.message) : text(thrown);
+}
+
+function chain(thrown: unknown, causes: number, room: number): Failure {
+  if (!isError(thrown)) {
+    return failure(FailureKind.VALUE, { message: cutMessage(text(thrown)), raw: rawPayload(thrown) });
+  }
+  const own = failure(FailureKind.ERROR, { name: text(thrown.name), message: cutMessage(text(thrown.message)), stackTrace: cutStack(thrown) });
+  const cause = read(() => thrown.cause);
+  const left = room - own.message.length - own.stackTrace.length;
+  if (cause !== undefined && cause !== null && causes > 0 && left > 0) own.cause = chain(cause, causes - 1, left);
+  return own;
+}
+
+function failure(kind: FailureKind, parts: Partial<Omit<Failure, "$typeName" | "kind">>): Failure {
+  return { $typeName: "runlane.v1.Failure", kind, name: "", message: "", stackTrace: "", code: "", ...parts };
+}
+
+function rawPayload(value: unknown): Payload {
+  const json = read(() => JSON.stringify(value));
+  const fits = json !== undefined && json.length <= maxRawLength;
+  const data = Buffer.from(fits ? json : JSON.stringify(text(value).slice(0, maxRawLength)));
+  return { $typeName: "runlane.v1.Payload", contentType: "application/json", data, metadata: {} };
+}
+
+function cutMessage(message: string): string {
+  return clean(message).slice(0, maxMessageLength);
+}
+
+function cutStack(error: Error): string {
+  const stack = read(() => error.stack);
+  if (typeof stack !== "string" || stack.length === 0) return "";
+  const lines = clean(stack).split("\n");
+  // The message stands above the frames, and may have lines of its own.
+  const first = lines.findIndex((line) => /^\s+at /.test(line));
+  const head = first === -1 ? lines.slice(0, 1) : lines.slice(0, first);
+  const frames = first === -1 ? [] : lines.slice(first);
+  const kept = frames.length > topFrames + bottomFrames ? [...frames.slice(0, topFrames), ...frames.slice(-bottomFrames)] : frames;
+  return [head.join("\n").slice(0, maxMessageLength + maxLineLength), ...kept.map((line) => line.slice(0, maxLineLength))].join("\n");
+}
+
+/** NULs upset terminals and databases. */
+function clean(message: string): string {
+  return message.replaceAll("\0", "");
+}
+
+function text(value: unknown): string {
+  return read(() => (typeof value === "object" && value !== null ? (JSON.stringify(value) ?? String(value)) : String(value))) ?? "(a value that has no text)";
+}
+
+/** What user code says of itself may throw: getters, proxies, toString. */
+function read<T>(value: () => T): T | undefined {
+  try {
+    return value();
+  } catch {
+    return undefined;
+  }
+}

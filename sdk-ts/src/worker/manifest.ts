@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { RetryOptions } from "../task/retry-options.js";
+
+/** What a build hands to a worker: which bundles to load, and which tasks they hold. Stored as JSON beside the bundles, so that a worker greets the server before it has loaded any. */
+export interface WorkerManifest {
+  /** 1. A worker refuses others. */
+  readonly formatVersion: 1;
+  /** Content hash of the code; workers with the same one run the same version. */
+  readonly buildId: string;
+  /** Bundles to import, in this order: ES modules, relative to the manifest's folder or absolute. */
+  readonly modules: readonly string[];
+  /** Entry of the runner process, from the copy of the SDK that the tasks import. Undefined: the worker's own. Relative to the manifest's folder or absolute. */
+  readonly runnerEntry?: string | undefined;
+  readonly tasks: readonly ManifestTask[];
+  /** The config's `retries.default`, for tasks without `retry`. */
+  readonly defaultRetry?: RetryOptions | undefined;
+  /** "process" gives every attempt a process of its own. Default "shared": only tasks with a `machine` have one. */
+  readonly isolation?: "shared" | "process" | undefined;
+  /** The least severe level of `logger` that is printed. Default "info". */
+  readonly logLevel?: LogLevel | undefined;
+}
+
+/** Level of the run's `logger`, as in Trigger.dev: "log" counts as "info", and "none" prints nothing. */
+export type LogLevel = "none" | "error" | "warn" | "info" | "log" | "debug";
+
+/** A task of a build. */
+export interface ManifestTask {
+  readonly id: string;
+  readonly description?: string | undefined;
+  /** File that declares it, relative to the project. */
+  readonly filePath: string;
+  readonly queue?: string | undefined;
+  readonly concurrencyLimit?: number | undefined;
+  /** Attempts in total, the config's default included. */
+  readonly maxAttempts: number;
+  /** Preset of a machine; the task then has a process of its own. */
+  readonly machine?: string | undefined;
+}
+
+/**
+ * Reads a manifest; paths in the answer are absolute.
+ *
+ * @throws Error if there is none, or it is not a manifest of this format.
+ */
+export function readManifest(file: string): WorkerManifest {
+  const manifest = JSON.parse(readFileSync(file, "utf8")) as WorkerManifest;
+  if (manifest.formatVersion !== 1) {
+    throw new Error(`${file} is not a manifest that this version of the SDK reads. The runlane command and @runlane/sdk must be of the same version.`);
+  }
+  const folder = dirname(file);
+  return {
+    ...manifest,
+    modules: manifest.modules.map((module) => resolve(folder, module)),
+    runnerEntry: manifest.runnerEntry === undefined ? undefined : resolve(folder, manifest.runnerEntry),
+  };
+}

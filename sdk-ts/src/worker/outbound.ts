@@ -1,0 +1,144 @@
+import { toBinary } from "@bufbuild/protobuf";
+import type { Payload } from "#gen/runlane/v1/payload_pb.js";
+import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
+import {
+  type AttemptCommand,
+  type AttemptResult,
+  AttemptResultSchema,
+  type Heartbeat,
+  type HeldAttempt,
+  type WorkRequest,
+} from "#gen/runlane/v1/worker_service_pb.js";
+import { keyToken, type TokenKey } from "./token-key.js";
+
+/** Items of a frame. */
+const maxItems = 500;
+/** Bytes of a frame's items, as they are estimated here; the protocol's limit is 512 KiB, exact. */
+const maxLength = 448 * 1_024;
+/** Bytes of an item besides what is counted: tokens, names, tags. */
+const itemOverhead = 64;
+
+/** What is to be said to the server, gathered until it is taken as frames. Nothing here is kept: what must survive a broken stream hangs on the held attempts. */
+export class Outbound {
+  #accepted = new Set<TokenKey>();
+  #declined: { key: TokenKey; reason: string }[] = [];
+  #commands: AttemptCommand[] = [];
+  #results: AttemptResult[] = [];
+  #confirmed: TokenKey[] = [];
+  #heartbeat: Heartbeat | undefined;
+  #heldList: { assignmentSequence: bigint; held: HeldAttempt[] } | undefined;
+  #drain: string | undefined;
+
+  get isEmpty(): boolean {
+    return (
+      this.#accepted.size + this.#declined.length + this.#commands.length + this.#results.length + this.#confirmed.length === 0 &&
+      this.#heartbeat === undefined &&
+      this.#heldList === undefined &&
+      this.#drain === undefined
+    );
+  }
+
+  /** An acceptance. A result that is ready before it has left makes it needless. */
+  accept(key: TokenKey): void {
+    this.#accepted.add(key);
+  }
+
+  decline(key: TokenKey, reason: string): void {
+    this.#declined.push({ key, reason });
+  }
+
+  command(command: AttemptCommand): void {
+    this.#commands.push(command);
+  }
+
+  result(key: TokenKey, result: AttemptResult): void {
+    this.#accepted.delete(key);
+    this.#results.push(result);
+  }
+
+  confirmCancel(key: TokenKey): void {
+    this.#confirmed.push(key);
+  }
+
+  heartbeat(heartbeat: Heartbeat): void {
+    this.#heartbeat = heartbeat;
+  }
+
+  heldList(assignmentSequence: bigint, held: HeldAttempt[]): void {
+    this.#heldList = { assignmentSequence, held };
+  }
+
+  drain(reason: string): void {
+    this.#drain = reason;
+  }
+
+  /** Forgets everything but declines: a Hello has said, or a Welcome will have said again, the rest. */
+  clear(): void {
+    this.#accepted.clear();
+    this.#commands = [];
+    this.#results = [];
+    this.#confirmed = [];
+    this.#heartbeat = undefined;
+    this.#heldList = undefined;
+    this.#drain = undefined;
+  }
+
+  /** Takes everything as frames within the protocol's limits, in their order; mostly one. */
+  take(): WorkRequest[] {
+    const frames = [emptyRequest()];
+    let frame = frames[0]!;
+    let items = 0;
+    let length = 0;
+    const room = (itemLength: number): WorkRequest => {
+      if (items === maxItems || (items > 0 && length + itemLength > maxLength)) {
+        frame = emptyRequest();
+        frames.push(frame);
+        items = 0;
+        length = 0;
+      }
+      items += 1;
+      length += itemLength;
+      return frame;
+    };
+    for (const key of this.#accepted) room(itemOverhead).accepted.push(keyToken(key));
+    for (const { key, reason } of this.#declined) {
+      room(itemOverhead + reason.length).declined.push({ $typeName: "runlane.v1.Decline", token: keyToken(key), reason });
+    }
+    for (const command of this.#commands) room(commandLength(command)).commands.push(command);
+    for (const result of this.#results) room(resultLength(result)).results.push(result);
+    for (const key of this.#confirmed) room(itemOverhead).cancelConfirmed.push(keyToken(key));
+    frame.heartbeat = this.#heartbeat;
+    if (this.#heldList) frame.heldList = { $typeName: "runlane.v1.HeldList", ...this.#heldList };
+    if (this.#drain !== undefined) frame.drain = { $typeName: "runlane.v1.WorkerDrain", reason: this.#drain };
+    this.clear();
+    this.#declined = [];
+    return frames;
+  }
+}
+
+/** A frame without anything in it. */
+export function emptyRequest(): WorkRequest {
+  return { $typeName: "runlane.v1.WorkRequest", accepted: [], declined: [], commands: [], results: [], cancelConfirmed: [] };
+}
+
+/** Bytes that a trigger takes in a frame, roughly and at most. */
+export function triggerItemLength(item: TriggerItem): number {
+  return itemOverhead + 4 * (item.taskId.length + (item.options?.queue?.length ?? 0)) + (item.payload ? payloadLength(item.payload) : 0);
+}
+
+function commandLength({ command }: AttemptCommand): number {
+  if (command.case !== "trigger" && command.case !== "triggerAndWait") return itemOverhead;
+  return command.value.items.reduce((sum, item) => sum + triggerItemLength(item), itemOverhead);
+}
+
+function resultLength(result: AttemptResult): number {
+  const { outcome } = result;
+  if (outcome.case === "output") return itemOverhead + payloadLength(outcome.value);
+  return outcome.case === "failure" ? toBinary(AttemptResultSchema, result).length : itemOverhead;
+}
+
+function payloadLength(payload: Payload): number {
+  let length = payload.data.length + payload.contentType.length;
+  for (const [key, value] of Object.entries(payload.metadata)) length += 4 * (key.length + value.length);
+  return length;
+}

@@ -1,0 +1,29 @@
+import { Socket } from "node:net";
+import { fromBinary } from "@bufbuild/protobuf";
+import { RunnerRequestSchema } from "#gen/runlane/internal/v1/runner_pb.js";
+import { runRuntimeStorage } from "../runtime/run-runtime.js";
+import { FramePipe } from "./frame-pipe.js";
+import { readManifest } from "./manifest.js";
+import { dieWithPipe } from "./parent-watch.js";
+import { chargeFaults } from "./process-faults.js";
+import { labelOutput } from "./run-output.js";
+import { Runner } from "./runner.js";
+import { loadTasks } from "./task-library.js";
+
+// The process that executes user code; started by a supervisor as `node runner-main.js <manifest>`. Pipe 3 carries frames, pipe 4 nothing: its end is the supervisor's.
+dieWithPipe(4);
+process.title = "runlane runner";
+const manifest = readManifest(process.argv[2]!);
+const socket = new Socket({ fd: 3, readable: true, writable: true });
+const runner = new Runner({
+  send: (frame) => pipe.send(frame),
+  filePaths: new Map(manifest.tasks.map((task) => [task.id, task.filePath])),
+  defaultRetry: manifest.defaultRetry,
+  logLevel: manifest.logLevel,
+});
+const pipe = new FramePipe(socket, (frame) => runner.receive(fromBinary(RunnerRequestSchema, frame)));
+// The watching thread sees the end too, and acts on it.
+socket.on("error", () => {});
+labelOutput(runRuntimeStorage());
+chargeFaults((fault) => runner.charge(fault));
+runner.loaded(await loadTasks(manifest.modules));

@@ -1,0 +1,223 @@
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { toBinary } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type RunnerRequest, type RunnerResponse, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
+import type { Failure } from "#gen/runlane/v1/payload_pb.js";
+import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
+import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
+import { type RetryOptions, retryDelay } from "../task/retry-options.js";
+import { Attempt, type AttemptHost } from "./attempt.js";
+import { ContextMaker } from "./attempt-context.js";
+import { outputPayload, payloadValue } from "./attempt-value.js";
+import { failureOf, type InternalCode, internalFailure, isError, messageOf } from "./failure.js";
+import type { LogLevel } from "./manifest.js";
+import { ProcessExitError, type ProcessFault } from "./process-faults.js";
+import { printLog } from "./run-output.js";
+import type { TaskLibrary } from "./task-library.js";
+import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
+
+/** Errors of these names end the run, whatever its retry options say. By name, because a project may hold several copies of their classes. As in Trigger.dev. */
+const finalErrors = new Set(["AbortTaskRunError", "TaskPayloadParsedError"]);
+
+/** How a runner is set up. */
+export interface RunnerOptions {
+  /** Takes an encoded RunnerResponse. */
+  send: (frame: Uint8Array) => void;
+  /** File of each task, relative to the project. */
+  filePaths: ReadonlyMap<string, string>;
+  /** For tasks without `retry`. */
+  defaultRetry?: RetryOptions | undefined;
+  /** The least severe level of `logger` that is printed. Default "info". */
+  logLevel?: LogLevel | undefined;
+}
+
+/** Executes attempts, many at a time, each on an asynchronous context of its own. All that one turn of the event loop brings about leaves in one frame. */
+export class Runner implements AttemptHost {
+  readonly #options: RunnerOptions;
+  readonly #contexts: ContextMaker;
+  readonly #storage: AsyncLocalStorage<RunRuntime> = runRuntimeStorage();
+  readonly #attempts = new Map<TokenKey, Attempt>();
+  #library: TaskLibrary | undefined;
+  /** Assignments that came while the task files were loading. */
+  #early: Assignment[] = [];
+  #frame = emptyFrame();
+  #flushScheduled = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#contexts = new ContextMaker(options.filePaths);
+  }
+
+  /** Says that the task files are loaded; assignments that came before start now. */
+  loaded(library: TaskLibrary): void {
+    this.#library = library;
+    this.#frame.ready = true;
+    this.#schedule();
+    for (const assignment of this.#early) this.#start(assignment, library);
+    this.#early = [];
+  }
+
+  /** Takes a frame of the supervisor. */
+  receive(frame: RunnerRequest): void {
+    if (frame.session) this.#contexts.session = frame.session;
+    for (const assignment of frame.assignments) {
+      if (this.#library) this.#start(assignment, this.#library);
+      else this.#early.push(assignment);
+    }
+    for (const outcome of frame.commandOutcomes) this.#attempts.get(tokenKey(outcome.token))?.commands.answer(outcome);
+    for (const resume of frame.resumes) this.#attempts.get(tokenKey(resume.token))?.commands.resume(resume);
+    for (const abort of frame.aborts) this.#abort(tokenKey(abort.token), abort.reason);
+  }
+
+  /** Charges a fault to the attempt that caused it; false if it can not be told. Called on the asynchronous context of the code that failed. */
+  charge(fault: ProcessFault): boolean {
+    const culprit = this.#storage.getStore() ?? (this.#attempts.size === 1 ? this.#attempts.values().next().value : undefined);
+    if (!(culprit instanceof Attempt)) return false;
+    // What goes on after its attempt was reported has nothing to say any more; and code that was told to stop may leave rejections behind.
+    if (culprit.state === "settled" || (culprit.state === "aborted" && fault.kind === "uncaught" && fault.rejection)) return true;
+    if (fault.kind === "uncaught" && fault.error instanceof ProcessExitError) return true;
+    this.#frame.abandoned.push(keyToken(culprit.key));
+    if (fault.kind === "exit") {
+      const error = new ProcessExitError(fault.exitCode);
+      this.#fail(culprit, error, internalFailure("TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", error.message, error));
+    } else {
+      const what = fault.rejection ? "unhandled rejection" : "uncaught error";
+      this.#fail(culprit, fault.error, internalFailure("TASK_RUN_UNCAUGHT_EXCEPTION", `${what}: ${messageOf(fault.error)}`, fault.error));
+    }
+    return true;
+  }
+
+  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void {
+    this.#frame.commands.push({ $typeName: "runlane.v1.AttemptCommand", token: keyToken(attempt.key), commandId, command });
+    this.#schedule();
+  }
+
+  log(attempt: Attempt, level: string, message: string, properties: Record<string, unknown> | undefined): void {
+    this.#storage.run(attempt, printLog, this.#options.logLevel ?? "info", level, message, properties);
+  }
+
+  #start(assignment: Assignment, library: TaskLibrary): void {
+    const key = tokenKey(assignment.token);
+    if (this.#attempts.has(key)) return;
+    const task = library.tasks.get(assignment.taskId);
+    if (task === undefined) {
+      this.#report(key, { case: "failure", value: attemptFailure(missingTask(assignment.taskId, library), undefined) });
+      return;
+    }
+    const attempt = new Attempt(key, assignment, task, this.#contexts.make(assignment), this);
+    this.#attempts.set(key, attempt);
+    this.#storage.run(attempt, this.#execute, attempt, assignment);
+  }
+
+  readonly #execute = async (attempt: Attempt, assignment: Assignment): Promise<void> => {
+    let payload: unknown;
+    try {
+      payload = payloadValue(assignment.payload);
+    } catch (error) {
+      this.#failForGood(attempt, "TASK_INPUT_ERROR", `the payload can not be read: ${messageOf(error)}`, error);
+      return;
+    }
+    let output: unknown;
+    try {
+      // The signal is made only for code that looks at it.
+      output = await attempt.task.run(payload, {
+        ctx: attempt.ctx,
+        get signal() {
+          return attempt.signal;
+        },
+      });
+    } catch (error) {
+      this.#fail(attempt, error);
+      return;
+    }
+    try {
+      this.#finish(attempt, { case: "output", value: outputPayload(output) });
+    } catch (error) {
+      this.#failForGood(attempt, "TASK_OUTPUT_ERROR", `what the task returned can not be its output: ${messageOf(error)}`, error);
+    }
+  };
+
+  /** Ends an attempt whose code threw. `failure` is what to report instead of the error itself. */
+  #fail(attempt: Attempt, error: unknown, failure: Failure = failureOf(error)): void {
+    const final = isError(error) && finalErrors.has(error.name);
+    const retry = { ...(attempt.task.retry ?? this.#options.defaultRetry), maxAttempts: attempt.maxAttempts };
+    this.#finishFailed(attempt, failure, final ? undefined : retryDelay(retry, attempt.ctx.attempt.number));
+  }
+
+  /** Ends an attempt that another one would not help. */
+  #failForGood(attempt: Attempt, code: InternalCode, message: string, error: unknown): void {
+    this.#finishFailed(attempt, internalFailure(code, message, error), undefined);
+  }
+
+  #finishFailed(attempt: Attempt, failure: Failure, delay: number | undefined): void {
+    if (attempt.state === "running") this.#printFailure(attempt, failure, delay);
+    this.#finish(attempt, { case: "failure", value: attemptFailure(failure, delay) });
+  }
+
+  /** Reports an attempt: by its outcome, or, if it was aborted, that its code has ended. Only the first report counts. */
+  #finish(attempt: Attempt, outcome: AttemptResult["outcome"]): void {
+    if (attempt.state === "running") this.#report(attempt.key, outcome);
+    else if (attempt.state === "aborted") this.#reportEnded(attempt.key);
+    else return;
+    attempt.state = "settled";
+    this.#attempts.delete(attempt.key);
+  }
+
+  #abort(key: TokenKey, reason: string): void {
+    const attempt = this.#attempts.get(key);
+    if (attempt) {
+      this.#storage.run(attempt, () => attempt.abort(reason));
+      return;
+    }
+    // Not started so far; or its report has crossed this.
+    const early = this.#early.findIndex((assignment) => tokenKey(assignment.token) === key);
+    if (early === -1) return;
+    this.#early.splice(early, 1);
+    this.#reportEnded(key);
+  }
+
+  #report(key: TokenKey, outcome: AttemptResult["outcome"]): void {
+    this.#frame.results.push({ $typeName: "runlane.v1.AttemptResult", token: keyToken(key), outcome });
+    this.#schedule();
+  }
+
+  #reportEnded(key: TokenKey): void {
+    this.#frame.ended.push(keyToken(key));
+    this.#schedule();
+  }
+
+  #printFailure(attempt: Attempt, failure: Failure, delay: number | undefined): void {
+    const what = failure.stackTrace || (failure.name ? `${failure.name}: ${failure.message}` : failure.message);
+    const code = failure.code ? `${failure.code}: ` : "";
+    const next = delay === undefined ? "" : `\nnext attempt in ${(delay / 1_000).toFixed(1)} s`;
+    this.#storage.run(attempt, () => process.stderr.write(`attempt ${attempt.ctx.attempt.number} of ${attempt.maxAttempts} failed: ${code}${what}${next}\n`));
+  }
+
+  #schedule(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    const frame = this.#frame;
+    this.#frame = emptyFrame();
+    this.#options.send(toBinary(RunnerResponseSchema, frame));
+  };
+}
+
+function emptyFrame(): RunnerResponse {
+  return { $typeName: "runlane.internal.v1.RunnerResponse", ready: false, commands: [], results: [], ended: [], abandoned: [] };
+}
+
+function attemptFailure(failure: Failure, delay: number | undefined) {
+  const retryDelay = delay === undefined ? undefined : durationFromMs(delay);
+  return { $typeName: "runlane.v1.AttemptFailure" as const, failure, retryDelay, processLost: false };
+}
+
+function missingTask(id: string, library: TaskLibrary): Failure {
+  const [first] = library.failures;
+  if (first === undefined) return internalFailure("COULD_NOT_FIND_TASK", `no task file of this worker declares the task "${id}"`);
+  return internalFailure("COULD_NOT_IMPORT_TASK", `the task "${id}" is not there: ${first.module} could not be loaded: ${messageOf(first.error)}`, first.error);
+}

@@ -1,0 +1,66 @@
+import { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { readManifest } from "./manifest.js";
+import { spawnRunner } from "./runner-spawn.js";
+import type { SupervisorArguments } from "./supervisor-arguments.js";
+import { supervisorExitCodes } from "./supervisor-arguments.js";
+import { logToStderr } from "./worker-log.js";
+
+// The process that holds a worker's session; started by a launcher as `node supervisor-main.js <SupervisorArguments as JSON>`, as the leader of a process group of its own. Pipe 3 is
+// the launcher's: its end is this process's end.
+process.title = "runlane supervisor";
+const args = JSON.parse(process.argv[2]!) as SupervisorArguments;
+const manifest = readManifest(args.manifestFile);
+const program = { entry: manifest.runnerEntry ?? fileURLToPath(new URL("./runner-main.js", import.meta.url)), manifestFile: args.manifestFile };
+// Both take a while: the runner loads its task files while this process loads gRPC.
+const firstRunner = spawnRunner(program);
+const [{ Supervisor }, { createConnectionSource }, { resolveTarget }] = await Promise.all([
+  import("./supervisor.js"),
+  import("../client/connection-source.js"),
+  import("../client/configuration.js"),
+]);
+
+const launcher = new Socket({ fd: 3, readable: true, writable: true });
+const killGroup = () => {
+  process.kill(-process.pid, "SIGKILL");
+};
+launcher
+  .on("error", () => {})
+  .on("close", killGroup)
+  .resume();
+
+const supervisor = new Supervisor({
+  manifest,
+  program,
+  source: createConnectionSource(() => resolveTarget({})),
+  log: logToStderr,
+  workerId: args.workerId,
+  incarnation: BigInt(args.incarnation),
+  slots: args.slots,
+  sharedRunners: args.sharedRunners,
+  firstRunner,
+  onWelcome({ environment, version }) {
+    launcher.write(`${JSON.stringify({ environment, version })}\n`);
+  },
+  onRefused(error) {
+    logToStderr(`the server refuses this worker: ${error.rawMessage}`);
+    process.exit(supervisorExitCodes.refused);
+  },
+});
+
+let leaving = false;
+const leave = () => {
+  // Whoever asks twice means at once.
+  if (leaving) killGroup();
+  leaving = true;
+  void supervisor.drain("the worker is stopping", args.graceMs).then(() => process.exit(supervisorExitCodes.finished));
+};
+process.on("SIGTERM", leave);
+process.on("SIGINT", leave);
+try {
+  supervisor.start();
+} catch (error) {
+  // No secret key, or an address that is none.
+  logToStderr(error instanceof Error ? error.message : String(error));
+  process.exit(supervisorExitCodes.refused);
+}

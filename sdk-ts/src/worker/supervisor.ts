@@ -1,0 +1,342 @@
+import type { ChildProcess } from "node:child_process";
+import { availableParallelism } from "node:os";
+import type { ConnectError } from "@connectrpc/connect";
+import type { RunnerResponse } from "#gen/runlane/internal/v1/runner_pb.js";
+import type { Failure } from "#gen/runlane/v1/payload_pb.js";
+import type {
+  Assignment,
+  AttemptCommand,
+  AttemptResult,
+  CommandOutcome,
+  Hello,
+  Resume,
+  TaskDeclaration,
+  Welcome,
+  WorkResponse,
+} from "#gen/runlane/v1/worker_service_pb.js";
+import type { ConnectionSource } from "../client/connection-source.js";
+import { userAgent } from "../client/grpc-connection.js";
+import { internalFailure } from "./failure.js";
+import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
+import type { ManifestTask, WorkerManifest } from "./manifest.js";
+import type { Outbound } from "./outbound.js";
+import { RunnerPool } from "./runner-pool.js";
+import type { RunnerProcess } from "./runner-process.js";
+import type { RunnerProgram } from "./runner-spawn.js";
+import { Session, type SessionHost } from "./session.js";
+import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
+import type { WorkerLog } from "./worker-log.js";
+
+/** How long code may ignore its signal before it is cut off, in milliseconds. */
+const cutOffMs = 1_000;
+/** How long the worker waits for the last receipts before it leaves, in milliseconds. */
+const lastReceiptsMs = 2_000;
+/** Reason of the signal of a cancelled run. Trigger.dev's words. */
+const cancelReason = "run cancelled";
+
+/** How a supervisor is set up. */
+export interface SupervisorOptions {
+  readonly manifest: WorkerManifest;
+  readonly program: RunnerProgram;
+  readonly source: ConnectionSource;
+  readonly log: WorkerLog;
+  /** See Hello. */
+  readonly workerId: string;
+  readonly incarnation: bigint;
+  /** Attempts at once; waiting ones do not count. */
+  readonly slots: number;
+  /** Shared runner processes at most. Default: as many as processors. */
+  readonly sharedRunners?: number | undefined;
+  /** Processes of one attempt each that execute at once, at most. Default: four for each processor, eight at least. */
+  readonly ownRunners?: number | undefined;
+  /** A shared runner that has been started already. */
+  readonly firstRunner?: ChildProcess | undefined;
+  /** The server has taken the worker (again). */
+  readonly onWelcome: (welcome: Welcome) => void;
+  /** The server does not want this worker; trying again is of no use. */
+  readonly onRefused: (error: ConnectError) => void;
+}
+
+/**
+ * Holds a worker's session, and hands its attempts to runner processes. What the code of an attempt says passes through here, and is kept until the server has confirmed it: a
+ * broken stream, a server that restarts or a runner that dies cost nothing that has been said.
+ */
+export class Supervisor implements SessionHost {
+  readonly held = new HeldAttempts();
+  readonly #options: SupervisorOptions;
+  readonly #session: Session;
+  readonly #pool: RunnerPool;
+  readonly #tasks: ReadonlyMap<string, ManifestTask>;
+  /** Why the worker takes no new work; undefined while it does. */
+  #draining: string | undefined;
+  #onHeldChange: (() => void) | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#tasks = new Map(options.manifest.tasks.map((task) => [task.id, task]));
+    const processors = availableParallelism();
+    this.#pool = new RunnerPool({
+      program: options.program,
+      sharedCount: options.sharedRunners ?? processors,
+      ownCount: options.ownRunners ?? Math.max(8, 4 * processors),
+      first: options.firstRunner,
+      isWaiting: (key) => this.#isWaiting(key),
+      onFrame: (runner, frame) => this.#hear(runner, frame),
+      onDeath: (runner, failure) => this.#bury(runner, failure),
+    });
+    this.#session = new Session(this, options.source, options.log);
+  }
+
+  /** Connects, and works from then on. */
+  start(): void {
+    this.#session.open();
+  }
+
+  /**
+   * Takes no new work, lets the present attempts finish for `graceMs` milliseconds, gives back the others undone, and ends the session. Resolves when everything is said and
+   * no code runs any more.
+   */
+  async drain(reason: string, graceMs: number): Promise<void> {
+    if (this.#draining !== undefined) return;
+    this.#draining = reason;
+    this.#session.outbound.drain(reason);
+    this.#session.saySoon();
+    if (this.#liveCount() > 0) this.#options.log(`${reason}: ${this.#liveCount()} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
+    await this.#until(() => this.#liveCount() === 0, graceMs);
+    const unfinished = Array.from(this.held).filter((attempt) => attempt.live);
+    this.#pool.stop();
+    for (const attempt of unfinished) {
+      if (attempt.state === "canceling") this.#confirmCancel(attempt);
+      else this.#report(attempt, { case: "release", value: { $typeName: "runlane.v1.Release", reason } });
+    }
+    await this.#until(() => this.held.count === 0, lastReceiptsMs);
+    await this.#session.close();
+  }
+
+  hello(): Hello {
+    const { manifest, workerId, incarnation, slots } = this.#options;
+    return {
+      $typeName: "runlane.v1.Hello",
+      protocolRevision: 1,
+      workerId,
+      incarnation,
+      tasks: manifest.tasks.map(declaration),
+      slots,
+      held: this.held.list(),
+      buildId: manifest.buildId,
+      capabilities: [],
+      description: `${userAgent} node/${process.versions.node}`,
+    };
+  }
+
+  welcomed(welcome: Welcome, outbound: Outbound): void {
+    this.#pool.session = { $typeName: "runlane.internal.v1.RunnerSession", version: welcome.version, environment: welcome.environment };
+    for (const attempt of this.held) {
+      for (const command of attempt.commands?.values() ?? []) outbound.command(command);
+      if (attempt.result) outbound.result(attempt.key, attempt.result);
+      if (attempt.state === "canceled") outbound.confirmCancel(attempt.key);
+    }
+    if (this.#draining !== undefined) outbound.drain(this.#draining);
+    this.#options.onWelcome(welcome);
+  }
+
+  receive(frame: WorkResponse): void {
+    for (const assignment of frame.assignments) this.#assign(assignment);
+    for (const receipt of frame.receipts) this.#drop(tokenKey(receipt.token));
+    for (const outcome of frame.commandOutcomes) this.#answer(outcome);
+    for (const resume of frame.resumes) this.#resume(resume);
+    for (const cancel of frame.cancels) this.#cancel(tokenKey(cancel.token));
+    for (const token of frame.lost) this.#drop(tokenKey(token));
+    this.#onHeldChange?.();
+  }
+
+  leaseEnded(): void {
+    const failure = internalFailure(
+      "TASK_RUN_STALLED_EXECUTING",
+      "the worker lost touch with the server, and ended the attempt before another worker could start the run again",
+    );
+    for (const attempt of this.held) if (attempt.live && this.#pool.unqueue(attempt.key)) this.#reportLost(attempt, failure);
+    this.#pool.killBusy(failure);
+  }
+
+  refused(error: ConnectError): void {
+    this.#pool.stop();
+    this.#options.onRefused(error);
+  }
+
+  #assign(assignment: Assignment): void {
+    const key = tokenKey(assignment.token);
+    const { outbound } = this.#session;
+    const task = this.#tasks.get(assignment.taskId);
+    if (task === undefined || this.#draining !== undefined) {
+      outbound.decline(key, task === undefined ? `this worker has no task "${assignment.taskId}"` : this.#draining!);
+      this.#session.saySoon();
+      return;
+    }
+    const isNew = this.held.add(key) !== undefined;
+    outbound.accept(key);
+    this.#session.sayLater();
+    if (!isNew) return;
+    const own = assignment.ownProcess || task.machine !== undefined || this.#options.manifest.isolation === "process";
+    if (own) this.#pool.startOwn(key, assignment, task.machine ?? "");
+    else this.#pool.startShared(key, assignment);
+  }
+
+  #answer(outcome: CommandOutcome): void {
+    const key = tokenKey(outcome.token);
+    const attempt = this.held.get(key);
+    const command = attempt?.commands?.get(outcome.commandId)?.command;
+    if (attempt === undefined || command === undefined) return;
+    attempt.commands!.delete(outcome.commandId);
+    // Nothing waits for items that could not be triggered.
+    if (command.case === "triggerAndWait" && !outcome.outcomes.some((one) => one.outcome.case === "runId")) attempt.openWaits?.delete(command.value.waitId);
+    this.#pool.home(key)?.answer(outcome);
+  }
+
+  #resume(resume: Resume): void {
+    const key = tokenKey(resume.token);
+    const attempt = this.held.get(key);
+    if (attempt?.openWaits === undefined || !attempt.openWaits.has(resume.waitId)) return;
+    if (!resume.more) attempt.openWaits.delete(resume.waitId);
+    this.#pool.home(key)?.resume(resume);
+  }
+
+  #cancel(key: TokenKey): void {
+    const attempt = this.held.get(key);
+    if (attempt === undefined || attempt.state === "reported") {
+      // No code of it runs here (any more).
+      this.#session.outbound.confirmCancel(key);
+      this.#session.saySoon();
+    } else if (attempt.state === "running") {
+      attempt.state = "canceling";
+      attempt.commands = undefined;
+      attempt.openWaits = undefined;
+      if (this.#pool.unqueue(key)) this.#confirmCancel(attempt);
+      else this.#stopCode(key, cancelReason, () => this.#confirmCancel(attempt));
+    }
+  }
+
+  /** The server wants to hear no more of an attempt: it has what it wants, or has given the run to another. Its code, if it runs, is stopped. */
+  #drop(key: TokenKey): void {
+    const attempt = this.held.remove(key);
+    if (attempt?.live && !this.#pool.unqueue(key)) this.#stopCode(key, "attempt lost", () => {});
+  }
+
+  /** Aborts the signal of an attempt, and cuts off its code if it has not ended a second later. */
+  #stopCode(key: TokenKey, reason: string, cutOff: () => void): void {
+    this.#pool.home(key)?.abort(key, reason);
+    setTimeout(() => {
+      const home = this.#pool.home(key);
+      if (home === undefined) return;
+      this.#pool.cutOff(key);
+      cutOff();
+    }, cutOffMs);
+  }
+
+  /** Takes a frame of a runner. */
+  #hear(runner: RunnerProcess, frame: RunnerResponse): void {
+    // A process of its own whose code may run on is of no use to the next attempt.
+    if (frame.abandoned.length > 0 && !runner.isShared) runner.kill();
+    for (const command of frame.commands) this.#command(command);
+    for (const result of frame.results) {
+      const attempt = this.#codeEnded(tokenKey(result.token));
+      if (attempt?.state === "running") this.#keep(attempt, result);
+    }
+    for (const token of frame.ended) this.#codeEnded(tokenKey(token));
+    this.#onHeldChange?.();
+  }
+
+  #command(command: AttemptCommand): void {
+    const attempt = this.held.get(tokenKey(command.token));
+    if (attempt?.state !== "running") return;
+    attempt.commands ??= new Map();
+    attempt.commands.set(command.commandId, command);
+    if (command.command.case === "triggerAndWait") {
+      attempt.openWaits ??= new Set();
+      attempt.openWaits.add(command.command.value.waitId);
+      this.#pool.startQueued();
+    }
+    this.#session.outbound.command(command);
+    this.#session.saySoon();
+  }
+
+  /** The code of an attempt has ended. The attempt, if it is held. */
+  #codeEnded(key: TokenKey): HeldAttempt | undefined {
+    this.#pool.release(key);
+    const attempt = this.held.get(key);
+    if (attempt?.state === "canceling") this.#confirmCancel(attempt);
+    return attempt;
+  }
+
+  /** A runner is dead, and with it the code of its attempts. */
+  #bury(runner: RunnerProcess, failure: Failure): void {
+    if (!runner.wasReady || runner.attempts.size > 0)
+      this.#options.log(`runner process ${runner.pid ?? ""} has ended with ${runner.attempts.size} attempts: ${failure.message}`);
+    for (const key of runner.attempts) {
+      const attempt = this.held.get(key);
+      if (attempt?.state === "canceling") this.#confirmCancel(attempt);
+      else if (attempt?.state === "running") this.#reportLost(attempt, failure);
+    }
+    this.#onHeldChange?.();
+  }
+
+  #reportLost(attempt: HeldAttempt, failure: Failure): void {
+    this.#report(attempt, { case: "failure", value: { $typeName: "runlane.v1.AttemptFailure", failure, processLost: true } });
+  }
+
+  #report(attempt: HeldAttempt, outcome: AttemptResult["outcome"]): void {
+    this.#keep(attempt, { $typeName: "runlane.v1.AttemptResult", token: keyToken(attempt.key), outcome });
+  }
+
+  /** Keeps a result until its receipt comes, and sends it. */
+  #keep(attempt: HeldAttempt, result: AttemptResult): void {
+    attempt.state = "reported";
+    attempt.result = result;
+    attempt.openWaits = undefined;
+    this.#session.outbound.result(attempt.key, result);
+    this.#session.saySoon();
+  }
+
+  #confirmCancel(attempt: HeldAttempt): void {
+    if (attempt.state === "canceled") return;
+    attempt.state = "canceled";
+    this.#session.outbound.confirmCancel(attempt.key);
+    this.#session.saySoon();
+  }
+
+  #isWaiting(key: TokenKey): boolean {
+    return (this.held.get(key)?.openWaits?.size ?? 0) > 0;
+  }
+
+  #liveCount(): number {
+    let count = 0;
+    for (const attempt of this.held) if (attempt.live) count += 1;
+    return count;
+  }
+
+  /** Resolves when `condition` holds for what is held, or time is up. */
+  async #until(condition: () => boolean, atMostMs: number): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, atMostMs);
+      this.#onHeldChange = () => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#onHeldChange = undefined;
+  }
+}
+
+function declaration(task: ManifestTask): TaskDeclaration {
+  return {
+    $typeName: "runlane.v1.TaskDeclaration",
+    id: task.id,
+    description: (task.description ?? "").slice(0, 1_000),
+    filePath: task.filePath,
+    queue: task.queue ?? "",
+    concurrencyLimit: task.concurrencyLimit,
+    maxAttempts: task.maxAttempts,
+  };
+}

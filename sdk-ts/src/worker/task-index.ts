@@ -1,0 +1,24 @@
+/** What the code of a build declares. */
+export interface TaskIndex {
+  /** In the order in which they were declared; an id may occur twice. */
+  tasks: IndexedTask[];
+  /** Bundles that threw while they were loaded, with the stack trace of what they threw. */
+  failures: { module: string; message: string }[];
+}
+
+/** A task as its code declares it. */
+export interface IndexedTask {
+  readonly id: string;
+  readonly description?: string | undefined;
+  /** Source file, relative to the project; empty if it can not be told. */
+  readonly filePath: string;
+  readonly queue?: string | undefined;
+  readonly concurrencyLimit?: number | undefined;
+  readonly maxAttempts?: number | undefined;
+  /** It has retry options of its own, so the config's do not apply. */
+  readonly hasRetry: boolean;
+  readonly machine?: string | undefined;
+}
+
+/** Key of a global function that a bundle calls at the top of each source file, with its path, if somebody has put it there. */
+export const taskFileHook = Symbol.for("runlane.task-file");
