@@ -48,6 +48,8 @@ export const reasons = {
   NOT_OWNER: Code.FailedPrecondition,
   /** Nobody serves the address. */
   NO_SERVER: Code.Unavailable,
+  /** The connection to NATS was lost while the call was under way, or is away: whether the call was carried out is not known. */
+  CONNECTION_LOST: Code.Unavailable,
   /** Nobody owns the partition at present. */
   NO_OWNER: Code.Unavailable,
   /** The log cannot be reached: NATS is away. */

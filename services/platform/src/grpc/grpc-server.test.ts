@@ -164,7 +164,7 @@ describe("refusals", () => {
     const error = await failure(client.call(getRun, {}, { authorization }));
     expect(error.code).toBe(Code.Internal);
     expect(reasonOf(error)).toBe("INTERNAL");
-    expect(JSON.stringify(error.details) + error.message).not.toContain("42");
+    expect(JSON.stringify(error.details) + error.message).not.toContain("secret");
     const id = error.findDetails(ErrorInfoSchema)[0]?.metadata.error_id;
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
     const line = lines.find((entry) => entry.errorId === id);
