@@ -17,6 +17,8 @@ export { type EmbeddedNats, type EmbeddedNatsOptions, startEmbeddedNats } from "
 export type { NatsSync } from "./nats/server-config.js";
 export { streams, subjects } from "./nats/subjects.js";
 export type { NatsCredentialSet, NatsCredentials, NatsUser } from "./nats/users.js";
+export { MemoryOwnership } from "./ownership/memory-ownership.js";
+export { type ClaimLoss, ClaimLost, claimTimes, type PartitionClaim, type PartitionClaims } from "./ownership/partition-claim.js";
 export { errorOf, statusOf } from "./status.js";
 export * from "./transport/internal-transport.js";
 export { createMemoryTransport, type MemoryTransportOptions } from "./transport/memory-transport.js";

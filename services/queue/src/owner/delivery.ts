@@ -5,6 +5,9 @@ import { ExecutorService, type OwnerFrame, SubscriberService } from "@runlane/pl
 import { WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Outbox, StreamEnding } from "../engine/outbox.js";
 
+/** About the most that one call to an executor carries. */
+const messageBytes = 512 * 1024;
+
 /** Sends what a batch on disk allows to leave: frames to executors, notices to subscribers. One way; what is lost is found by sequence gaps, or asked for again. */
 export class Delivery {
   readonly #transport: InternalTransport;
@@ -64,9 +67,11 @@ export class Delivery {
       client = createClient(ExecutorService, this.#transport.to(address));
       this.#executors.set(address, client);
     }
-    client
-      .deliverFrames({ $typeName: "runlane.internal.v1.DeliverFramesRequest", epoch: this.#epoch, frames }, this.#options)
-      .catch((error: unknown) => this.#failed(address, error));
+    for (const part of partsOf(frames)) {
+      client
+        .deliverFrames({ $typeName: "runlane.internal.v1.DeliverFramesRequest", epoch: this.#epoch, frames: part }, this.#options)
+        .catch((error: unknown) => this.#failed(address, error));
+    }
   }
 
   #subscriber(address: string): Client<typeof SubscriberService> {
@@ -89,6 +94,22 @@ const helloAgain = toBinary(WorkResponseSchema, {
   lost: [],
   helloAgain: true,
 });
+
+/** Splits frames into messages that the internal transport takes: NATS carries up to 1 MiB. */
+function* partsOf(frames: OwnerFrame[]): Iterable<OwnerFrame[]> {
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < frames.length; i++) {
+    const size = 64 + (frames[i]?.frame.length ?? 0);
+    if (i > from && bytes + size > messageBytes) {
+      yield frames.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  yield from === 0 ? frames : frames.slice(from);
+}
 
 function framesOf(byExecutor: Map<string, OwnerFrame[]>, executor: string): OwnerFrame[] {
   let frames = byExecutor.get(executor);

@@ -1,5 +1,5 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { type InternalTransport, type Log, LogConflict, type Logger, type PartitionClaim, type PartitionClaims, type Served } from "@runlane/platform";
+import { ClaimLost, type InternalTransport, type Log, LogConflict, type Logger, type PartitionClaim, type PartitionClaims, type Served } from "@runlane/platform";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { createDurable } from "../engine/durable.js";
@@ -45,7 +45,7 @@ export interface OwnerHandle {
 export function startOwner(options: OwnerOptions): OwnerHandle {
   const { logger } = options;
   const closing = new AbortController();
-  let firstServed: () => void;
+  let firstServed: () => void = () => {};
   const ready = new Promise<void>((resolve) => {
     firstServed = resolve;
   });
@@ -53,7 +53,7 @@ export function startOwner(options: OwnerOptions): OwnerHandle {
   const done = (async () => {
     for (let failures = 0; !closing.signal.aborted; ) {
       try {
-        const claim = await options.claims.claim(options.partition, options.nodeId, closing.signal);
+        const claim = await options.claims.claim(options.partition, options.nodeId, { signal: closing.signal });
         served = await takeOver(options, claim, closing.signal);
         firstServed();
         failures = 0;
@@ -111,6 +111,10 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
       lose = resolve;
     });
     signal.addEventListener("abort", () => lose(signal.reason), { once: true });
+    // A claim that merely lapsed may be renewed; until then callers hear NOT_OWNER.
+    claim.onLost((why) => {
+      if (why === "taken") lose(new ClaimLost(`partition ${number} was claimed by another node`));
+    });
     partition = new Partition({
       log,
       epoch,
