@@ -181,7 +181,15 @@ function declareTasks(durable: Durable, event: TasksDeclared): void {
 function openSession(durable: Durable, event: SessionOpened): void {
   const environment = environmentOf(durable, event.environment);
   const number = Number(event.session);
-  const session = { number, environment, workerId: event.workerId, incarnation: event.incarnation, version: event.version, runs: new Set<RunRecord>(), busy: 0 };
+  const session = {
+    number,
+    environment,
+    workerId: event.workerId,
+    incarnation: event.incarnation,
+    version: event.version,
+    runs: new Set<RunRecord>(),
+    busy: 0,
+  };
   durable.sessions.set(number, session);
   durable.sessionOf.set(workerKey(environment.name, event.workerId), session);
   durable.nextSession = number + 1;

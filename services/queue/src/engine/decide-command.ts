@@ -26,11 +26,19 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
       return trigger(step, run, commandId, command.value.items);
     case "triggerAndWait": {
       const { items, waitId } = command.value;
-      if (run.waits?.has(waitId)) return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `wait_id ${waitId} names an earlier wait of this attempt; count on` });
+      if (run.waits?.has(waitId))
+        return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `wait_id ${waitId} names an earlier wait of this attempt; count on` });
       const first = step.durable.nextRun;
       const given = trigger(step, run, commandId, items);
       if (given.kind === "created" && given.created.count > 0) {
-        emit(step, waitBegan(run, waitId, Array.from({ length: given.created.count }, (_, i) => first + i)));
+        emit(
+          step,
+          waitBegan(
+            run,
+            waitId,
+            Array.from({ length: given.created.count }, (_, i) => first + i),
+          ),
+        );
       }
       return given;
     }
@@ -43,7 +51,10 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
 
 function trigger(step: Step, run: RunRecord, commandId: number, items: readonly TriggerItem[]): CommandAnswer {
   if (items.length === 0 || items.length > itemsPerCommand) {
-    return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `items: a command has 1 to ${itemsPerCommand} items, this one has ${items.length}` });
+    return refuse(step, run, commandId, {
+      reason: "INVALID_FIELD",
+      message: `items: a command has 1 to ${itemsPerCommand} items, this one has ${items.length}`,
+    });
   }
   return { kind: "created", created: decideTrigger(step, { environment: run.environment, requestId: "", items, parent: { run, commandId } }) };
 }

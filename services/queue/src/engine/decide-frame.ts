@@ -8,13 +8,13 @@ import {
   ResultDisposition,
   type WorkRequest,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import { decideCommand } from "./decide-command.js";
 import { confirmCancel } from "./decide-cancel.js";
+import { decideCommand } from "./decide-command.js";
 import { heldRun, reconcile } from "./decide-hello.js";
 import { decideSessionEnd } from "./decide-lost.js";
+import { sendCancel } from "./effects.js";
 import { attemptFailed, attemptSucceeded, runReturned, runsAccepted } from "./events.js";
 import { phases } from "./phase.js";
-import { sendCancel } from "./effects.js";
 import type { RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
 import type { Connection } from "./volatile.js";

@@ -1,7 +1,12 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Hello, type HeldAttempt, type TaskDeclaration, TaskDeclarationSchema, WelcomeSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import { create } from "@bufbuild/protobuf";
+import {
+  type HeldAttempt,
+  type Hello,
+  type TaskDeclaration,
+  TaskDeclarationSchema,
+  WelcomeSchema,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { decideLost, decideSessionEnd } from "./decide-lost.js";
 import { workerKey } from "./durable.js";
 import { sendCancel, sendResume } from "./effects.js";
@@ -136,7 +141,7 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
 function declare(step: Step, environment: Environment, hello: Hello): string {
   let version = environment.versions.get(hello.buildId);
   if (version === undefined) {
-    version = nextVersion(environment, step.now);
+    version = nextVersion(environment, step.dayOf(step.now));
     emit(step, versionCreated(environment.name, hello.buildId, version));
   }
   const changed = hello.tasks.some((task) => !sameDeclaration(environment.tasks.get(task.id)?.declaration, task));
@@ -145,8 +150,7 @@ function declare(step: Step, environment: Environment, hello: Hello): string {
 }
 
 /** Versions count the builds of a day: YYYYMMDD.N, in UTC. */
-function nextVersion(environment: Environment, now: number): string {
-  const day = new Date(now).toISOString().slice(0, 10).replaceAll("-", "");
+function nextVersion(environment: Environment, day: string): string {
   let count = 0;
   for (const version of environment.versions.values()) if (version.startsWith(`${day}.`)) count += 1;
   return `${day}.${count + 1}`;

@@ -40,7 +40,13 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
       continue;
     }
     if (queued(environment, queue || queueNameOf(item.taskId, environment.tasks.get(item.taskId)), item.taskId) >= queueSizeCap) {
-      refused.push({ index, refusal: { reason: "QUEUE_FULL", message: `the queue of task ${item.taskId} holds ${queueSizeCap} runs, which is its cap; try again when it has drained` } });
+      refused.push({
+        index,
+        refusal: {
+          reason: "QUEUE_FULL",
+          message: `the queue of task ${item.taskId} holds ${queueSizeCap} runs, which is its cap; try again when it has drained`,
+        },
+      });
       continue;
     }
     runs.push(newRun(item.taskId, item.payload, queue, options?.maxAttempts ?? 0));

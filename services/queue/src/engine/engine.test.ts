@@ -205,7 +205,14 @@ describe("sessions", () => {
 describe("waiting", () => {
   const parentAndChild = () => {
     const harness = new EngineHarness();
-    const worker = harness.connect({ id: "w", tasks: [{ id: "parent", queue: "q", concurrencyLimit: 1 }, { id: "child", queue: "q" }], slots: 1 });
+    const worker = harness.connect({
+      id: "w",
+      tasks: [
+        { id: "parent", queue: "q", concurrencyLimit: 1 },
+        { id: "child", queue: "q" },
+      ],
+      slots: 1,
+    });
     const [parent] = harness.trigger("parent");
     worker.send({ accepted: [tokenFor(parent!)] });
     const [outcome] = worker.send({
@@ -257,7 +264,10 @@ describe("waiting", () => {
     worker.succeed(tokenFor(child));
     const again = harness.connect({
       id: "w",
-      tasks: [{ id: "parent", queue: "q", concurrencyLimit: 1 }, { id: "child", queue: "q" }],
+      tasks: [
+        { id: "parent", queue: "q", concurrencyLimit: 1 },
+        { id: "child", queue: "q" },
+      ],
       slots: 1,
       held: [{ token: tokenFor(parent), openWaits: [1] }],
     });

@@ -11,7 +11,24 @@ import { tokenOf } from "./token.js";
 /** One thing that happens; the numbers pick whom it happens to. */
 type Happening = { readonly kind: (typeof kinds)[number]; readonly a: number; readonly b: number };
 
-const kinds = ["trigger", "accept", "succeed", "fail", "retry", "decline", "wait", "goOn", "cancel", "confirm", "advance", "lapse", "connect", "restartWorker", "close", "restart"] as const;
+const kinds = [
+  "trigger",
+  "accept",
+  "succeed",
+  "fail",
+  "retry",
+  "decline",
+  "wait",
+  "goOn",
+  "cancel",
+  "confirm",
+  "advance",
+  "lapse",
+  "connect",
+  "restartWorker",
+  "close",
+  "restart",
+] as const;
 
 const happening: fc.Arbitrary<Happening> = fc.record({ kind: fc.constantFrom(...kinds), a: fc.nat(1_000), b: fc.nat(1_000) });
 
@@ -84,7 +101,9 @@ class World {
         if (!worker || !target || harness.durable.runs.size > 200) return;
         this.#commands += 1;
         const items = Array.from({ length: 1 + (b % 3) }, (_, i) => item(tasks[(a + i) % tasks.length]!.id, { maxAttempts: 1 }));
-        worker.send({ commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "triggerAndWait", value: { waitId: this.#commands, items } } }] });
+        worker.send({
+          commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "triggerAndWait", value: { waitId: this.#commands, items } } }],
+        });
         return;
       }
       case "goOn": {

@@ -90,4 +90,7 @@ export interface RefusalData {
 }
 
 /** What was answered to a command. */
-export type CommandAnswer = { readonly kind: "created"; readonly created: CreatedRuns } | { readonly kind: "done" } | { readonly kind: "refused"; readonly refusal: RefusalData };
+export type CommandAnswer =
+  | { readonly kind: "created"; readonly created: CreatedRuns }
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly refusal: RefusalData };

@@ -26,6 +26,8 @@ export interface Step {
   readonly statusOf: (refusal: RefusalData) => Status;
   /** Why an item cannot be triggered; undefined if it can. */
   readonly faultOf: (item: TriggerItem) => RefusalData | undefined;
+  /** The day of a time, in UTC, as YYYYMMDD: calendars are not the engine's. */
+  readonly dayOf: (ms: number) => string;
   /** A random number in [0, 1). */
   readonly random: () => number;
   readonly outbox: Outbox;

@@ -23,3 +23,8 @@ export const systemClock: Clock = {
   },
   soon: (due) => void setImmediate(due),
 };
+
+/** The day of a time, in UTC, as YYYYMMDD. */
+export function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10).replaceAll("-", "");
+}

@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient, createContextValues } from "@connectrpc/connect";
-import { type InternalTransport, type Reason, reasons, oneWay } from "@runlane/platform";
+import { type InternalTransport, oneWay, type Reason, reasons } from "@runlane/platform";
 import { ExecutorService, type OwnerFrame, SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Outbox, StreamEnding } from "../engine/outbox.js";

@@ -7,7 +7,7 @@ import { Outbox } from "../engine/outbox.js";
 import { place } from "../engine/place.js";
 import type { Step } from "../engine/step.js";
 import type { Volatile } from "../engine/volatile.js";
-import type { Clock } from "./clock.js";
+import { type Clock, dayOf } from "./clock.js";
 import { eventBytes } from "./event-bytes.js";
 import { itemRefusal, protocolStatus } from "./protocol-status.js";
 
@@ -82,7 +82,8 @@ export class GroupCommit {
   get refusal(): ConnectError | undefined {
     if (this.#stopped) return refusal("NOT_OWNER", "this server no longer owns the partition", { retryDelayMs: 100 });
     if (this.#trouble) return this.#troubleError();
-    if (this.#uncommitted > uncommittedBytes) return refusal("OVERLOADED", "too much work is not yet on disk; repeat the request after the delay", { retryDelayMs });
+    if (this.#uncommitted > uncommittedBytes)
+      return refusal("OVERLOADED", "too much work is not yet on disk; repeat the request after the delay", { retryDelayMs });
     return undefined;
   }
 
@@ -140,6 +141,7 @@ export class GroupCommit {
       random: clock.random,
       statusOf: protocolStatus,
       faultOf: itemRefusal,
+      dayOf,
       outbox: open.outbox,
       events: open.events,
     };
@@ -273,7 +275,9 @@ export class GroupCommit {
   #troubleError(): ConnectError {
     return this.#trouble === "LOG_FULL"
       ? refusal("LOG_FULL", "the log's store is full; make room for it, then repeat the request", { retryDelayMs })
-      : refusal("LOG_UNAVAILABLE", "the log cannot be reached (is nats-server running?); repeat the request with the same request id after the delay", { retryDelayMs });
+      : refusal("LOG_UNAVAILABLE", "the log cannot be reached (is nats-server running?); repeat the request with the same request id after the delay", {
+          retryDelayMs,
+        });
   }
 
   #lose(cause: unknown): void {

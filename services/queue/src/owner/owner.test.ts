@@ -1,6 +1,14 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
-import { createMemoryTransport, type InternalTransport, MemoryLog, MemoryOwnership, type MemoryRecords, type OwnerDirectory, reasonOf } from "@runlane/platform";
+import {
+  createMemoryTransport,
+  type InternalTransport,
+  MemoryLog,
+  MemoryOwnership,
+  type MemoryRecords,
+  type OwnerDirectory,
+  reasonOf,
+} from "@runlane/platform";
 import { ExecutorService, type NotifyRequest, OwnerService, SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type Run, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { WorkRequestSchema, type WorkResponse, WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
@@ -54,7 +62,10 @@ class Node {
     const hello = frame !== undefined && "hello" in frame && frame.hello !== undefined;
     this.#sequence = sequence ?? (hello ? 1n : this.#sequence + 1n);
     const bytes = toBinary(WorkRequestSchema, create(WorkRequestSchema, frame));
-    await this.owner.relayFrames({ executor: "executor.test", frames: [{ streamId, sequence: this.#sequence, environment: hello ? "dev" : "", frame: bytes }] });
+    await this.owner.relayFrames({
+      executor: "executor.test",
+      frames: [{ streamId, sequence: this.#sequence, environment: hello ? "dev" : "", frame: bytes }],
+    });
   }
 
   hello(streamId: string, held: { token: Uint8Array }[] = [], incarnation = 1n): Promise<void> {
@@ -101,7 +112,13 @@ describe("an owner", () => {
   it("takes a run from trigger to result, and tells who waits", async () => {
     const node = await start();
     await node.hello("s1");
-    const { outcomes } = await node.owner.triggerRuns({ environment: "dev", requestId: "r", items: [item("a")], awaitResults: [0], subscriber: "subscriber.test" });
+    const { outcomes } = await node.owner.triggerRuns({
+      environment: "dev",
+      requestId: "r",
+      items: [item("a")],
+      awaitResults: [0],
+      subscriber: "subscriber.test",
+    });
     const runId = outcomes[0]!.outcome.value as string;
     await vi.waitFor(() => expect(node.assignments()).toHaveLength(1));
     await node.relay("s1", { results: [{ token: node.assignments()[0]!.token, outcome: { case: "output", value: { data: new TextEncoder().encode("7") } } }] });
@@ -157,7 +174,10 @@ describe("an owner", () => {
 
   it("ends a stream whose frames it cannot read, and says why", async () => {
     const node = await start();
-    await node.owner.relayFrames({ executor: "executor.test", frames: [{ streamId: "bad", sequence: 1n, environment: "dev", frame: new Uint8Array([255, 255]) }] });
+    await node.owner.relayFrames({
+      executor: "executor.test",
+      frames: [{ streamId: "bad", sequence: 1n, environment: "dev", frame: new Uint8Array([255, 255]) }],
+    });
     await vi.waitFor(() => expect(node.ends[0]).toMatchObject({ reason: "MALFORMED_FRAME", code: 3 }));
   });
 

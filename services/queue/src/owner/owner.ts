@@ -1,5 +1,14 @@
 import { toBinary } from "@bufbuild/protobuf";
-import { ClaimLost, type InternalTransport, type Log, LogConflict, type Logger, type PartitionClaim, type PartitionClaims, type Served } from "@runlane/platform";
+import {
+  ClaimLost,
+  type InternalTransport,
+  type Log,
+  LogConflict,
+  type Logger,
+  type PartitionClaim,
+  type PartitionClaims,
+  type Served,
+} from "@runlane/platform";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { createDurable } from "../engine/durable.js";
@@ -59,7 +68,10 @@ export function startOwner(options: OwnerOptions): OwnerHandle {
         failures = 0;
         const cause = await served.lost;
         if (closing.signal.aborted) return;
-        logger.warn({ err: cause, epoch: served.epoch }, cause instanceof LogConflict ? "another owner has the log: starting over" : "the epoch ended: starting over");
+        logger.warn(
+          { err: cause, epoch: served.epoch },
+          cause instanceof LogConflict ? "another owner has the log: starting over" : "the epoch ended: starting over",
+        );
         await served.end();
       } catch (error) {
         if (closing.signal.aborted) return;
@@ -164,9 +176,13 @@ async function startEpoch(log: Log, nodeId: string, clock: Clock): Promise<numbe
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

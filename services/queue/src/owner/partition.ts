@@ -137,7 +137,10 @@ export class Partition {
     if (!run || phases[run.phase].final) {
       // A run that is not in memory any more ended long ago, or never was.
       const ended = await this.read(environmentName, runId);
-      throw refusal("RUN_FINISHED", `run ${runId} has ended already`, { metadata: { run_id: runId, state: String(ended.state) }, resource: { type: "run", name: runId } });
+      throw refusal("RUN_FINISHED", `run ${runId} has ended already`, {
+        metadata: { run_id: runId, state: String(ended.state) },
+        resource: { type: "run", name: runId },
+      });
     }
     const message = this.#commit.decide(64, (step) => {
       decideCancel(step, run, reason);
@@ -148,13 +151,22 @@ export class Partition {
   }
 
   /** Subscribes to runs. Returns the ids that do not exist. */
-  async watch(environmentName: string, subscriber: string, results: readonly string[], changes: readonly string[], unwatch: readonly string[]): Promise<string[]> {
+  async watch(
+    environmentName: string,
+    subscriber: string,
+    results: readonly string[],
+    changes: readonly string[],
+    unwatch: readonly string[],
+  ): Promise<string[]> {
     this.#admit();
     const environment = this.#environment(environmentName);
     const unknown: string[] = [];
     const past: { number: number; id: string; change: boolean }[] = [];
     this.#commit.decide(0, (step) => {
-      for (const [ids, change] of [[results, false], [changes, true]] as const) {
+      for (const [ids, change] of [
+        [results, false],
+        [changes, true],
+      ] as const) {
         for (const id of ids) {
           const number = runNumberOf(environment, id);
           const run = number === undefined ? undefined : this.durable.runs.get(number);

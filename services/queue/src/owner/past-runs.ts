@@ -1,6 +1,5 @@
-import { fromBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { create } from "@bufbuild/protobuf";
 import type { Log } from "@runlane/platform";
 import { type Batch, type Event, LogRecordSchema, type NewRun } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";

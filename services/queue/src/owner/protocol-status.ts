@@ -1,6 +1,6 @@
-import { itemFault, type Reason, reasons, reasonOf, refusal, statusOf } from "@runlane/platform";
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { itemFault, type Reason, reasonOf, reasons, refusal, statusOf } from "@runlane/platform";
 import type { Status } from "@runlane/platform/gen/google/rpc/status_pb.js";
+import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { RefusalData } from "../engine/run-record.js";
 
 /** A refusal of the engine in the protocol's words. A reason that the catalogue does not know (a newer server wrote it into the log) is INTERNAL. */

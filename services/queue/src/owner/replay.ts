@@ -32,7 +32,9 @@ export async function replay(log: Log, durable: Durable, epoch: number, note: (b
       } else if (entry.case === "epochStarted") {
         durable.now = Math.max(durable.now, Number(entry.value.timeMs));
       } else {
-        throw new UnexpectedEvent(`record ${sequence} of the log is of a kind that this version does not know; start the version that wrote it, or a newer one`);
+        throw new UnexpectedEvent(
+          `record ${sequence} of the log is of a kind that this version does not know; start the version that wrote it, or a newer one`,
+        );
       }
     }
   }

@@ -1,7 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { type Assignment, HelloSchema, type HeldAttempt, type WorkRequest, WorkRequestSchema, type WorkResponse } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import {
+  type Assignment,
+  type HeldAttempt,
+  HelloSchema,
+  type WorkRequest,
+  WorkRequestSchema,
+  type WorkResponse,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { apply } from "../engine/apply.js";
 import { decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
@@ -15,6 +22,7 @@ import { place } from "../engine/place.js";
 import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
 import { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
+import { dayOf } from "../owner/clock.js";
 
 /** Lease of the sessions that the harness opens, in milliseconds. */
 export const leaseMs = 10_000;
@@ -50,6 +58,7 @@ export class EngineHarness {
       random: () => this.random(),
       statusOf: ({ message }) => ({ $typeName: "google.rpc.Status", code: 9, message, details: [] }),
       faultOf: () => undefined,
+      dayOf,
       outbox: new Outbox(),
       events: [],
     };
