@@ -1,0 +1,19 @@
+/** What a client may send, besides what binds one item (`itemLimits`). The protos state each limit beside the field that it binds. */
+export const limits = {
+  /** Items in one frame or call. */
+  items: 500,
+  /** Bytes of payloads and names in one frame or call. A payload that is too large by itself is refused alone and not counted. */
+  frameBytes: 512 * 1024,
+  /** Characters of a request id. */
+  requestId: 64,
+  /** Characters of a run id. Owners make shorter ones. */
+  runId: 128,
+  /** Run ids in one WatchFrame, and in one WatchRuns call. */
+  watchedRuns: 500,
+  /** Characters of the reason of a cancellation; more are cut off. */
+  cancelReason: 1_000,
+  /** Tasks on one page. */
+  pageSize: 1_000,
+  /** Tasks on a page if the caller does not say. */
+  defaultPageSize: 100,
+} as const;

@@ -1,0 +1,79 @@
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
+import type { Run, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { RunService, type TriggerAndWaitRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
+import { limits } from "./limits.js";
+import type { OwnerCallLimits } from "./owner-client.js";
+import { RunChanges } from "./run-changes.js";
+import { TriggerStream, type TriggerStreamSurroundings } from "./trigger-stream.js";
+import { trigger } from "./triggering.js";
+import { frameBytes, frameFault, runIdFault } from "./validation.js";
+
+/** What a cancellation says if its caller gives no reason; the words that Trigger.dev uses. */
+const defaultCancelReason = "Canceled by user";
+
+/** The public RunService: checks what comes in, and asks the owner. */
+export function runService(around: TriggerStreamSurroundings): GrpcService {
+  const { owner, subscriptions } = around;
+
+  const implementation: ServiceImpl<typeof RunService> = {
+    async triggerTasks(request, context) {
+      const { environment } = principalOf(context);
+      const fault = frameFault(request, frameBytes(request.items), false);
+      if (fault) throw fault;
+      return { outcomes: await trigger(owner, { environment }, request, limitsOf(context)) };
+    },
+
+    triggerStream: bidi(RunService.method.triggerStream, (stream, context) => new TriggerStream(stream, principalOf(context).environment, around)),
+
+    async *triggerAndWait(request, context) {
+      const { environment } = principalOf(context);
+      const outcomes = await trigger(owner, { environment }, singleItem(request), limitsOf(context));
+      const runId = runIdOf(outcomes[0]);
+      const changes = new RunChanges(environment);
+      subscriptions.watchChanges(runId, changes);
+      try {
+        for await (const run of changes.untilFinal(context.signal)) yield { run };
+      } finally {
+        subscriptions.unwatchChanges(runId, changes);
+      }
+    },
+
+    async getRun({ runId }, context) {
+      const fault = runIdFault(runId);
+      if (fault) throw fault;
+      const request = { environment: principalOf(context).environment, runId };
+      const { run } = await owner.call((service, options) => service.readRun(request, options), limitsOf(context));
+      return { run };
+    },
+
+    async cancelRun({ runId, reason }, context): Promise<{ run?: Run | undefined }> {
+      const fault = runIdFault(runId);
+      if (fault) throw fault;
+      const request = { environment: principalOf(context).environment, runId, reason: reason.slice(0, limits.cancelReason) || defaultCancelReason };
+      const { run } = await owner.call((service, options) => service.stopRun(request, options), limitsOf(context));
+      return { run };
+    },
+  };
+  return grpcService(RunService, implementation);
+}
+
+/** The one item of TriggerAndWait as a frame. Here a fault of the item is a fault of the call. */
+function singleItem({ requestId, item }: TriggerAndWaitRequest) {
+  if (item === undefined) throw invalidFields([{ field: "item", description: "is missing" }]);
+  const request = { requestId, items: [item] };
+  const fault = frameFault(request, 0, false) ?? itemFault(item, "item");
+  if (fault) throw fault;
+  return request;
+}
+
+function runIdOf(answer: TriggerOutcome | undefined): string {
+  const outcome = answer?.outcome;
+  if (outcome?.case === "runId") return outcome.value;
+  if (outcome?.case === "error") throw errorOf(outcome.value);
+  throw new Error("the owner answered a trigger without an outcome");
+}
+
+function limitsOf(context: HandlerContext): OwnerCallLimits {
+  return { timeoutMs: context.timeoutMs(), signal: context.signal };
+}

@@ -1,0 +1,31 @@
+import { type GrpcService, grpcService, invalidFields, principalOf } from "@runlane/platform";
+import { TaskService } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
+import { limits } from "./limits.js";
+import type { OwnerClient } from "./owner-client.js";
+import { pageStart, pageToken } from "./page-token.js";
+
+/** The public TaskService. */
+export function taskService(owner: OwnerClient): GrpcService {
+  return grpcService(TaskService, {
+    async listTasks(request, context) {
+      const { environment } = principalOf(context);
+      const list = { method: "ListTasks", environment };
+      const limit = pageSizeOf(request.pageSize);
+      const after = pageStart(list, request.pageToken);
+      const callLimits = { timeoutMs: context.timeoutMs(), signal: context.signal };
+      const read = (start: string, most: number) =>
+        owner.call((service, options) => service.readTasks({ environment, after: start, limit: most }, options), callLimits);
+
+      const { tasks } = await read(after, limit);
+      const last = tasks.at(-1);
+      // A full page may be the last one; only a look behind it tells, and a token that leads to an empty page would be a lie.
+      const more = last !== undefined && tasks.length >= limit && (await read(last.id, 1)).tasks.length > 0;
+      return { tasks, nextPageToken: more ? pageToken(list, last.id) : "" };
+    },
+  });
+}
+
+function pageSizeOf(asked: number): number {
+  if (asked < 0) throw invalidFields([{ field: "page_size", description: "must not be negative" }]);
+  return asked === 0 ? limits.defaultPageSize : Math.min(asked, limits.pageSize);
+}

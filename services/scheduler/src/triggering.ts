@@ -1,0 +1,58 @@
+import { randomUUID } from "node:crypto";
+import { create } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { statusOf } from "@runlane/platform";
+import { type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { OwnerCallLimits, OwnerClient } from "./owner-client.js";
+import { type CheckedItems, checkItems, type TriggerRequest } from "./validation.js";
+
+/** Who triggers, and who hears of the results. */
+export interface TriggerSource {
+  readonly environment: string;
+  /** Address of the SubscriberService that hears of the results; needed only with `awaitResults`. */
+  readonly subscriber?: string;
+}
+
+/**
+ * Triggers the items of a request that passed {@link frameFault}: those that may be triggered go to the owner, the others are refused here. What is refused
+ * depends on the items alone, so a repeated request reaches the owner as the same one.
+ *
+ * @returns one outcome for each item, in their order
+ * @throws ConnectError if the owner refused the whole request, or could not be reached
+ */
+export async function trigger(owner: OwnerClient, source: TriggerSource, request: TriggerRequest, callLimits?: OwnerCallLimits): Promise<TriggerOutcome[]> {
+  const checked = checkItems(request.items);
+  if (checked.valid.length === 0) return withFaults(request.items.length, [], checked);
+  const forOwner = {
+    environment: source.environment,
+    // The call may be repeated when the owner changes, so it needs a name even if its caller gave it none.
+    requestId: request.requestId || randomUUID(),
+    items: checked.valid,
+    awaitResults: forwardedIndexes(request.awaitResults ?? [], request.items.length, checked),
+    subscriber: source.subscriber ?? "",
+  };
+  const { outcomes } = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
+  return withFaults(request.items.length, outcomes, checked);
+}
+
+/** Indexes among all items, as indexes among the valid ones; those of refused items are left out. */
+function forwardedIndexes(indexes: number[], count: number, { faults }: CheckedItems): number[] {
+  if (faults === undefined || indexes.length === 0) return indexes;
+  const forwarded: (number | undefined)[] = [];
+  for (let index = 0, next = 0; index < count; index++) forwarded.push(faults.has(index) ? undefined : next++);
+  return indexes.map((index) => forwarded[index]).filter((index) => index !== undefined);
+}
+
+function withFaults(count: number, outcomes: TriggerOutcome[], { faults }: CheckedItems): TriggerOutcome[] {
+  if (faults === undefined) return outcomes;
+  const merged: TriggerOutcome[] = [];
+  for (let index = 0, next = 0; index < count; index++) {
+    const fault = faults.get(index);
+    merged.push(fault ? refused(fault) : outcomes[next++]!);
+  }
+  return merged;
+}
+
+function refused(fault: ConnectError): TriggerOutcome {
+  return create(TriggerOutcomeSchema, { outcome: { case: "error", value: statusOf(fault) } });
+}
