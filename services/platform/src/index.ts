@@ -18,6 +18,8 @@ export type { NatsSync } from "./nats/server-config.js";
 export { streams, subjects } from "./nats/subjects.js";
 export type { NatsCredentialSet, NatsCredentials, NatsUser } from "./nats/users.js";
 export { MemoryOwnership } from "./ownership/memory-ownership.js";
+export { NatsOwnerDirectory } from "./ownership/nats-owner-directory.js";
+export { NatsPartitionClaims, type NatsPartitionClaimsOptions } from "./ownership/nats-partition-claims.js";
 export { type ClaimLoss, ClaimLost, claimTimes, type PartitionClaim, type PartitionClaims } from "./ownership/partition-claim.js";
 export { errorOf, statusOf } from "./status.js";
 export * from "./transport/internal-transport.js";

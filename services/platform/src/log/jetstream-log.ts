@@ -4,7 +4,6 @@ import type { Logger } from "pino";
 import type { LinkEvent, NatsLink } from "../nats/connection.js";
 import {
   isPassing,
-  JetStreamAway,
   type JetStreamError,
   JetStreamRefusal,
   jetStreamErrors,
@@ -12,6 +11,7 @@ import {
   type PublishAck,
   type StoredMessage,
   type StreamInfo,
+  unlessInterrupted,
 } from "../nats/jetstream-api.js";
 import { streams, subjects } from "../nats/subjects.js";
 import { type Log, LogClosed, LogConflict, type LogEntry, LogFull } from "./log.js";
@@ -308,28 +308,12 @@ export class JetStreamLog implements Log {
     for (;;) {
       this.#mustBeOpen();
       try {
-        return await this.#unlessInterrupted(task());
+        return await unlessInterrupted(this.#link, task(), this.#closed.signal);
       } catch (error) {
         if (!isPassing(error)) throw error;
         await sleep(50);
       }
     }
-  }
-
-  /** Gives a request up when its connection is lost, instead of waiting for its time-out, and when the log is closed. */
-  async #unlessInterrupted<T>(request: Promise<T>): Promise<T> {
-    const { signal } = this.#closed;
-    let stop = () => {};
-    const interrupted = new Promise<never>((_, reject) => {
-      const abort = () => reject(signal.reason);
-      signal.addEventListener("abort", abort);
-      const unwatch = this.#link.watch(() => reject(new JetStreamAway("the connection was lost or is new")));
-      stop = () => {
-        signal.removeEventListener("abort", abort);
-        unwatch();
-      };
-    });
-    return await Promise.race([request, interrupted]).finally(stop);
   }
 
   #mustBeOpen(): void {

@@ -1,4 +1,5 @@
 import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import type { NatsLink } from "./connection.js";
 
 /** JetStream answered with an error. */
 export class JetStreamRefusal extends Error {
@@ -106,6 +107,25 @@ export async function jetStreamPublish(
   { timeoutMs = 2_000 } = {},
 ): Promise<PublishAck> {
   return await ask<PublishAck>(connection, subject, data, { timeout: timeoutMs, headers });
+}
+
+/**
+ * Gives a request up when its connection is lost or comes back, instead of waiting for a time-out, and when `signal` is aborted.
+ *
+ * @throws JetStreamAway in the first case, the signal's reason in the second.
+ */
+export async function unlessInterrupted<T>(link: NatsLink, request: Promise<T>, signal?: AbortSignal): Promise<T> {
+  let stop = () => {};
+  const interrupted = new Promise<never>((_, reject) => {
+    const abort = () => reject(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    const unwatch = link.watch(() => reject(new JetStreamAway("the connection to NATS was lost, or is a new one")));
+    stop = () => {
+      signal?.removeEventListener("abort", abort);
+      unwatch();
+    };
+  });
+  return await Promise.race([request, interrupted]).finally(stop);
 }
 
 async function ask<T>(connection: NatsConnection, subject: string, data: string, options: { timeout: number; headers?: MsgHdrs }): Promise<T> {

@@ -20,11 +20,11 @@ export const subjects = {
   /** Where a partition's claim is written. */
   claim: (partition: number): string => `$KV.RUNLANE_OWNERS.${partition}`,
   /** Every claim. */
-  allClaims: "$KV.RUNLANE_OWNERS.*",
+  allClaims: "$KV.RUNLANE_OWNERS.>",
   /** Where a stored claim is heard of. */
   owner: (partition: number): string => `runlane.owners.${partition}`,
   /** Every stored claim. */
-  allOwners: "runlane.owners.*",
+  allOwners: "runlane.owners.>",
   /** Prefix of a user's answers. */
   inbox: (user: string): string => `_INBOX.${user}`,
   /** Prefix of the acknowledgements of appends. */
