@@ -115,12 +115,12 @@ export function reasonOf(error: unknown): Reason | undefined {
 
 /**
  * What a caller hears of an error: a ConnectError as it is; CANCELED for an abort; anything else is a defect, of which the caller hears an id (`error_id` in
- * the metadata of ErrorInfo) and the log the rest.
+ * the metadata of ErrorInfo) and the log the rest. A ConnectError that only wraps a stranger's error, as `ConnectError.from` makes it, is a defect too.
  *
  * @param where What failed, for the log.
  */
 export function refusalOf(error: unknown, logger: Logger, where: string): ConnectError {
-  if (error instanceof ConnectError) return error;
+  if (error instanceof ConnectError && !isWrapped(error)) return error;
   if (isAbort(error)) return new ConnectError("the call was cancelled", Code.Canceled);
   const errorId = randomUUID();
   logger.error({ err: error, errorId }, `${where} failed`);
@@ -131,4 +131,8 @@ export function refusalOf(error: unknown, logger: Logger, where: string): Connec
 export function isAbort(error: unknown): boolean {
   if (error instanceof ConnectError) return error.code === Code.Canceled || error.code === Code.DeadlineExceeded;
   return error instanceof Error && error.name === "AbortError";
+}
+
+function isWrapped(error: ConnectError): boolean {
+  return (error.code === Code.Unknown || error.code === Code.Internal) && reasonOf(error) === undefined;
 }

@@ -32,6 +32,9 @@ export interface CallSurroundings {
 
 type Context = ReturnType<typeof createHandlerContext>;
 
+/** What signals say after a call that ended well. One for all: an error for each would cost a stack trace a call. */
+const callOver = new ConnectError("the call is over", Code.Canceled);
+
 /** Above this, `send` returns false. */
 const highWaterBytes = 1024 * 1024;
 
@@ -247,7 +250,7 @@ export class GrpcCall implements BidiStream<unknown> {
     if (!this.#around.calls.delete(this)) return;
     const gone = this.open ? new ConnectError("the client went away", Code.Canceled) : this.#fate;
     this.open = false;
-    this.#context?.abort(gone ?? new ConnectError("the call is over", Code.Canceled));
+    this.#context?.abort(gone ?? callOver);
     try {
       this.#listener?.onClose?.(gone);
     } catch (error) {

@@ -7,6 +7,7 @@ import { RunService } from "#gen/runlane/v1/run_service_pb.js";
 import { type Authenticate, principalOf } from "../auth/principal.js";
 import { reasonOf, refusal } from "../errors.js";
 import { GrpcTestClient } from "../testing/grpc-test-client.js";
+import { rawHttp2Call } from "../testing/raw-http2-call.js";
 import { recordingLogger } from "../testing/recording-logger.js";
 import { type GrpcServer, type GrpcServerOptions, PortTaken, startGrpcServer } from "./grpc-server.js";
 import { grpcService } from "./grpc-service.js";
@@ -169,6 +170,13 @@ describe("refusals", () => {
     expect(id).toMatch(/^[0-9a-f-]{36}$/);
     const line = lines.find((entry) => entry.errorId === id);
     expect(JSON.stringify(line)).toContain("the secret is 42");
+  });
+
+  test("an error of a stranger in a ConnectError's clothes is a defect too", async () => {
+    const { client } = await serve({ getRun: () => Promise.reject(ConnectError.from(new Error("the secret"))) });
+    const error = await failure(client.call(getRun, {}, { authorization }));
+    expect(reasonOf(error)).toBe("INTERNAL");
+    expect(error.message).not.toContain("secret");
   });
 
   test("bytes that are no message are INVALID_ARGUMENT with reason MALFORMED_FRAME", async () => {
@@ -347,6 +355,22 @@ describe("the server", () => {
     await server.close();
     await draining;
     expect(reasonOf(await call.ended)).toBe("DRAINING");
+  });
+
+  test("drops a connection that answers no ping, and its calls", async () => {
+    const gone = vi.fn();
+    const { server } = await serve(
+      {
+        async *triggerStream(_requests, context) {
+          yield {};
+          await sleep(60_000, undefined, { signal: context.signal }).finally(() => gone(context.signal.reason));
+        },
+      },
+      { keepaliveTimeMs: 50, keepaliveTimeoutMs: 50, authenticate: () => ({ environment: "dev" }) },
+    );
+    const call = await rawHttp2Call(server.port, "/runlane.v1.RunService/TriggerStream", []);
+    await call.closed;
+    await vi.waitFor(() => expect(gone).toHaveBeenCalledWith(expect.objectContaining({ code: Code.Canceled })));
   });
 
   test("asks clients to connect anew when a connection has reached its age", async () => {

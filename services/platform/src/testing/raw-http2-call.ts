@@ -2,24 +2,26 @@ import { once } from "node:events";
 import net from "node:net";
 
 /**
- * A gRPC call made of bytes, for what a decent client never does: it opens a call, sends messages, and then resets its stream or breaks its connection without a word.
+ * A gRPC call made of bytes, for what a decent client never does: it opens a call, sends messages, answers no ping, and then resets its stream or breaks its
+ * connection without a word.
+ *
+ * @param timeout The deadline, as gRPC writes it: `100m` is 100 ms.
  */
-export async function rawHttp2Call(port: number, path: string, messages: Uint8Array[]): Promise<{ reset(): void; breakConnection(): void }> {
+export async function rawHttp2Call(
+  port: number,
+  path: string,
+  messages: Uint8Array[],
+  timeout?: string,
+): Promise<{ reset(): void; breakConnection(): void; closed: Promise<unknown> }> {
   const socket = net.connect(port, "127.0.0.1");
   socket.on("error", () => {});
   await once(socket, "connect");
   socket.resume();
   socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+  const headers = { ":path": path, ":authority": "test", "content-type": "application/grpc", te: "trailers", ...(timeout && { "grpc-timeout": timeout }) };
   const post = Buffer.from([0x83, 0x86]);
-  socket.write(
-    frame(
-      1,
-      4,
-      1,
-      Buffer.concat([post, header(":path", path), header(":authority", "test"), header("content-type", "application/grpc"), header("te", "trailers")]),
-    ),
-  );
+  socket.write(frame(1, 4, 1, Buffer.concat([post, ...Object.entries(headers).map(([name, value]) => header(name, value))])));
   for (const message of messages) {
     const prefix = Buffer.alloc(5);
     prefix.writeUInt32BE(message.length, 1);
@@ -32,6 +34,7 @@ export async function rawHttp2Call(port: number, path: string, messages: Uint8Ar
       socket.end();
     },
     breakConnection: () => socket.resetAndDestroy(),
+    closed: once(socket, "close"),
   };
 }
 

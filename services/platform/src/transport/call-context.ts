@@ -2,6 +2,9 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { refusal } from "../errors.js";
 
+/** What signals say after a call. One for all: an error for each would cost a stack trace a call. */
+const callOver = new ConnectError("the call is over", Code.Canceled);
+
 /**
  * The context of an internal call. Makes its parts when they are asked for: most handlers ask for none, and Connect's own context costs more than the rest
  * of a call in memory.
@@ -52,7 +55,7 @@ export class CallContext implements HandlerContext {
       const controller = new AbortController();
       this.#controller = controller;
       const left = this.#deadline - performance.now();
-      if (this.#over) controller.abort(new ConnectError("the call is over", Code.Canceled));
+      if (this.#over) controller.abort(callOver);
       else if (left !== Number.POSITIVE_INFINITY) {
         this.#timer = setTimeout(() => controller.abort(refusal("DEADLINE_EXCEEDED", "the caller waits no longer")), Math.max(0, left)).unref();
       }
@@ -68,6 +71,6 @@ export class CallContext implements HandlerContext {
   end(): void {
     this.#over = true;
     clearTimeout(this.#timer);
-    this.#controller?.abort(new ConnectError("the call is over", Code.Canceled));
+    this.#controller?.abort(callOver);
   }
 }
