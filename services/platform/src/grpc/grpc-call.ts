@@ -7,6 +7,7 @@ import type { Authenticate } from "../auth/principal.js";
 import { principalKey } from "../auth/principal.js";
 import { isAbort, refusal, refusalOf } from "../errors.js";
 import type { BidiHandler, BidiListener, BidiStream } from "./bidi-stream.js";
+import { headersOf, metadataOf } from "./grpc-metadata.js";
 import { errorOfGrpc, errorStatus, type GrpcStatus, okStatus } from "./grpc-status.js";
 
 /** A method, and what calls it. */
@@ -257,22 +258,4 @@ export class GrpcCall implements BidiStream<unknown> {
       refusalOf(error, this.#around.logger, `${this.#name}, at its end,`);
     }
   }
-}
-
-function headersOf(metadata: Metadata): Headers {
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(metadata.toHttp2Headers())) {
-    for (const value of Array.isArray(values) ? values : [values]) if (value !== undefined) headers.append(name, String(value));
-  }
-  return headers;
-}
-
-/** Undefined if there are none, which is the rule. */
-function metadataOf(headers: Headers): Metadata | undefined {
-  let metadata: Metadata | undefined;
-  headers.forEach((value, name) => {
-    metadata ??= new Metadata();
-    metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
-  });
-  return metadata;
 }

@@ -6,7 +6,8 @@ import { createContextKey } from "@connectrpc/connect";
  * How services call each other: generated clients on one side, generated handlers on the other, encoded frames between.
  *
  * Two implementations pass the same frames: memory, for services in one process, and NATS. `internal-transport.suite.ts` is the behaviour that both
- * share, so that only `main` chooses. Unary methods only. An error crosses with its code, message and details.
+ * share, so that only `main` chooses. Unary methods only; headers do not cross. An error crosses with its code, message and details. Calls from one transport
+ * to one address arrive in the order they were made, whatever their methods. A request or response above about 1 MiB is refused with FRAME_TOO_LARGE.
  */
 export interface InternalTransport {
   /** Serves `service` at `address` until closed. An address has one server at a time. Handlers see the caller's deadline in `context.signal`. */
