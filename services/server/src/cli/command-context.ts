@@ -1,0 +1,25 @@
+import type { Client } from "@connectrpc/connect";
+import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import type { Terminal } from "./terminal.js";
+
+/** What commands work with; tests put doubles in. */
+export interface CommandContext {
+  readonly terminal: Terminal;
+  /** Content of standard input, for `-`. */
+  readStdin(): Promise<string>;
+  /** Connects to the server: the address given, else the one that the environment or a data folder names. */
+  connect(address: string | undefined): Promise<ServerConnection>;
+}
+
+/** A connection to a server. */
+export interface ServerConnection {
+  readonly runs: Client<typeof RunService>;
+  close(): void;
+}
+
+/** Options that commands which speak to a server share. */
+export interface ClientOptions {
+  /** Results and errors as JSON. */
+  json?: boolean;
+  address?: string;
+}

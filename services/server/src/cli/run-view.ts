@@ -1,0 +1,145 @@
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Failure, FailureKind, type Payload } from "@runlane/sdk/gen/runlane/v1/payload_pb.js";
+import { PendingReason, type Run, RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+
+/** Why a run does not execute, for people. */
+const pendingWords: Record<PendingReason, string> = {
+  [PendingReason.UNSPECIFIED]: "",
+  [PendingReason.UNKNOWN_TASK]: "no worker has declared this task so far",
+  [PendingReason.NO_WORKER]: "no worker that has the task is connected",
+  [PendingReason.WORKER_CAPACITY]: "every worker that has the task is busy",
+  [PendingReason.QUEUE_LIMIT]: "the queue's concurrency limit is reached",
+  [PendingReason.DELAYED_UNTIL]: "waiting out a retry delay",
+  [PendingReason.WAITING_FOR_RUNS]: "waiting for other runs",
+  [PendingReason.PLACING]: "being placed",
+};
+
+/** The state's name as the contract has it, for instance "EXECUTING". */
+export function stateName(state: RunState): string {
+  return RunState[state] ?? `UNKNOWN_${state}`;
+}
+
+/** One line about where a run stands. */
+export function progressLine(run: Run): string {
+  return [stateName(run.state).padEnd(9), progressWords(run)].join(" ").trimEnd();
+}
+
+/** A run in full, for people. */
+export function runDetails(run: Run): string {
+  const rows: [string, string][] = [
+    ["run", run.id],
+    ["state", [stateName(run.state), pendingWords[run.pendingReason]].filter(Boolean).join(": ")],
+    ["task", run.taskId],
+    ["queue", run.queue],
+    ["attempts", `${run.attemptCount} of ${run.maxAttempts}`],
+    ["version", run.version],
+    ["parent", run.parentRunId],
+    ["created", isoTime(run.createTime) ?? ""],
+    ["started", withOffset(run.startTime, run.createTime)],
+    ["finished", withOffset(run.finishTime, run.startTime ?? run.createTime)],
+    ["retry at", isoTime(run.retryTime) ?? ""],
+    ["payload", payloadText(run.payload)],
+    ["output", payloadText(run.output)],
+    ["failure", run.failure ? failureText(run.failure) : ""],
+  ];
+  return rows
+    .filter(([, value]) => value !== "")
+    .map(([label, value]) => `${label.padEnd(10)}${value.replaceAll("\n", `\n${" ".repeat(10)}`)}`)
+    .join("\n");
+}
+
+/** A failure on one line: `TypeError: x is not a function`. */
+export function failureLine(failure: Failure): string {
+  if (failure.kind === FailureKind.VALUE && failure.raw) return `threw ${payloadText(failure.raw)}`;
+  const name = failure.kind === FailureKind.INTERNAL ? failure.code || failure.name : failure.name;
+  return [name, failure.message].filter(Boolean).join(": ");
+}
+
+/** A run as JSON for programs. Field names as in the contract's JSON form; payload and output as the values that they are. */
+export function runToJson(run: Run): Record<string, unknown> {
+  return withoutEmpty({
+    id: run.id,
+    taskId: run.taskId,
+    state: stateName(run.state),
+    pendingReason: run.pendingReason === PendingReason.UNSPECIFIED ? undefined : PendingReason[run.pendingReason],
+    queue: run.queue,
+    attemptCount: run.attemptCount,
+    maxAttempts: run.maxAttempts,
+    createTime: isoTime(run.createTime),
+    startTime: isoTime(run.startTime),
+    finishTime: isoTime(run.finishTime),
+    retryTime: isoTime(run.retryTime),
+    payload: payloadValue(run.payload),
+    output: payloadValue(run.output),
+    failure: run.failure && failureToJson(run.failure),
+    parentRunId: run.parentRunId,
+    rootRunId: run.rootRunId,
+    depth: run.depth,
+    version: run.version,
+  });
+}
+
+/** A payload as text: JSON as it is, no value as nothing, anything else by its type and size. */
+export function payloadText(payload: Payload | undefined): string {
+  if (payload === undefined || payload.data.length === 0) return "";
+  if (isJson(payload)) return Buffer.from(payload.data).toString("utf8");
+  return `${payload.data.length} bytes of ${payload.contentType}`;
+}
+
+function payloadValue(payload: Payload | undefined): unknown {
+  if (payload === undefined || payload.data.length === 0) return undefined;
+  if (!isJson(payload)) return { contentType: payload.contentType, base64: Buffer.from(payload.data).toString("base64") };
+  try {
+    return JSON.parse(Buffer.from(payload.data).toString("utf8"));
+  } catch {
+    return Buffer.from(payload.data).toString("utf8");
+  }
+}
+
+function isJson({ contentType }: Payload): boolean {
+  return contentType === "" || contentType.startsWith("application/json");
+}
+
+function failureToJson(failure: Failure): Record<string, unknown> {
+  return withoutEmpty({
+    kind: FailureKind[failure.kind],
+    name: failure.name,
+    message: failure.message,
+    stackTrace: failure.stackTrace,
+    code: failure.code,
+    raw: payloadValue(failure.raw),
+    cause: failure.cause && failureToJson(failure.cause),
+  });
+}
+
+function failureText(failure: Failure): string {
+  const trace = failure.stackTrace.split("\n").filter((line) => line.trimStart().startsWith("at "));
+  const cause = failure.cause ? [`caused by ${failureText(failure.cause)}`] : [];
+  return [failureLine(failure), ...trace, ...cause].join("\n");
+}
+
+function progressWords(run: Run): string {
+  if (run.state === RunState.EXECUTING && run.retryTime) return `attempt ${run.attemptCount} of ${run.maxAttempts} failed, next at ${isoTime(run.retryTime)}`;
+  if (run.state === RunState.EXECUTING) return `attempt ${run.attemptCount} of ${run.maxAttempts}`;
+  if (run.failure && run.finishTime) return failureLine(run.failure);
+  if (run.finishTime) return `after ${elapsed(run.finishTime, run.createTime)}`;
+  return pendingWords[run.pendingReason];
+}
+
+function isoTime(time: Timestamp | undefined): string | undefined {
+  return time && timestampDate(time).toISOString();
+}
+
+function withOffset(time: Timestamp | undefined, since: Timestamp | undefined): string {
+  if (time === undefined) return "";
+  return since === undefined ? timestampDate(time).toISOString() : `${timestampDate(time).toISOString()} (+${elapsed(time, since)})`;
+}
+
+function elapsed(time: Timestamp, since: Timestamp | undefined): string {
+  const ms = since ? timestampDate(time).getTime() - timestampDate(since).getTime() : 0;
+  return ms < 1_000 ? `${ms} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function withoutEmpty(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined && value !== ""));
+}

@@ -1,0 +1,31 @@
+import type { Run } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
+import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
+import { runDetails, runToJson } from "./run-view.js";
+
+/** `runlane runs get <id>`: shows a run. */
+export async function getRunCommand(context: CommandContext, runId: string, options: ClientOptions): Promise<ExitCode> {
+  return await show(context, options, async (server) => (await server.runs.getRun({ runId })).run);
+}
+
+/** Options of `runlane runs cancel`. */
+export interface CancelRunOptions extends ClientOptions {
+  reason?: string;
+}
+
+/** `runlane runs cancel <id>`: cancels a run and the runs that it triggered. */
+export async function cancelRunCommand(context: CommandContext, runId: string, options: CancelRunOptions): Promise<ExitCode> {
+  return await show(context, options, async (server) => (await server.runs.cancelRun({ runId, reason: options.reason })).run);
+}
+
+async function show(context: CommandContext, options: ClientOptions, ask: (server: ServerConnection) => Promise<Run | undefined>): Promise<ExitCode> {
+  const server = await context.connect(options.address);
+  try {
+    const run = await ask(server);
+    if (run === undefined) throw new CommandFailure(exitCode.defect, "the server answered without a run");
+    context.terminal.result(options.json ? JSON.stringify(runToJson(run)) : runDetails(run));
+    return exitCode.ok;
+  } finally {
+    server.close();
+  }
+}

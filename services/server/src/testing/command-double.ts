@@ -1,0 +1,40 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import type { CommandContext } from "../cli/command-context.js";
+import { runCommand } from "../cli/program.js";
+
+/** How a command ended. */
+export interface CommandResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+  /** The address that it wanted to speak to; undefined if none was given. */
+  address: string | undefined;
+  /** Whether it left a connection open. */
+  leftOpen: boolean;
+}
+
+/** Runs the command against a RunService that answers as told. */
+export async function runlane(args: string[], service: Partial<ServiceImpl<typeof RunService>> = {}, stdin = ""): Promise<CommandResult> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const result = { address: undefined as string | undefined, leftOpen: false };
+  const transport = createRouterTransport(({ service: add }) => void add(RunService, service));
+  const context: CommandContext = {
+    terminal: { result: (text) => void out.push(text), note: (text) => void err.push(text) },
+    readStdin: async () => stdin,
+    async connect(address) {
+      result.address = address;
+      result.leftOpen = true;
+      return {
+        runs: createClient(RunService, transport),
+        close() {
+          result.leftOpen = false;
+        },
+      };
+    },
+  };
+  const code = await runCommand(args, context);
+  return { code, stdout: out.join("\n"), stderr: err.join("\n"), ...result };
+}
