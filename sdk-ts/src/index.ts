@@ -1,1 +1,51 @@
-export {};
+/**
+ * Write tasks, trigger them, follow their runs. Names and shapes are those of Trigger.dev v4's SDK.
+ */
+export { type ApiClientConfiguration, ApiClientMissingError, configure } from "./client/configuration.js";
+export { defineConfig, type RunlaneConfig, type TriggerConfig } from "./config/define-config.js";
+export {
+  ApiConnectionError,
+  ApiError,
+  AuthenticationError,
+  BadRequestError,
+  ConflictError,
+  InternalServerError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  UnprocessableEntityError,
+} from "./errors/api-error.js";
+export type { SerializedError } from "./errors/failure-error.js";
+export { AbortTaskRunError, type BatchFailure, BatchTriggerError, SubtaskUnwrapError } from "./errors/task-errors.js";
+export { type LogLevel, logger } from "./logger.js";
+export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
+export { runs } from "./runs/runs.js";
+export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";
+export type { RetryOptions } from "./task/retry-options.js";
+export { task } from "./task/task.js";
+export { TaskRunPromise } from "./task/task-run-promise.js";
+export type {
+  AnyRunHandle,
+  AnyTask,
+  BatchItem,
+  BatchItems,
+  BatchResult,
+  BatchRunHandle,
+  BatchTriggerAndWaitOptions,
+  BatchTriggerOptions,
+  InferRunTypes,
+  MachinePresetName,
+  RunFnParams,
+  RunHandle,
+  Task,
+  TaskFromIdentifier,
+  TaskIdentifier,
+  TaskOptions,
+  TaskOutput,
+  TaskPayload,
+  TaskQueueOptions,
+  TaskRunResult,
+  TriggerAndWaitOptions,
+  TriggerOptions,
+} from "./task/task-types.js";
+export { tasks } from "./task/tasks.js";

@@ -12,3 +12,10 @@ export { createRunlaneClient, defaultClient, type RunlaneClient } from "./client
 export { parseServerAddress, type ServerAddress } from "./client/server-address.js";
 export type { TriggerWaiter } from "./client/trigger-frame.js";
 export { TriggerStream, type TriggerStreamOptions } from "./client/trigger-stream.js";
+export { keysWithoutEffect } from "./config/define-config.js";
+export { apiErrorOf } from "./errors/api-error.js";
+export { errorOfFailure, serializedError } from "./errors/failure-error.js";
+export { maxPayloadBytes, payloadOf, valueOfPayload } from "./payload.js";
+export { retrievedRun } from "./runs/run-object.js";
+export { currentRunRuntime } from "./runtime/run-runtime.js";
+export { type RegisteredTask, taskRegistry } from "./runtime/task-registry.js";

@@ -1,4 +1,4 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { type RunResult, type TriggerItem, TriggerOptionsSchema } from "#gen/runlane/v1/run_pb.js";
 import { TriggerFrameSchema, TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
@@ -23,10 +23,10 @@ export class TriggerFrame {
   readonly requestId: string;
   /** When it was begun, in milliseconds of a monotonic clock. */
   readonly since: number;
-  readonly items: TriggerItem[] = [];
   readonly waiters: TriggerWaiter[] = [];
   /** Why the server refused it for the time being, if it did. */
   refusal: ConnectError | undefined;
+  #items: TriggerItem[] = [];
   #size = 0;
   #bytes: Uint8Array | undefined;
 
@@ -37,12 +37,12 @@ export class TriggerFrame {
 
   /** Whether an item fits in. The first always does. */
   takes(size: number): boolean {
-    return this.items.length === 0 || (this.items.length < frameLimits.items && this.#size + size <= frameLimits.bytes);
+    return this.#items.length === 0 || (this.#items.length < frameLimits.items && this.#size + size <= frameLimits.bytes);
   }
 
   /** Adds an item. Not after `bytes` was asked for. */
   add(item: TriggerItem, size: number, waiter: TriggerWaiter): void {
-    this.items.push(item);
+    this.#items.push(item);
     this.waiters.push(waiter);
     this.#size += size;
   }
@@ -53,10 +53,19 @@ export class TriggerFrame {
     return this.#bytes;
   }
 
+  /** The items as they were added. */
+  get items(): readonly TriggerItem[] {
+    if (this.#bytes === undefined) return this.#items;
+    const { frame } = fromBinary(TriggerStreamRequestSchema, this.#bytes);
+    return frame.case === "trigger" ? frame.value.items : [];
+  }
+
   #encode(): Uint8Array {
     const awaitResults: number[] = [];
     for (let index = 0; index < this.waiters.length; index++) if (this.waiters[index]!.awaitsResult) awaitResults.push(index);
-    const value = create(TriggerFrameSchema, { requestId: this.requestId, items: this.items, awaitResults });
+    const value = create(TriggerFrameSchema, { requestId: this.requestId, items: this.#items, awaitResults });
+    // The bytes are all that is kept until the answer comes: objects that die young cost the collector nothing.
+    this.#items = [];
     return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: "trigger", value } }));
   }
 }

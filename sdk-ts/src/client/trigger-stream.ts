@@ -63,8 +63,8 @@ export class TriggerStream {
   readonly #waiting: TriggerFrame[] = [];
   /** Frames that were sent, oldest first, by request id. */
   readonly #unanswered = new Map<string, TriggerFrame>();
-  /** Runs whose results are awaited. */
-  readonly #awaited = new Map<string, TriggerWaiter[]>();
+  /** Runs whose results are awaited, mostly by one waiter each. */
+  readonly #awaited = new Map<string, TriggerWaiter | TriggerWaiter[]>();
   /** Runs of `#awaited` that the server must be told of. */
   #toWatch: string[] = [];
   /** Whether the server has ever answered. */
@@ -199,7 +199,7 @@ export class TriggerStream {
     }
     this.#unanswered.delete(frame.requestId);
     // Items that were refused for the time being; they go into a frame of their own, because a repeated one is answered as before.
-    let again: TriggerFrame | undefined;
+    const again: { index: number; error: ConnectError }[] = [];
     for (let index = 0; index < frame.waiters.length; index++) {
       const waiter = frame.waiters[index]!;
       const outcome = answer.outcomes[index]?.outcome;
@@ -208,21 +208,21 @@ export class TriggerStream {
         if (waiter.awaitsResult) this.#await(outcome.value, waiter);
       } else if (outcome?.case === "error") {
         const error = errorOfStatus(outcome.value);
-        if (error.code === Code.Unavailable) {
-          again ??= new TriggerFrame(this.#nextRequestId(), frame.since);
-          again.refusal = error;
-          again.add(frame.items[index]!, 0, waiter);
-        } else {
-          waiter.failed(error);
-        }
+        if (error.code === Code.Unavailable) again.push({ index, error });
+        else waiter.failed(error);
       } else {
         waiter.failed(new ConnectError("the server did not say what became of the trigger", Code.Internal));
       }
     }
-    if (again) {
-      this.#unanswered.set(again.requestId, again);
-      this.#sendLater(again, again.refusal!);
-    }
+    if (again.length > 0) this.#triggerAgain(frame, again);
+  }
+
+  #triggerAgain(frame: TriggerFrame, refused: { index: number; error: ConnectError }[]): void {
+    const { items } = frame;
+    const next = new TriggerFrame(this.#nextRequestId(), frame.since);
+    for (const { index } of refused) next.add(items[index]!, 0, frame.waiters[index]!);
+    this.#unanswered.set(next.requestId, next);
+    this.#sendLater(next, refused[0]!.error);
   }
 
   /** Sends a frame when the delay that its refusal asks for has passed; if the call breaks meanwhile, the next one begins with it. */
@@ -238,27 +238,29 @@ export class TriggerStream {
     for (const result of results) {
       const waiters = this.#awaited.get(result.runId);
       this.#awaited.delete(result.runId);
-      if (waiters) for (const waiter of waiters) waiter.finished(result);
+      if (Array.isArray(waiters)) for (const waiter of waiters) waiter.finished(result);
+      else waiters?.finished(result);
     }
     for (const runId of unknownRunIds) {
-      const waiters = this.#awaited.get(runId);
+      const waiters = listOf(this.#awaited.get(runId));
       this.#awaited.delete(runId);
-      if (waiters) for (const waiter of waiters) waiter.failed(new ConnectError(`there is no run ${runId}`, Code.NotFound));
+      for (const waiter of waiters) waiter.failed(new ConnectError(`there is no run ${runId}`, Code.NotFound));
     }
   }
 
   #await(runId: string, waiter: TriggerWaiter): void {
     const waiters = this.#awaited.get(runId);
-    if (waiters) waiters.push(waiter);
-    else this.#awaited.set(runId, [waiter]);
+    this.#awaited.set(runId, waiters === undefined ? waiter : [...listOf(waiters), waiter]);
   }
 
   #unwatch(runId: string, waiter: TriggerWaiter): void {
-    const waiters = this.#awaited.get(runId) ?? [];
-    const index = waiters.indexOf(waiter);
-    if (index < 0) return;
-    waiters.splice(index, 1);
-    if (waiters.length > 0) return;
+    const waiters = listOf(this.#awaited.get(runId));
+    if (!waiters.includes(waiter)) return;
+    const others = waiters.filter((other) => other !== waiter);
+    if (others.length > 0) {
+      this.#awaited.set(runId, others);
+      return;
+    }
     this.#awaited.delete(runId);
     if (this.#state.kind === "open") this.#state.stream.send(runsFrame("unwatch", [runId]));
   }
@@ -306,7 +308,7 @@ export class TriggerStream {
     if (this.#awaited.size > 0 && this.#awaySince !== undefined && now - this.#awaySince >= limit) {
       for (const [runId, waiters] of this.#awaited) {
         const error = this.#givenUp(`the result of run ${runId} cannot be awaited; the run goes on`, limit);
-        for (const waiter of waiters) waiter.failed(error);
+        for (const waiter of listOf(waiters)) waiter.failed(error);
       }
       this.#awaited.clear();
     }
@@ -345,19 +347,23 @@ export class TriggerStream {
   #failAll(error: unknown): void {
     const frames = [...this.#unanswered.values(), ...this.#waiting];
     if (this.#forming) frames.push(this.#forming);
-    const watchers = [...this.#awaited.values()];
+    const watchers = [...this.#awaited.values()].flatMap(listOf);
     this.#unanswered.clear();
     this.#waiting.length = 0;
     this.#forming = undefined;
     this.#awaited.clear();
     this.#toWatch = [];
     for (const frame of frames) for (const waiter of frame.waiters) waiter.failed(error);
-    for (const waiters of watchers) for (const waiter of waiters) waiter.failed(error);
+    for (const waiter of watchers) waiter.failed(error);
   }
 }
 
 function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
   return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
+}
+
+function listOf(waiters: TriggerWaiter | TriggerWaiter[] | undefined): TriggerWaiter[] {
+  return waiters === undefined ? [] : Array.isArray(waiters) ? waiters : [waiters];
 }
 
 function closedError(): ConnectError {

@@ -1,0 +1,77 @@
+import { ApiError, RateLimitError } from "./api-error.js";
+
+/** Throw it in a task to end the run as failed, without further attempts. Recognised by its name, because a project may hold several copies of the class. */
+export class AbortTaskRunError extends Error {
+  override readonly name = "AbortTaskRunError";
+}
+
+/** Thrown by `triggerAndWait(…).unwrap()` for a run that did not complete. */
+export class SubtaskUnwrapError extends Error {
+  override readonly name = "SubtaskUnwrapError";
+  readonly taskId: string;
+  readonly runId: string;
+  /** The run's error. */
+  override readonly cause: unknown;
+
+  constructor(taskId: string, runId: string, subtaskError: unknown) {
+    super(`Task ${taskId} failed in run ${runId}: ${subtaskError instanceof Error ? String(subtaskError) : JSON.stringify(subtaskError)}`);
+    this.taskId = taskId;
+    this.runId = runId;
+    this.cause = subtaskError;
+  }
+}
+
+/** An item of a batch that could not be triggered. */
+export interface BatchFailure {
+  /** Its place in the batch. */
+  readonly index: number;
+  readonly error: unknown;
+}
+
+/** What a {@link BatchTriggerError} knows. */
+export interface BatchTriggerErrorInfo {
+  readonly batchId?: string | undefined;
+  readonly itemCount: number;
+  readonly failures?: readonly BatchFailure[];
+  readonly runs?: readonly { id: string; taskIdentifier: string }[];
+  readonly cause?: unknown;
+}
+
+/** A batch, or some of its items, could not be triggered. */
+export class BatchTriggerError extends Error {
+  override readonly name = "BatchTriggerError";
+  /** As in Trigger.dev; always "create". */
+  readonly phase = "create";
+  readonly batchId: string | undefined;
+  readonly itemCount: number;
+  /** The items that could not be triggered. Ours: Trigger.dev makes failed runs of them. */
+  readonly failures: readonly BatchFailure[];
+  /** The runs of the other items: they exist. Ours. */
+  readonly runs: readonly { id: string; taskIdentifier: string }[];
+  /** The error of the first item, or what the batch failed with. */
+  override readonly cause: unknown;
+
+  constructor(message: string, { batchId, itemCount, failures = [], runs = [], cause }: BatchTriggerErrorInfo) {
+    super(message);
+    this.batchId = batchId;
+    this.itemCount = itemCount;
+    this.failures = failures;
+    this.runs = runs;
+    this.cause = cause ?? failures[0]?.error;
+  }
+
+  /** `cause`, if it is an ApiError. */
+  get apiError(): ApiError | undefined {
+    return this.cause instanceof ApiError ? this.cause : undefined;
+  }
+
+  /** True if a limit was reached. */
+  get isRateLimited(): boolean {
+    return this.cause instanceof RateLimitError;
+  }
+
+  /** When to try again, in milliseconds. Set only if a limit was reached. */
+  get retryAfterMs(): number | undefined {
+    return this.cause instanceof RateLimitError ? this.cause.millisecondsUntilReset : undefined;
+  }
+}

@@ -1,0 +1,124 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { PendingReason, type Run, RunState } from "#gen/runlane/v1/run_pb.js";
+import { type SerializedError, serializedError } from "../errors/failure-error.js";
+import { valueOfPayload } from "../payload.js";
+import type { InferRunTypes } from "../task/task-types.js";
+
+/** Where a run stands, as in Trigger.dev. "UNKNOWN" is a state that this version of the SDK does not know; it is not final. */
+export type RunStatus =
+  | "PENDING_VERSION"
+  | "QUEUED"
+  | "DEQUEUED"
+  | "EXECUTING"
+  | "WAITING"
+  | "COMPLETED"
+  | "CANCELED"
+  | "FAILED"
+  | "CRASHED"
+  | "SYSTEM_FAILURE"
+  | "DELAYED"
+  | "EXPIRED"
+  | "TIMED_OUT"
+  | "UNKNOWN";
+
+/** Why a run does not execute now; the contract's PendingReason says what each means. */
+export type RunPendingReason = Exclude<keyof typeof PendingReason, "UNSPECIFIED">;
+
+/** A run as `runs.retrieve` shows it: Trigger.dev's fields, as far as they have a meaning so far. */
+export interface RetrievedRun<TPayload, TOutput> {
+  id: string;
+  status: RunStatus;
+  taskIdentifier: string;
+  /** Version of the code that runs it, for instance "20261123.1". Undefined before the first attempt. */
+  version?: string;
+  createdAt: Date;
+  /** When its first attempt started. */
+  startedAt?: Date;
+  /** When it reached its final state. */
+  finishedAt?: Date;
+  /** Attempts started so far. */
+  attemptCount: number;
+  /** Number of ancestors. */
+  depth: number;
+  /** It stands in its queue, is delayed, or waits for a worker that knows its task. */
+  isQueued: boolean;
+  /** It executes, or is about to. */
+  isExecuting: boolean;
+  /** Its code waits for something. */
+  isWaiting: boolean;
+  /** It is final, however it ended. */
+  isCompleted: boolean;
+  /** It returned. */
+  isSuccess: boolean;
+  /** It is final and neither returned nor was cancelled. */
+  isFailed: boolean;
+  /** It was cancelled. */
+  isCancelled: boolean;
+  /** What it was triggered with, as plain JSON: a Date is a string here. */
+  payload?: TPayload;
+  /** What it returned, as plain JSON. */
+  output?: TOutput;
+  /** Why it failed; while it is retried, why its last attempt did. */
+  error?: SerializedError;
+  /** The run whose code triggered it, and the first of its ancestors. */
+  relatedRuns: { root?: { id: string }; parent?: { id: string } };
+  /** Its queue. Ours. */
+  queue: string;
+  /** Attempts that it may have in total. Ours. */
+  maxAttempts: number;
+  /** Why it does not execute now; undefined while it does, and once it is final. Ours. */
+  pendingReason?: RunPendingReason;
+  /** When the next attempt is due, while it waits out a retry delay. Ours. */
+  retryAt?: Date;
+}
+
+/** A run, with the payload and output types of its handle or task. */
+export type RetrieveRunResult<T> = RetrievedRun<InferRunTypes<T>["payload"], InferRunTypes<T>["output"]>;
+
+const queued = new Set<RunStatus>(["QUEUED", "PENDING_VERSION", "DELAYED"]);
+const executing = new Set<RunStatus>(["EXECUTING", "DEQUEUED"]);
+const failed = new Set<RunStatus>(["FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
+
+/** Makes the public form of a run. */
+export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload, TOutput> {
+  const status = runStatus(run.state);
+  const isFailed = failed.has(status);
+  const shown: RetrievedRun<TPayload, TOutput> = {
+    id: run.id,
+    status,
+    taskIdentifier: run.taskId,
+    createdAt: date(run.createTime) ?? new Date(0),
+    attemptCount: run.attemptCount,
+    depth: run.depth,
+    isQueued: queued.has(status),
+    isExecuting: executing.has(status),
+    isWaiting: status === "WAITING",
+    isCompleted: isFailed || status === "COMPLETED" || status === "CANCELED",
+    isSuccess: status === "COMPLETED",
+    isFailed,
+    isCancelled: status === "CANCELED",
+    payload: valueOfPayload(run.payload) as TPayload,
+    output: valueOfPayload(run.output) as TOutput,
+    relatedRuns: {},
+    queue: run.queue,
+    maxAttempts: run.maxAttempts,
+    version: run.version || undefined,
+    startedAt: date(run.startTime),
+    finishedAt: date(run.finishTime),
+    retryAt: date(run.retryTime),
+  };
+  if (run.failure) shown.error = serializedError(run.failure);
+  if (run.rootRunId) shown.relatedRuns.root = { id: run.rootRunId };
+  if (run.parentRunId) shown.relatedRuns.parent = { id: run.parentRunId };
+  if (run.pendingReason) shown.pendingReason = PendingReason[run.pendingReason] as RunPendingReason | undefined;
+  return shown;
+}
+
+function runStatus(state: RunState): RunStatus {
+  return state === RunState.UNSPECIFIED ? "UNKNOWN" : ((RunState[state] as RunStatus | undefined) ?? "UNKNOWN");
+}
+
+function date(time: Timestamp | undefined): Date | undefined {
+  return time && timestampDate(time);
+}

@@ -1,0 +1,70 @@
+import { ConnectError } from "@connectrpc/connect";
+import { errorInfoOf } from "../client/grpc-error.js";
+import { defaultClient } from "../client/runlane-client.js";
+import { apiErrorOf } from "../errors/api-error.js";
+import type { AnyRunHandle, AnyTask } from "../task/task-types.js";
+import { refuseUnsupported } from "../unsupported.js";
+import { type RetrieveRunResult, retrievedRun } from "./run-object.js";
+
+// As in Trigger.dev: a handle carries its types; beside a task as the type argument stands the run's id.
+type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string : T extends string ? T : never;
+
+async function retrieve<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>): Promise<RetrieveRunResult<T>> {
+  const { run: found } = await defaultClient()
+    .runs.getRun({ runId: idOf(run) })
+    .catch(throwApiError);
+  return retrievedRun(found!);
+}
+
+async function cancel(run: string | AnyRunHandle): Promise<{ id: string }> {
+  const id = idOf(run);
+  try {
+    await defaultClient().runs.cancelRun({ runId: id });
+  } catch (error) {
+    const finished = error instanceof ConnectError && errorInfoOf(error)?.reason === "RUN_FINISHED";
+    if (!finished) throw apiErrorOf(error);
+  }
+  return { id };
+}
+
+async function poll<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>, options?: { pollIntervalMs?: number }): Promise<RetrieveRunResult<T>> {
+  refuseUnsupported("runs.poll", options, ["pollIntervalMs"]);
+  const runId = idOf(run);
+  await new Promise<void>((resolve, reject) => {
+    const waiter = { awaitsResult: true, triggered: () => {}, finished: () => resolve(), failed: (error: unknown) => reject(apiErrorOf(error)) };
+    defaultClient().triggerStream.watch(runId, waiter);
+  });
+  return retrieve<T>(run);
+}
+
+/** Reads runs, waits for them, and cancels them. All take the id of a run, or the handle that a trigger returned; a handle carries the types of payload and output. */
+export const runs = {
+  /**
+   * Reads a run as it stands.
+   *
+   * @throws NotFoundError if there is none; ApiError if the server cannot be reached.
+   */
+  retrieve,
+  /**
+   * Cancels a run and the runs that it triggered. It is CANCELED at once; its code is told by its signal, and cut off if it goes on. Of a run that is final
+   * nothing changes, and that is no error, as in Trigger.dev.
+   *
+   * @throws NotFoundError if there is none; ApiError if the server cannot be reached.
+   */
+  cancel,
+  /**
+   * Waits until a run is final, however long that takes, and reads it. The server tells when that is: `pollIntervalMs` is accepted for code written for Trigger.dev and
+   * changes nothing.
+   *
+   * @throws NotFoundError if there is none; ApiConnectionError if the server is away for too long (`requestOptions.timeoutInMs`).
+   */
+  poll,
+};
+
+function idOf(run: string | { id: string }): string {
+  return typeof run === "string" ? run : run.id;
+}
+
+function throwApiError(error: unknown): never {
+  throw apiErrorOf(error);
+}

@@ -1,0 +1,250 @@
+import { Code } from "@connectrpc/connect";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
+import { RunState } from "#gen/runlane/v1/run_pb.js";
+import { defaultClient } from "../client/runlane-client.js";
+import {
+  ApiError,
+  AuthenticationError,
+  BatchTriggerError,
+  configure,
+  RateLimitError,
+  SubtaskUnwrapError,
+  type TaskOptions,
+  TaskRunPromise,
+  task,
+  tasks,
+} from "../index.js";
+import { taskRegistry } from "../runtime/task-registry.js";
+import { FakeRunService } from "../testing/fake-run-service.js";
+import { type FakeServer, failureOf, refusalStatus } from "../testing/fake-server.js";
+
+const double = task({ id: "double", description: "Doubles", run: async (payload: { n: number }) => ({ n: payload.n * 2 }) });
+const silent = task({ id: "silent", run: async () => {} });
+
+let service: FakeRunService;
+let server: FakeServer;
+
+beforeEach(async () => {
+  service = new FakeRunService();
+  server = await service.start();
+  configure({ baseURL: server.address, secretKey: "rl_dev_test" });
+});
+
+afterEach(async () => {
+  defaultClient().close();
+  configure({});
+  await server.stop();
+});
+
+const json = (value: unknown) => ({ contentType: "application/json", data: Buffer.from(JSON.stringify(value)) });
+
+test("trigger returns the handle of the run, and sends the payload as JSON", async () => {
+  const handle = await double.trigger({ n: 21 });
+  expect(handle).toEqual({ id: "run_1", taskIdentifier: "double" });
+  const { item } = service.runs.get("run_1")!;
+  expect(item.taskId).toBe("double");
+  expect(item.payload).toMatchObject({ contentType: "application/json" });
+  expect(Buffer.from(item.payload!.data).toString()).toBe('{"n":21}');
+  expect(item.options).toBeUndefined();
+});
+
+test("a trigger without a payload sends none", async () => {
+  await silent.trigger();
+  expect(service.runs.get("run_1")?.item.payload).toBeUndefined();
+});
+
+test("tasks.trigger needs only the id", async () => {
+  expect(await tasks.trigger<typeof double>("double", { n: 1 })).toEqual({ id: "run_1", taskIdentifier: "double" });
+});
+
+test("options travel; fewer than one attempt counts as one", async () => {
+  await double.trigger({ n: 1 }, { maxAttempts: 7, queue: "slow" });
+  await double.trigger({ n: 1 }, { maxAttempts: 0 });
+  expect(service.runs.get("run_1")?.item.options).toMatchObject({ maxAttempts: 7, queue: "slow" });
+  expect(service.runs.get("run_2")?.item.options).toMatchObject({ maxAttempts: 1 });
+});
+
+test("options that have no effect so far are refused, not ignored", async () => {
+  const options = { delay: "1h", idempotencyKey: "once", ttl: undefined };
+  expect((await failureOf(double.trigger({ n: 1 }, options as object))).message).toBe("trigger: not yet supported: delay, idempotencyKey");
+  expect(service.frames).toHaveLength(0);
+});
+
+test.each([
+  [
+    "a circular object",
+    () =>
+      Object.assign(
+        {},
+        {
+          get self() {
+            return this;
+          },
+        },
+      ),
+    "circular",
+  ],
+  ["a BigInt", () => ({ big: 1n }), "BigInt"],
+  ["a function", () => () => {}, "it is a function"],
+  ["a symbol", () => Symbol("s"), "it is a symbol"],
+])("a payload that JSON cannot say is refused before anything is sent: %s", async (_, payload, why) => {
+  const error = await failureOf<TypeError>(tasks.trigger("any", payload()));
+  expect(error).toBeInstanceOf(TypeError);
+  expect(error.message).toContain("the payload for task any cannot be written as JSON");
+  expect(error.message).toContain(why);
+  expect(service.frames).toHaveLength(0);
+});
+
+test("a payload of more than 128 KiB is refused before anything is sent", async () => {
+  const fits = "x".repeat(131_070);
+  await tasks.trigger("any", fits);
+  const error = await failureOf<ApiError>(tasks.trigger("any", `${fits}x`));
+  expect(error).toBeInstanceOf(ApiError);
+  expect(error).toMatchObject({ status: 413, reason: "PAYLOAD_TOO_LARGE" });
+});
+
+test("what the server refuses is an ApiError of its kind", async () => {
+  service.onFrame = (frame, call) => {
+    call.send({
+      frame: {
+        case: "outcomes",
+        value: {
+          requestId: frame.requestId,
+          outcomes: [{ outcome: { case: "error", value: refusalStatus(Code.ResourceExhausted, "full", "LOG_FULL", 900) } }],
+        },
+      },
+    });
+    return true;
+  };
+  const error = await failureOf<RateLimitError>(double.trigger({ n: 1 }));
+  expect(error).toBeInstanceOf(RateLimitError);
+  expect(error).toMatchObject({ status: 429, code: "resource_exhausted", reason: "LOG_FULL", message: "full", millisecondsUntilReset: 900 });
+});
+
+test("a wrong key is an AuthenticationError", async () => {
+  service.key = "rl_dev_other";
+  const error = await failureOf<AuthenticationError>(double.trigger({ n: 1 }));
+  expect(error).toBeInstanceOf(AuthenticationError);
+  expect(error).toMatchObject({ status: 401, reason: "INVALID_KEY" });
+});
+
+test("triggerAndWait gives the output of a run that completed", async () => {
+  const waiting = double.triggerAndWait({ n: 4 });
+  expect(waiting).toBeInstanceOf(TaskRunPromise);
+  expect(await waiting).toEqual({ ok: true, id: "run_1", taskIdentifier: "double", output: { n: 4 } });
+  expect(await tasks.triggerAndWait<typeof double>("double", { n: 5 }).unwrap()).toEqual({ n: 5 });
+});
+
+test("a run without an output has undefined", async () => {
+  service.run = () => ({ state: RunState.COMPLETED });
+  expect(await silent.triggerAndWait()).toEqual({ ok: true, id: "run_1", taskIdentifier: "silent", output: undefined });
+});
+
+test("a failed run is a result; unwrap throws it", async () => {
+  service.run = () => ({
+    state: RunState.FAILED,
+    failure: { kind: FailureKind.ERROR, name: "RangeError", message: "too far", stackTrace: "RangeError: too far\n    at run (task.ts:1:1)" },
+  });
+  const result = await double.triggerAndWait({ n: 1 });
+  expect(result).toMatchObject({ ok: false, id: "run_1", taskIdentifier: "double" });
+  expect(!result.ok && result.error).toMatchObject({ name: "RangeError", message: "too far" });
+  const error = await failureOf<SubtaskUnwrapError>(double.triggerAndWait({ n: 1 }).unwrap());
+  expect(error).toBeInstanceOf(SubtaskUnwrapError);
+  expect(error).toMatchObject({ taskId: "double", runId: "run_2", message: "Task double failed in run run_2: RangeError: too far" });
+  expect(error.cause).toMatchObject({ name: "RangeError" });
+});
+
+test("batchTrigger triggers all items in one frame, in their order", async () => {
+  const batch = await double.batchTrigger([{ payload: { n: 1 } }, { payload: { n: 2 }, options: { maxAttempts: 1 } }]);
+  expect(batch.batchId).toMatch(/^batch_[A-Za-z0-9]{16}$/);
+  expect(batch.runCount).toBe(2);
+  expect(batch.runs).toEqual([
+    { id: "run_1", taskIdentifier: "double" },
+    { id: "run_2", taskIdentifier: "double" },
+  ]);
+  expect(service.frames).toHaveLength(1);
+  expect(service.runs.get("run_2")?.item.options).toMatchObject({ maxAttempts: 1 });
+});
+
+test("the items of a batch may be an async iterable or a stream", async () => {
+  async function* items() {
+    yield { payload: { n: 1 } };
+    yield { payload: { n: 2 } };
+  }
+  expect((await double.batchTrigger(items())).runCount).toBe(2);
+  expect((await double.batchTrigger(ReadableStream.from(items()))).runCount).toBe(2);
+});
+
+test("an empty batch is an error", async () => {
+  expect(await failureOf<BatchTriggerError>(double.batchTrigger([]))).toBeInstanceOf(BatchTriggerError);
+  expect(await failureOf<BatchTriggerError>(double.batchTriggerAndWait([]))).toBeInstanceOf(BatchTriggerError);
+});
+
+test("a batch of which some items are refused says which, and which runs exist", async () => {
+  service.onFrame = (frame, call) => {
+    const refused = { outcome: { case: "error" as const, value: refusalStatus(Code.InvalidArgument, "no such queue name", "INVALID_FIELD") } };
+    call.send({ frame: { case: "outcomes", value: { requestId: frame.requestId, outcomes: [{ outcome: { case: "runId", value: "run_a" } }, refused] } } });
+    return true;
+  };
+  const error = await failureOf<BatchTriggerError>(double.batchTrigger([{ payload: { n: 1 } }, { payload: { n: 2 } }]));
+  expect(error).toBeInstanceOf(BatchTriggerError);
+  expect(error).toMatchObject({ itemCount: 2, isRateLimited: false, runs: [{ id: "run_a" }], failures: [{ index: 1 }], apiError: { status: 400 } });
+  expect(error.message).toBe("1 of 2 items could not be triggered: no such queue name");
+});
+
+test("batchTriggerAndWait gives results in the order of the items", async () => {
+  service.run = (item) => {
+    const { n } = JSON.parse(Buffer.from(item.payload!.data).toString());
+    return n === 2 ? { state: RunState.FAILED, failure: { kind: FailureKind.VALUE, raw: json("no") } } : { state: RunState.COMPLETED, output: json({ n }) };
+  };
+  const { id, runs } = await double.batchTriggerAndWait([1, 2, 3].map((n) => ({ payload: { n } })));
+  expect(id).toMatch(/^batch_/);
+  expect(runs).toEqual([
+    { ok: true, id: "run_1", taskIdentifier: "double", output: { n: 1 } },
+    { ok: false, id: "run_2", taskIdentifier: "double", error: "no" },
+    { ok: true, id: "run_3", taskIdentifier: "double", output: { n: 3 } },
+  ]);
+});
+
+test("triggers of different tasks and kinds share a frame", async () => {
+  await Promise.all([double.trigger({ n: 1 }), silent.triggerAndWait(), double.batchTrigger([{ payload: { n: 2 } }])]);
+  expect(service.frames).toHaveLength(1);
+});
+
+test("without a key the first call fails and says what to do", async () => {
+  configure({ baseURL: "http://runlane.invalid:7400" });
+  expect((await failureOf<Error>(double.trigger({ n: 1 }))).message).toContain("RUNLANE_SECRET_KEY");
+});
+
+test("a task registers when it is defined, and is marked as one", () => {
+  const registered = taskRegistry().tasks.find(({ id }) => id === "double");
+  expect(registered).toMatchObject({ id: "double", description: "Doubles", retry: undefined, queue: undefined, machine: undefined });
+  expect((double as unknown as Record<symbol, unknown>)[Symbol.for("runlane.task")]).toBe(true);
+  expect(Object.keys(double)).toEqual(["id", "description", "trigger", "batchTrigger", "triggerAndWait", "batchTriggerAndWait"]);
+});
+
+test("queue and machine have a short and a long form", () => {
+  task({ id: "short", queue: "shared", machine: "small-2x", run: async () => {} });
+  task({ id: "long", queue: { name: "shared", concurrencyLimit: 0 }, machine: { preset: "small-2x" }, run: async () => {} });
+  const registered = (id: string) => taskRegistry().tasks.find((each) => each.id === id);
+  expect(registered("short")).toMatchObject({ queue: { name: "shared" }, machine: "small-2x" });
+  expect(registered("long")).toMatchObject({ queue: { name: "shared", concurrencyLimit: 0 }, machine: "small-2x" });
+});
+
+test.each([
+  [{ id: "" }, "an id has"],
+  [{ id: "with space" }, "an id has"],
+  [{ run: undefined }, "run must be a function"],
+  [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
+  [{ retry: { outOfMemory: {} } }, "retry: not yet supported: outOfMemory"],
+  [{ queue: { name: "a b" } }, "the name of a queue"],
+  [{ queue: { concurrencyLimit: -1 } }, "queue.concurrencyLimit"],
+  [{ machine: { cpu: 1 } }, "machine: not yet supported: cpu"],
+  [{ onStart: () => {}, middleware: () => {} }, "not yet supported: onStart, middleware"],
+  [{ maxDuration: 60 }, "not yet supported: maxDuration"],
+])("a definition that breaks a rule is refused: %j", (wrong, why) => {
+  const before = taskRegistry().tasks.length;
+  expect(() => task({ id: "wrong", run: async () => {}, ...wrong } as unknown as TaskOptions<"wrong">)).toThrow(why);
+  expect(taskRegistry().tasks).toHaveLength(before);
+});

@@ -1,0 +1,81 @@
+import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
+import { refuseUnsupported } from "../unsupported.js";
+import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
+import type { RetryOptions } from "./retry-options.js";
+import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
+import { triggerRun, triggerRunAndWait } from "./trigger.js";
+
+/** Marks the objects that `task` returns, whichever copy of the SDK made them. */
+export const taskTag = Symbol.for("runlane.task");
+
+const supportedOptions: readonly (keyof TaskOptions<string>)[] = ["id", "description", "retry", "queue", "machine", "run"];
+const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize"];
+const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
+
+/**
+ * Defines a task. Workers find it when the module is loaded, exported or not; the returned object triggers it from anywhere.
+ *
+ * ```ts
+ * export const resize = task({
+ *   id: "resize",
+ *   retry: { maxAttempts: 5 },
+ *   run: async (payload: { url: string }, { signal }) => { … },
+ * });
+ * ```
+ *
+ * @throws Error for an option that breaks its rules, or that has no effect so far.
+ */
+export function task<TIdentifier extends string, TInput = void, TOutput = unknown>(
+  options: TaskOptions<TIdentifier, TInput, TOutput>,
+): Task<TIdentifier, TInput, TOutput> {
+  const { id, description } = options;
+  taskRegistry().tasks.push(registeredTask(options as TaskOptions<string, unknown>));
+  const made: Task<TIdentifier, TInput, TOutput> = {
+    id,
+    description,
+    trigger: (payload, triggerOptions) => triggerRun(id, payload, triggerOptions),
+    batchTrigger: (items, batchOptions) => batchTriggerRuns(id, items, batchOptions),
+    triggerAndWait: (payload, triggerOptions) => triggerRunAndWait(id, payload, triggerOptions),
+    batchTriggerAndWait: (items, batchOptions) => batchTriggerRunsAndWait(id, items, batchOptions),
+  };
+  return Object.defineProperty(made, taskTag, { value: true });
+}
+
+function registeredTask(options: TaskOptions<string, unknown>): RegisteredTask {
+  const { id, description, retry, run } = options;
+  const where = `task ${JSON.stringify(id)}`;
+  check(typeof id === "string" && name.test(id), `${where}: an id has 1 to 128 characters of letters, digits and "_-./:"`);
+  check(typeof run === "function", `${where}: run must be a function`);
+  check(description === undefined || description.length <= 1_000, `${where}: a description has at most 1,000 characters`);
+  refuseUnsupported(where, options, supportedOptions);
+  refuseUnsupported(`${where}: retry`, retry, supportedRetryOptions);
+  const attempts = retry?.maxAttempts;
+  check(
+    attempts === undefined || (Number.isInteger(attempts) && attempts >= 1 && attempts <= 250),
+    `${where}: retry.maxAttempts must be a whole number from 1 to 250`,
+  );
+  return { id, description, run, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
+}
+
+function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {
+  if (queue === undefined) return undefined;
+  const { name: queueName, concurrencyLimit: limit, ...rest } = typeof queue === "string" ? { name: queue, concurrencyLimit: undefined } : queue;
+  refuseUnsupported(`${where}: queue`, rest, []);
+  check(queueName === undefined || name.test(queueName), `${where}: the name of a queue has 1 to 128 characters of letters, digits and "_-./:"`);
+  check(
+    limit === undefined || (Number.isInteger(limit) && limit >= 0 && limit <= 100_000),
+    `${where}: queue.concurrencyLimit must be a whole number from 0 to 100,000`,
+  );
+  return { name: queueName, concurrencyLimit: limit };
+}
+
+function machineOf(where: string, machine: TaskOptions<string>["machine"]): string | undefined {
+  if (machine === undefined || typeof machine === "string") return machine;
+  const { preset, ...rest } = machine;
+  refuseUnsupported(`${where}: machine`, rest, []);
+  return preset;
+}
+
+function check(holds: boolean, rule: string): void {
+  if (!holds) throw new Error(rule);
+}

@@ -1,0 +1,53 @@
+import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
+import type { TaskRunPromise } from "./task-run-promise.js";
+import type {
+  AnyTask,
+  BatchItems,
+  BatchResult,
+  BatchRunHandle,
+  BatchTriggerAndWaitOptions,
+  BatchTriggerOptions,
+  RunHandle,
+  TaskIdentifier,
+  TaskOutput,
+  TaskPayload,
+  TriggerAndWaitOptions,
+  TriggerOptions,
+} from "./task-types.js";
+import { triggerRun, triggerRunAndWait } from "./trigger.js";
+
+/**
+ * Triggers tasks by their id, so that a program need not load their code:
+ *
+ * ```ts
+ * import type { resize } from "./trigger/resize.js";
+ * const handle = await tasks.trigger<typeof resize>("resize", { url });
+ * ```
+ *
+ * Each function does what the task's own of the same name does; see {@link Task}.
+ */
+export const tasks = {
+  trigger: <TTask extends AnyTask>(
+    id: TaskIdentifier<TTask>,
+    payload: TaskPayload<TTask>,
+    options?: TriggerOptions,
+  ): Promise<RunHandle<TaskIdentifier<TTask>, TaskPayload<TTask>, TaskOutput<TTask>>> => triggerRun(id, payload, options),
+
+  batchTrigger: <TTask extends AnyTask>(
+    id: TaskIdentifier<TTask>,
+    items: BatchItems<TaskPayload<TTask>>,
+    options?: BatchTriggerOptions,
+  ): Promise<BatchRunHandle<TaskIdentifier<TTask>, TaskPayload<TTask>, TaskOutput<TTask>>> => batchTriggerRuns(id, items, options),
+
+  triggerAndWait: <TTask extends AnyTask>(
+    id: TaskIdentifier<TTask>,
+    payload: TaskPayload<TTask>,
+    options?: TriggerAndWaitOptions,
+  ): TaskRunPromise<TaskIdentifier<TTask>, TaskOutput<TTask>> => triggerRunAndWait(id, payload, options),
+
+  batchTriggerAndWait: <TTask extends AnyTask>(
+    id: TaskIdentifier<TTask>,
+    items: BatchItems<TaskPayload<TTask>>,
+    options?: BatchTriggerAndWaitOptions,
+  ): Promise<BatchResult<TaskIdentifier<TTask>, TaskOutput<TTask>>> => batchTriggerRunsAndWait(id, items, options),
+};

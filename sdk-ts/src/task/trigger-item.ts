@@ -1,0 +1,35 @@
+import type { TriggerItem, TriggerOptions as WireOptions } from "#gen/runlane/v1/run_pb.js";
+import { payloadTooLargeError } from "../errors/api-error.js";
+import { maxPayloadBytes, payloadOf } from "../payload.js";
+import { refuseUnsupported } from "../unsupported.js";
+import type { TriggerOptions } from "./task-types.js";
+
+const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue"];
+
+/**
+ * What one trigger sends.
+ *
+ * @throws TypeError for a payload that is not JSON, ApiError (413) for one of more than 128 KiB, Error for options that are not supported.
+ */
+export function triggerItem(taskId: string, payload: unknown, options: TriggerOptions | undefined): TriggerItem {
+  const encoded = payloadOf(payload, `the payload for task ${taskId}`);
+  // The server would say the same; but a frame that is larger than it takes would fail as a whole, with everybody's triggers in it.
+  if (encoded && encoded.data.length > maxPayloadBytes) {
+    throw payloadTooLargeError(`the payload for task ${taskId} has ${encoded.data.length} bytes as JSON, and at most ${maxPayloadBytes} are allowed`);
+  }
+  return { $typeName: "runlane.v1.TriggerItem", taskId, payload: encoded, options: options && wireOptions(options) };
+}
+
+function wireOptions(options: TriggerOptions): WireOptions {
+  refuseUnsupported("trigger", options, supportedOptions);
+  const wire: WireOptions = { $typeName: "runlane.v1.TriggerOptions" };
+  if (options.maxAttempts !== undefined) {
+    if (!Number.isInteger(options.maxAttempts)) throw new RangeError(`maxAttempts is ${options.maxAttempts}, and must be a whole number`);
+    wire.maxAttempts = Math.max(1, options.maxAttempts);
+  }
+  if (options.queue !== undefined) {
+    if (typeof options.queue !== "string") throw new TypeError("queue: a trigger takes the name of a queue; its limit is set where the task is defined");
+    wire.queue = options.queue;
+  }
+  return wire;
+}

@@ -1,0 +1,114 @@
+import type { RunResult } from "#gen/runlane/v1/run_pb.js";
+import { errorOfStatus } from "../client/grpc-error.js";
+import { defaultClient } from "../client/runlane-client.js";
+import type { TriggerWaiter } from "../client/trigger-frame.js";
+import { apiErrorOf } from "../errors/api-error.js";
+import { currentRunRuntime, type RunRuntime } from "../runtime/run-runtime.js";
+import { taskRunResult } from "./run-result.js";
+import { TaskRunPromise } from "./task-run-promise.js";
+import type { RunHandle, TaskRunResult, TriggerAndWaitOptions, TriggerOptions } from "./task-types.js";
+import { triggerItem } from "./trigger-item.js";
+
+/** Triggers one run: inside a run as its child, outside over the client's stream. */
+export function triggerRun<TIdentifier extends string, TPayload, TOutput>(
+  taskId: TIdentifier,
+  payload: TPayload,
+  options: TriggerOptions | undefined,
+): Promise<RunHandle<TIdentifier, TPayload, TOutput>> {
+  // What the executor throws rejects the promise. One promise a trigger: an async function on the way would cost more than the trigger.
+  return new Promise((resolve, reject) => {
+    const item = triggerItem(taskId, payload, options);
+    const waiter = new HandleWaiter(taskId, resolve, reject);
+    const runtime = currentRunRuntime();
+    if (!runtime) return defaultClient().triggerStream.trigger(item, waiter);
+    runtime.trigger([item]).then(([outcome]) => {
+      if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value);
+      else
+        waiter.failed(
+          outcome?.outcome.case === "error" ? errorOfStatus(outcome.outcome.value) : new Error("the server did not say what became of the trigger"),
+        );
+    }, waiter.failed.bind(waiter));
+  });
+}
+
+/** Triggers one run and waits for its result. */
+export function triggerRunAndWait<TIdentifier extends string, TPayload, TOutput>(
+  taskId: TIdentifier,
+  payload: TPayload,
+  options: TriggerAndWaitOptions | undefined,
+): TaskRunPromise<TIdentifier, TOutput> {
+  return new TaskRunPromise((resolve, reject) => {
+    const item = triggerItem(taskId, payload, options);
+    const runtime = currentRunRuntime();
+    if (runtime) resolve(waitInside(runtime, item, taskId));
+    else defaultClient().triggerStream.trigger(item, new ResultWaiter(taskId, resolve, reject));
+  }, taskId);
+}
+
+async function waitInside<TIdentifier extends string, TOutput>(
+  runtime: RunRuntime,
+  item: ReturnType<typeof triggerItem>,
+  taskId: TIdentifier,
+): Promise<TaskRunResult<TIdentifier, TOutput>> {
+  const { outcomes, results } = await runtime.triggerAndWait([item]).catch((error: unknown) => {
+    throw apiErrorOf(error);
+  });
+  const outcome = outcomes[0]?.outcome;
+  if (outcome?.case === "error") throw apiErrorOf(errorOfStatus(outcome.value));
+  if (!results[0]) throw new Error(`the server gave no result for task ${taskId}`);
+  return taskRunResult(results[0], taskId);
+}
+
+type Reject = (error: unknown) => void;
+
+/** Waits until the run exists. A class, because thousands are under way at once. */
+class HandleWaiter<TIdentifier extends string, TPayload, TOutput> implements TriggerWaiter {
+  readonly awaitsResult = false;
+  readonly #taskId: TIdentifier;
+  readonly #resolve: (handle: RunHandle<TIdentifier, TPayload, TOutput>) => void;
+  readonly #reject: Reject;
+
+  constructor(taskId: TIdentifier, resolve: (handle: RunHandle<TIdentifier, TPayload, TOutput>) => void, reject: Reject) {
+    this.#taskId = taskId;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  triggered(runId: string): void {
+    this.#resolve({ id: runId, taskIdentifier: this.#taskId });
+  }
+
+  finished(): void {}
+
+  failed(error: unknown): void {
+    this.#reject(apiErrorOf(error));
+  }
+}
+
+/** Waits until the run is final. */
+class ResultWaiter<TIdentifier extends string, TOutput> implements TriggerWaiter {
+  readonly awaitsResult = true;
+  readonly #taskId: TIdentifier;
+  readonly #resolve: (result: TaskRunResult<TIdentifier, TOutput>) => void;
+  readonly #reject: Reject;
+
+  constructor(taskId: TIdentifier, resolve: (result: TaskRunResult<TIdentifier, TOutput>) => void, reject: Reject) {
+    this.#taskId = taskId;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  triggered(): void {}
+
+  finished(result: RunResult): void {
+    try {
+      this.#resolve(taskRunResult(result, this.#taskId));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#reject(apiErrorOf(error));
+  }
+}
