@@ -1,0 +1,48 @@
+import { parseArgs } from "node:util";
+
+/** When nats-server writes to disk. `always`: before it acknowledges. `lazy`: every two minutes; power loss may lose what was acknowledged. */
+export type Sync = "always" | "lazy";
+
+/** What the command line asks for. */
+export interface BenchOptions {
+  /** Names of workloads, in the order in which they are run. */
+  readonly workloads: readonly string[];
+  readonly sync: Sync;
+  /** `one`: all services in one process. */
+  readonly shape: "one";
+  /** How often each workload is measured, each time from scratch; medians are told. */
+  readonly runs: number;
+  /** One JSON object a line on standard output, and everything else on standard error. */
+  readonly json: boolean;
+}
+
+/** How the command is used. */
+export function usage(workloads: readonly string[]): string {
+  return `usage: npm run bench -- [--workloads ${workloads.join(",")}] [--sync always|lazy] [--shape one] [--runs N] [--json]`;
+}
+
+/**
+ * Reads the command line. Defaults: all workloads, sync always, shape one, one run.
+ *
+ * @throws Error for what it does not know
+ */
+export function readOptions(args: readonly string[], known: readonly string[]): BenchOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      workloads: { type: "string", default: known.join(",") },
+      sync: { type: "string", default: "always" },
+      shape: { type: "string", default: "one" },
+      runs: { type: "string", default: "1" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const workloads = values.workloads.split(",").map((name) => name.trim());
+  const unknown = workloads.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new Error(`there is no workload ${JSON.stringify(unknown)}`);
+  if (values.sync !== "always" && values.sync !== "lazy") throw new Error(`--sync is always or lazy, not ${JSON.stringify(values.sync)}`);
+  if (values.shape !== "one") throw new Error(`--shape is one, not ${JSON.stringify(values.shape)}`);
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs is a whole number from 1, not ${JSON.stringify(values.runs)}`);
+  return { workloads, sync: values.sync, shape: values.shape, runs, json: values.json };
+}
