@@ -46,8 +46,9 @@ export interface NatsLink {
  * @throws Error if no server could be reached in time, refused the credentials, or is too old; the message says which.
  */
 export async function connectNats(options: ConnectNatsOptions): Promise<NatsLink> {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000);
-  const connection = await dial(options, deadline);
+  const timeoutMs = options.timeoutMs ?? 10_000;
+  const deadline = performance.now() + timeoutMs;
+  const connection = await dial(options, timeoutMs, deadline);
   try {
     await checkApiLevel(connection, deadline);
   } catch (error) {
@@ -57,7 +58,7 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsLink
   return new Link(connection, options);
 }
 
-async function dial(options: ConnectNatsOptions, deadline: number): Promise<NatsConnection> {
+async function dial(options: ConnectNatsOptions, timeoutMs: number, deadline: number): Promise<NatsConnection> {
   for (;;) {
     try {
       return await connect({
@@ -73,7 +74,7 @@ async function dial(options: ConnectNatsOptions, deadline: number): Promise<Nats
         reconnectJitter: 50,
         // A server that has just come back may be slow to check a password; that is no reason to give up for ever.
         ignoreAuthErrorAbort: true,
-        timeout: 3_000,
+        timeout: Math.min(3_000, timeoutMs),
         // A server that hangs is noticed after 15 s.
         pingInterval: 5_000,
         maxPingOut: 2,

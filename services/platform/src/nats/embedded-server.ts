@@ -35,7 +35,7 @@ export interface EmbeddedNats {
 }
 
 const stopLimitMs = 10_000;
-const adoptLimitMs = 2_000;
+const adoptLimitMs = 1_000;
 const restartDelay = { firstMs: 100, mostMs: 5_000, forgottenAfterMs: 10_000 };
 
 /**

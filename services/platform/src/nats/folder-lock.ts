@@ -10,13 +10,13 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
-const patienceMs = 1_000;
+const patienceMs = 300;
 
 /**
  * Takes a folder for this process: two servers on one data folder would share a node id and fight over the same partitions for ever.
  *
  * Every candidate puts a file of its own into the folder and then looks for others: of two candidates at least one sees the other, so two never both find
- * themselves alone. The one with the greater name gives way at once; the one with the lesser name waits until it is alone, a second at most. The file of a
+ * themselves alone. The one with the greater name gives way at once; the one with the lesser name waits until it is alone, a moment at most. The file of a
  * dead process counts for nothing.
  *
  * @throws Error if a living process holds the folder; the message names it.

@@ -59,7 +59,7 @@ describe("a claim in NATS", () => {
     waiting.catch(() => {});
     const lost: string[] = [];
     claim.onLost((why) => lost.push(why));
-    await sleep(3 * quick.lapseMs);
+    await sleep(2 * quick.lapseMs);
     expect(claim.valid()).toBe(true);
     expect(lost).toEqual([]);
     abort.abort(new Error("enough"));
