@@ -38,7 +38,7 @@ const channelOptions: ClientOptions = {
   "grpc.service_config_disable_resolution": 1,
 };
 
-/** Makes a connection. `address` is `http(s)://host[:port]`, https for TLS with the certificates that Node trusts. Nothing is sent before the first call. */
+/** Makes a connection. `address` is `http(s)://host[:port]`, https for TLS with the certificates that Node trusts, or those in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH. Nothing is sent before the first call. */
 export function createGrpcConnection(address: string, secretKey: string | undefined): GrpcConnection {
   const parsed = parseServerAddress(address);
   const client = new Client(parsed.authority, parsed.secure ? credentials.createSsl() : credentials.createInsecure(), {

@@ -1,8 +1,10 @@
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { RunService } from "#gen/runlane/v1/run_service_pb.js";
-import { failureOf } from "../testing/fake-server.js";
+import { FakeRunService } from "../testing/fake-run-service.js";
+import { type FakeService, failureOf } from "../testing/fake-server.js";
 import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
+import { createGrpcTransport } from "./grpc-transport.js";
 import { createRetryingTransport } from "./retrying-transport.js";
 
 /** A client whose calls end with these errors, one after the other, and then succeed. */
@@ -60,6 +62,37 @@ test("a refused key is tried again only if another one is found", async () => {
   );
   await other.client.getRun({});
   expect(other.calls).toHaveLength(2);
+});
+
+test("a stream is not repeated; the call after it finds a server that moved", async () => {
+  const first = new FakeRunService();
+  const finished: FakeService<typeof RunService> = {
+    triggerAndWait: (call) =>
+      call.onMessage(() => {
+        call.send({ run: { id: "run_1" } });
+        call.end();
+      }),
+  };
+  first.more = finished;
+  const away = await first.start();
+  await away.stop();
+  const back = await first.start();
+  const addresses = [away.address, back.address];
+  const connections = createConnectionSource(() => ({ address: addresses.shift()!, secretKey: "k" }));
+  const transport = createRetryingTransport(
+    createGrpcTransport(() => connections.current()),
+    connections,
+  );
+  const client = createClient(RunService, transport);
+  const read = async () => {
+    const ids: (string | undefined)[] = [];
+    for await (const { run } of client.triggerAndWait({ requestId: "r" })) ids.push(run?.id);
+    return ids;
+  };
+  expect(await failureOf(read())).toMatchObject({ code: Code.Unavailable });
+  expect(await read()).toEqual(["run_1"]);
+  connections.close();
+  await back.stop();
 });
 
 test("when the time is up, the error says what to do", async () => {

@@ -4,17 +4,23 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createBackoff } from "./backoff.js";
 import type { ConnectionSource } from "./connection-source.js";
+import type { GrpcConnection } from "./grpc-connection.js";
 import { errorInfoOf, retryDelayOf } from "./grpc-error.js";
 import { unreachableError } from "./unreachable.js";
 
 /**
  * Repeats unary calls that are safe to repeat while the server is away or asks to come again: code UNAVAILABLE only, with full jitter, not before the server's
- * RetryInfo, and until `timeoutMs` have passed (`firstContactMs` as long as no call has ever been answered). Streams pass through.
+ * RetryInfo, and until `timeoutMs` have passed (`firstContactMs` as long as no call has ever been answered). Streams are their callers' to repeat; the next
+ * one after a failure looks up the server anew.
  */
 export function createRetryingTransport(transport: Transport, connections: ConnectionSource, { timeoutMs = 60_000, firstContactMs = 10_000 } = {}): Transport {
   let contacted = false;
   return {
-    stream: (...call) => transport.stream(...call),
+    async stream(...call) {
+      const connection = connections.current();
+      const response = await transport.stream(...call);
+      return { ...response, message: renewOnFailure(response.message, connections, connection) };
+    },
     async unary(method, signal, callTimeoutMs, header, input, contextValues) {
       const start = performance.now();
       const backoff = createBackoff();
@@ -44,6 +50,16 @@ export function createRetryingTransport(transport: Transport, connections: Conne
       }
     },
   };
+}
+
+async function* renewOnFailure<T>(messages: AsyncIterable<T>, connections: ConnectionSource, connection: GrpcConnection): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (caught) {
+    const error = ConnectError.from(caught);
+    if (isMovable(error, errorInfoOf(error) !== undefined)) connections.renew(connection);
+    throw error;
+  }
 }
 
 // The server may have come back elsewhere, or with another key.
