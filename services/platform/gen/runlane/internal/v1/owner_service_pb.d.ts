@@ -495,7 +495,8 @@ export declare type OwnerFrame = Message<"runlane.internal.v1.OwnerFrame"> & {
   streamId: string;
 
   /**
-   * Counts the frames of the stream from this owner from 1; starts again with each Welcome.
+   * Counts the frames of the stream from this owner from 1; starts again with each Welcome. 0 stands outside the count: the owner does not know the
+   * stream, or misses a frame of it, and asks for a Hello; or it ends the stream.
    *
    * @generated from field: uint64 sequence = 2;
    */
