@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import { refusal } from "../errors.js";
 import type { Authenticate } from "./principal.js";
 import type { SecretKey } from "./secret-key.js";
@@ -13,14 +13,14 @@ export function createAuthenticator(keys: readonly SecretKey[]): Authenticate {
   return (authorization) => {
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
     if (key === undefined) throw refusal("MISSING_KEY", "the call has no secret key: send the metadata `authorization: Bearer <secret key>`");
-    const hash = hashOf(key);
+    const shown = hashOf(key);
     let found: (typeof known)[number] | undefined;
-    for (const candidate of known) if (timingSafeEqual(candidate.hash, hash)) found = candidate;
+    for (const candidate of known) if (timingSafeEqual(candidate.hash, shown)) found = candidate;
     if (!found) throw refusal("INVALID_KEY", "the secret key is not one of this server's");
     return found.principal;
   };
 }
 
 function hashOf(key: string): Buffer {
-  return createHash("sha256").update(key).digest();
+  return hash("sha256", key, "buffer");
 }

@@ -1,10 +1,11 @@
-import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextValues, createHandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { Metadata, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { Authenticate } from "../auth/principal.js";
 import { principalKey } from "../auth/principal.js";
+import { CallContext } from "../call-context.js";
 import { isAbort, refusal, refusalOf } from "../errors.js";
 import type { BidiHandler, BidiListener, BidiStream } from "./bidi-stream.js";
 import { headersOf, metadataOf } from "./grpc-metadata.js";
@@ -12,7 +13,6 @@ import { errorOfGrpc, errorStatus, type GrpcStatus, okStatus } from "./grpc-stat
 
 /** A method, and what calls it. */
 export interface ServedMethod {
-  readonly service: DescService;
   readonly method: DescMethod;
   readonly handler: BidiHandler<never, unknown>;
   /** Messages stay bytes. */
@@ -31,11 +31,6 @@ export interface CallSurroundings {
   readonly cutOff: (call: ServerInterceptingCallInterface) => void;
 }
 
-type Context = ReturnType<typeof createHandlerContext>;
-
-/** What signals say after a call that ended well. One for all: an error for each would cost a stack trace a call. */
-const callOver = new ConnectError("the call is over", Code.Canceled);
-
 /** Above this, `send` returns false. */
 const highWaterBytes = 1024 * 1024;
 
@@ -52,7 +47,7 @@ export class GrpcCall implements BidiStream<unknown> {
   readonly #around: CallSurroundings;
   readonly #sendStatus: (status: GrpcStatus) => void;
   #listener: BidiListener<unknown> | undefined;
-  #context: Context | undefined;
+  #context: CallContext | undefined;
   #headersSent = false;
   #buffered = 0;
   #wantsDrain = false;
@@ -110,7 +105,7 @@ export class GrpcCall implements BidiStream<unknown> {
       return;
     }
     this.open = false;
-    const trailer = this.#context && metadataOf(this.#context.responseTrailer);
+    const trailer = metadataOf(this.#context?.givenTrailer);
     this.#sendStatus(error === undefined ? okStatus(trailer) : errorStatus(refusalOf(error, this.#around.logger, this.#name), trailer));
   }
 
@@ -130,24 +125,22 @@ export class GrpcCall implements BidiStream<unknown> {
   }
 
   get #name(): string {
-    return `${this.#served.service.typeName}/${this.#served.method.name}`;
+    return `${this.#served.method.parent.typeName}/${this.#served.method.name}`;
   }
 
   #begin(metadata: Metadata): void {
     if (!this.open) return;
-    const { service, method, handler } = this.#served;
+    const { method, handler } = this.#served;
     try {
       const principal = this.#around.authenticate(metadata.get("authorization")[0]?.toString());
       const deadline = this.#call.getDeadline();
-      this.#context = createHandlerContext({
-        service,
+      this.#context = new CallContext({
         method,
         protocolName: "grpc",
-        requestMethod: "POST",
-        url: `http://${this.#call.getHost()}/${this.#name}`,
         timeoutMs: deadline === Number.POSITIVE_INFINITY ? undefined : Number(deadline) - Date.now(),
-        requestHeader: headersOf(metadata),
-        contextValues: createContextValues().set(principalKey, principal),
+        values: createContextValues().set(principalKey, principal),
+        requestHeader: () => headersOf(metadata),
+        origin: () => `http://${this.#call.getHost()}`,
       });
       // Clients that wait for headers before they write or read would hang if the first message took its time.
       if (method.methodKind !== "unary") this.#sendHeaders();
@@ -216,7 +209,7 @@ export class GrpcCall implements BidiStream<unknown> {
 
   #sendHeaders(): void {
     this.#headersSent = true;
-    const header = this.#context && metadataOf(this.#context.responseHeader);
+    const header = metadataOf(this.#context?.givenHeader);
     this.#call.sendMetadata(header ?? new Metadata());
   }
 
@@ -238,7 +231,7 @@ export class GrpcCall implements BidiStream<unknown> {
     const error = refusalOf(reason, this.#around.logger, this.#name);
     this.#fate = error;
     this.end(error);
-    this.#context?.abort(error);
+    this.#context?.end(error);
   }
 
   #cutOff(): void {
@@ -251,7 +244,7 @@ export class GrpcCall implements BidiStream<unknown> {
     if (!this.#around.calls.delete(this)) return;
     const gone = this.open ? new ConnectError("the client went away", Code.Canceled) : this.#fate;
     this.open = false;
-    this.#context?.abort(gone ?? callOver);
+    this.#context?.end(gone);
     try {
       this.#listener?.onClose?.(gone);
     } catch (error) {

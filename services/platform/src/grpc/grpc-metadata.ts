@@ -10,9 +10,9 @@ export function headersOf(metadata: Metadata): Headers {
 }
 
 /** Headers that a handler has set, as gRPC's metadata; undefined if there are none, which is the rule. */
-export function metadataOf(headers: Headers): Metadata | undefined {
+export function metadataOf(headers: Headers | undefined): Metadata | undefined {
   let metadata: Metadata | undefined;
-  headers.forEach((value, name) => {
+  headers?.forEach((value, name) => {
     metadata ??= new Metadata();
     metadata.add(name, name.endsWith("-bin") ? Buffer.from(value, "base64") : value);
   });

@@ -152,7 +152,7 @@ function servedMethods({ service, implementation }: GrpcService): [string, Serve
     const methodSpec = spec.methods[method.localName];
     if (methodSpec === undefined) throw new Error(`${service.typeName} has no method ${method.name}`);
     const handler: BidiHandler<never, unknown> = given ? (form?.handler ?? callbackHandlerOf(methodSpec)) : unimplemented(method.name);
-    return [`/${service.typeName}/${method.name}`, { service, method, handler, raw: form?.raw ?? false }];
+    return [`/${service.typeName}/${method.name}`, { method, handler, raw: form?.raw ?? false }];
   });
 }
 

@@ -3,9 +3,9 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConnectError, createServiceImplSpec, type MethodImplSpec, type ServiceImpl } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { StatusSchema } from "#gen/google/rpc/status_pb.js";
+import { CallContext } from "../call-context.js";
 import { refusal, refusalOf } from "../errors.js";
 import { statusOf } from "../status.js";
-import { CallContext } from "./call-context.js";
 import type { CallFrame, ReplyFrame } from "./frames.js";
 
 /** Tells the caller; missing if nobody waits for the answer. */
@@ -40,7 +40,7 @@ export class Endpoint {
     let context: CallContext | undefined;
     try {
       const request = decode(method, call.message);
-      context = new CallContext(method, call.timeoutMs);
+      context = new CallContext({ method, protocolName: "internal", timeoutMs: call.timeoutMs || undefined });
       const response = handle(request, context);
       if (response instanceof Promise) this.#answerLater(response, method, context, reply);
       else this.#answer(response, method, context, reply);
