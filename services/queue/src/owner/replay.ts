@@ -22,7 +22,8 @@ export async function replay(log: Log, durable: Durable, epoch: number, note: (b
     for await (const { sequence, record } of log.read(next)) {
       if (sequence > epoch) break;
       next = sequence + 1;
-      const { record: entry } = fromBinary(LogRecordSchema, record);
+      // Runs keep slices of what they are decoded from; a view into a larger read buffer would keep all of that alive.
+      const { record: entry } = fromBinary(LogRecordSchema, record.slice());
       if (entry.case === "batch") {
         const batch = entry.value;
         const context = { now: Number(batch.nowMs), epoch: batch.epoch };
