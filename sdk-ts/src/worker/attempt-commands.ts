@@ -4,7 +4,7 @@ import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { AttemptCommand, CommandOutcome, Resume } from "#gen/runlane/v1/worker_service_pb.js";
-import { maxPayloadLength } from "./attempt-value.js";
+import { maxPayloadBytes } from "../payload.js";
 import { triggerItemLength } from "./outbound.js";
 
 /** Code UNAVAILABLE of gRPC. */
@@ -164,7 +164,7 @@ async function inCommands(items: TriggerItem[], ask: (part: TriggerItem[]) => Pr
   let length = 0;
   for (const [index, item] of items.entries()) {
     const itemLength = triggerItemLength(item);
-    if (itemLength > maxItemsLength || (item.payload?.data.length ?? 0) > maxPayloadLength) {
+    if (itemLength > maxItemsLength || (item.payload?.data.length ?? 0) > maxPayloadBytes) {
       answers[index] = { outcome: failed(tooLarge(item)), result: undefined };
       continue;
     }
@@ -191,7 +191,7 @@ function failed(error: Status): TriggerOutcome {
 }
 
 function tooLarge(item: TriggerItem): Status {
-  const info = create(ErrorInfoSchema, { reason: "PAYLOAD_TOO_LARGE", domain: "runlane.dev", metadata: { limit: String(maxPayloadLength) } });
-  const message = `the payload for task "${item.taskId}" has ${item.payload?.data.length} bytes, and at most ${maxPayloadLength} are allowed`;
+  const info = create(ErrorInfoSchema, { reason: "PAYLOAD_TOO_LARGE", domain: "runlane.dev", metadata: { limit: String(maxPayloadBytes) } });
+  const message = `the payload for task "${item.taskId}" has ${item.payload?.data.length} bytes, and at most ${maxPayloadBytes} are allowed`;
   return create(StatusSchema, { code: resourceExhausted, message, details: [anyPack(ErrorInfoSchema, info)] });
 }

@@ -2,6 +2,6 @@
  * The parts of a worker, for the `runlane` command: not for applications, and without a promise that they stay as they are.
  */
 export { defaultConcurrency, defaultGraceMs, type LaunchedWorker, launchWorker, type WorkerOptions } from "./launcher.js";
-export { type LogLevel, type ManifestTask, readManifest, type WorkerManifest } from "./manifest.js";
+export { type ManifestTask, readManifest, type WorkerManifest } from "./manifest.js";
 export { type IndexedTask, type TaskIndex, taskFileHook } from "./task-index.js";
 export { logToStderr, type WorkerLog } from "./worker-log.js";

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import type { LogLevel } from "../logger.js";
 import type { RetryOptions } from "../task/retry-options.js";
 
 /** What a build hands to a worker: which bundles to load, and which tasks they hold. Stored as JSON beside the bundles, so that a worker greets the server before it has loaded any. */
@@ -20,9 +21,6 @@ export interface WorkerManifest {
   /** The least severe level of `logger` that is printed. Default "info". */
   readonly logLevel?: LogLevel | undefined;
 }
-
-/** Level of the run's `logger`, as in Trigger.dev: "log" counts as "info", and "none" prints nothing. */
-export type LogLevel = "none" | "error" | "warn" | "info" | "log" | "debug";
 
 /** A task of a build. */
 export interface ManifestTask {

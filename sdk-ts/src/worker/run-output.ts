@@ -1,7 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
+import type { LogLevel } from "../logger.js";
 import type { RunRuntime } from "../runtime/run-runtime.js";
-import type { LogLevel } from "./manifest.js";
 
 const severity: Record<LogLevel, number> = { none: 0, error: 1, warn: 2, info: 3, log: 3, debug: 4 };
 

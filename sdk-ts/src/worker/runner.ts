@@ -4,13 +4,15 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type RunnerRequest, type RunnerResponse, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
+import { ApiError } from "../errors/api-error.js";
+import type { LogLevel } from "../logger.js";
+import { valueOfPayload } from "../payload.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import { type RetryOptions, retryDelay } from "../task/retry-options.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
 import { ContextMaker } from "./attempt-context.js";
-import { outputPayload, payloadValue } from "./attempt-value.js";
+import { outputPayload } from "./attempt-value.js";
 import { failureOf, type InternalCode, internalFailure, isError, messageOf } from "./failure.js";
-import type { LogLevel } from "./manifest.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
 import type { TaskLibrary } from "./task-library.js";
@@ -112,7 +114,7 @@ export class Runner implements AttemptHost {
   readonly #execute = async (attempt: Attempt, assignment: Assignment): Promise<void> => {
     let payload: unknown;
     try {
-      payload = payloadValue(assignment.payload);
+      payload = valueOfPayload(assignment.payload);
     } catch (error) {
       this.#failForGood(attempt, "TASK_INPUT_ERROR", `the payload can not be read: ${messageOf(error)}`, error);
       return;
@@ -133,15 +135,14 @@ export class Runner implements AttemptHost {
     try {
       this.#finish(attempt, { case: "output", value: outputPayload(output) });
     } catch (error) {
-      this.#failForGood(attempt, "TASK_OUTPUT_ERROR", `what the task returned can not be its output: ${messageOf(error)}`, error);
+      this.#failForGood(attempt, "TASK_OUTPUT_ERROR", messageOf(error), error);
     }
   };
 
   /** Ends an attempt whose code threw. `failure` is what to report instead of the error itself. */
   #fail(attempt: Attempt, error: unknown, failure: Failure = failureOf(error)): void {
-    const final = isError(error) && finalErrors.has(error.name);
     const retry = { ...(attempt.task.retry ?? this.#options.defaultRetry), maxAttempts: attempt.maxAttempts };
-    this.#finishFailed(attempt, failure, final ? undefined : retryDelay(retry, attempt.ctx.attempt.number));
+    this.#finishFailed(attempt, failure, delayAfter(error, retry, attempt.ctx.attempt.number));
   }
 
   /** Ends an attempt that another one would not help. */
@@ -209,6 +210,16 @@ export class Runner implements AttemptHost {
 
 function emptyFrame(): RunnerResponse {
   return { $typeName: "runlane.internal.v1.RunnerResponse", ready: false, commands: [], results: [], ended: [], abandoned: [] };
+}
+
+/** How long to wait before the next attempt, in milliseconds; undefined if there should be none. The rules are Trigger.dev's. */
+function delayAfter(error: unknown, retry: RetryOptions, attempt: number): number | undefined {
+  if (isError(error) && finalErrors.has(error.name)) return undefined;
+  const delay = retryDelay(retry, attempt);
+  if (delay === undefined || !(error instanceof ApiError) || error.status === undefined) return delay;
+  // What Runlane itself refuses, it will refuse again, unless it says when to come back.
+  if (error.status === 429) return error.retryAfterMs ?? delay;
+  return error.status >= 400 && error.status < 500 && error.status !== 408 ? undefined : delay;
 }
 
 function attemptFailure(failure: Failure, delay: number | undefined) {

@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ConnectError } from "@connectrpc/connect";
+import { onTestFinished } from "vitest";
+import type { Welcome } from "#gen/runlane/v1/worker_service_pb.js";
+import { createConnectionSource } from "../client/connection-source.js";
+import { readManifest, type WorkerManifest } from "../worker/manifest.js";
+import { Supervisor, type SupervisorOptions } from "../worker/supervisor.js";
+import { FakeWorkerService } from "./fake-worker-service.js";
+
+/** Runner processes are of the build: `npm run build` makes it. */
+export const runnerEntry = fileURLToPath(new URL("../../dist/worker/runner-main.js", import.meta.url));
+
+const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
+const plainIds = [
+  ...["echo", "context", "throws", "throws-value", "aborts", "returns-circle", "returns-much", "speaks"],
+  ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "blocks"],
+  ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "not-in-the-code"],
+];
+const machines: Record<string, string> = { "deaf-machine": "micro", "machine-pid": "micro" };
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "runlane-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes a manifest of the tasks in tasks/plain.mjs into a folder; its file. */
+export function writeManifest(folder: string, more: Partial<WorkerManifest> = {}): string {
+  const manifest: WorkerManifest = {
+    formatVersion: 1,
+    buildId: "build",
+    modules: [plainTasks],
+    runnerEntry,
+    tasks: plainIds.map((id) => ({ id, filePath: "tasks/plain.mjs", maxAttempts: 3, machine: machines[id] })),
+    ...more,
+  };
+  const file = join(folder, "manifest.json");
+  writeFileSync(file, JSON.stringify(manifest));
+  return file;
+}
+
+/** A supervisor in this process, with runner processes, and the fake service that it speaks to. */
+export class TestWorker {
+  readonly service = new FakeWorkerService();
+  readonly lines: string[] = [];
+  readonly welcomes: Welcome[] = [];
+  refusal: ConnectError | undefined;
+  supervisor!: Supervisor;
+  readonly #folder = mkdtempSync(join(tmpdir(), "runlane-"));
+
+  /** Starts both. */
+  async start(options: Partial<SupervisorOptions> = {}, manifest: Partial<WorkerManifest> = {}): Promise<void> {
+    await this.service.start();
+    const manifestFile = writeManifest(this.#folder, manifest);
+    this.supervisor = new Supervisor({
+      manifest: readManifest(manifestFile),
+      program: { entry: runnerEntry, manifestFile },
+      source: createConnectionSource(() => ({ address: this.service.address, secretKey: "rl_dev_test" })),
+      log: (line) => this.lines.push(line),
+      workerId: "worker-1",
+      incarnation: 1n,
+      slots: 10,
+      sharedRunners: 1,
+      onWelcome: (welcome) => this.welcomes.push(welcome),
+      onRefused: (error) => {
+        this.refusal = error;
+      },
+      ...options,
+    });
+    this.supervisor.start();
+  }
+
+  /** Resolves when the worker has been welcomed. */
+  async welcomed(): Promise<void> {
+    await this.service.until(() => this.welcomes.length > 0);
+  }
+
+  async stop(): Promise<void> {
+    this.service.settle();
+    await this.supervisor.drain("the test is over", 0);
+    await this.service.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** A worker that has been welcomed; it ends with the test. `service` sets the service up before the worker meets it. */
+export async function welcomedWorker(
+  options: Partial<SupervisorOptions> = {},
+  { manifest, service }: { manifest?: Partial<WorkerManifest>; service?: Partial<Pick<FakeWorkerService, "leaseMs" | "heartbeatMs">> } = {},
+): Promise<TestWorker> {
+  const worker = new TestWorker();
+  onTestFinished(() => worker.stop());
+  Object.assign(worker.service, service);
+  await worker.start(options, manifest);
+  await worker.welcomed();
+  return worker;
+}
+
+/** True while a process with this id exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
