@@ -39,7 +39,7 @@ export class FramePipe {
     this.#parts.push(chunk);
     this.#available += chunk.length;
     if (this.#available < headerLength || this.#available < this.#needed()) return;
-    let bytes = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts);
+    let bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts);
     this.#parts = [];
     while (bytes.length >= headerLength) {
       const end = headerLength + bytes.readUInt32BE();
