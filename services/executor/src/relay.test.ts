@@ -1,16 +1,16 @@
-import { createLogger, createMemoryTransport, type InternalTransport, type Served } from "@runlane/platform";
+import { createLogger, createMemoryTransport, type InternalTransport, MemoryOwnership, type Served } from "@runlane/platform";
 import { ExecutorService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Relay } from "./relay.js";
 import { heartbeat, hello, request } from "./testing/frames.js";
-import { DirectoryDouble, OwnerDouble } from "./testing/owner-double.js";
+import { OwnerDouble } from "./testing/owner-double.js";
 import { WorkerDouble } from "./testing/worker-double.js";
 import type { WorkerStream } from "./worker-stream.js";
 
 const logger = createLogger({ name: "test", env: { RUNLANE_LOG_LEVEL: "silent" } });
 let transport: InternalTransport;
-let directory: DirectoryDouble;
+let directory: MemoryOwnership;
 let owner: OwnerDouble;
 let relay: Relay;
 let served: Served;
@@ -20,7 +20,7 @@ afterEach(tearDown);
 
 async function setUp(): Promise<void> {
   transport = createMemoryTransport({ logger });
-  directory = new DirectoryDouble();
+  directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
   relay = new Relay({ executor: "executor.n1", streamPrefix: "n1.x", transport, directory, logger, partition: 0 });
   served = await transport.serve("executor.n1", ExecutorService, {
@@ -166,8 +166,7 @@ test("whatever frames are lost, and however often, no stream is stranded, and no
         else if (step === "lose down") lose = "down";
         else if (step === "new owner") await owner.takeOver(++epoch);
         else if (step === "no owner") {
-          await owner.vanish();
-          directory.publish(undefined);
+          await owner.resign();
           await turn();
           await owner.takeOver(++epoch);
         }

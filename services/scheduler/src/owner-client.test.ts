@@ -1,19 +1,19 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createMemoryTransport, type InternalTransport, reasonOf, refusal } from "@runlane/platform";
+import { createMemoryTransport, type InternalTransport, MemoryOwnership, reasonOf, refusal } from "@runlane/platform";
 import { RetryInfoSchema } from "@runlane/platform/gen/google/rpc/error_details_pb.js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type OwnerCall, OwnerClient } from "./owner-client.js";
-import { DirectoryDouble, OwnerDouble } from "./testing/owner-double.js";
+import { OwnerDouble } from "./testing/owner-double.js";
 import { silentLogger } from "./testing/silent-logger.js";
 
 let transport: InternalTransport;
-let directory: DirectoryDouble;
+let directory: MemoryOwnership;
 let owner: OwnerDouble;
 let client: OwnerClient;
 
 beforeEach(() => {
   transport = createMemoryTransport({ logger: silentLogger });
-  directory = new DirectoryDouble();
+  directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
   client = new OwnerClient(transport, directory, 0);
 });

@@ -1,16 +1,16 @@
 import { type Client, Code, ConnectError, createClient, createRouterTransport, type Interceptor } from "@connectrpc/connect";
-import { createMemoryTransport, type InternalTransport, principalKey, reasonOf } from "@runlane/platform";
+import { createMemoryTransport, type InternalTransport, MemoryOwnership, principalKey, reasonOf } from "@runlane/platform";
 import { BadRequestSchema } from "@runlane/platform/gen/google/rpc/error_details_pb.js";
 import { type Run, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunService } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Scheduler, startScheduler } from "./start-scheduler.js";
-import { DirectoryDouble, OwnerDouble } from "./testing/owner-double.js";
+import { OwnerDouble } from "./testing/owner-double.js";
 import { silentLogger } from "./testing/silent-logger.js";
 
 let transport: InternalTransport;
-let directory: DirectoryDouble;
+let directory: MemoryOwnership;
 let owner: OwnerDouble;
 let scheduler: Scheduler;
 let runs: Client<typeof RunService>;
@@ -23,7 +23,7 @@ const asDev: Interceptor = (next) => (request) => {
 
 beforeEach(async () => {
   transport = createMemoryTransport({ logger: silentLogger });
-  directory = new DirectoryDouble();
+  directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
   scheduler = await startScheduler({ nodeId: "n1", transport, directory, logger: silentLogger, sweepIntervalMs: 20 });
   const router = createRouterTransport(
@@ -65,8 +65,7 @@ describe("TriggerTasks", () => {
   });
 
   test("is UNAVAILABLE while nobody owns the partition for longer than the caller waits", async () => {
-    await owner.vanish();
-    directory.publish(undefined);
+    await owner.resign();
     const error = await failureOf(runs.triggerTasks({ requestId: "r", items: [{ taskId: "t" }] }, { timeoutMs: 200 }));
     expect([Code.Unavailable, Code.DeadlineExceeded]).toContain(error.code);
   });

@@ -1,17 +1,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createMemoryTransport, errorOf, type InternalTransport, reasonOf, refusal } from "@runlane/platform";
+import { createMemoryTransport, errorOf, type InternalTransport, MemoryOwnership, reasonOf, refusal } from "@runlane/platform";
 import { SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OwnerClient } from "./owner-client.js";
 import { Subscriptions } from "./subscriptions.js";
 import { ClientDouble, frame, triggerFrame } from "./testing/client-double.js";
-import { DirectoryDouble, OwnerDouble } from "./testing/owner-double.js";
+import { OwnerDouble } from "./testing/owner-double.js";
 import { silentLogger } from "./testing/silent-logger.js";
 import { TriggerStream } from "./trigger-stream.js";
 
 const subscriber = "subscriber.test";
 let transport: InternalTransport;
-let directory: DirectoryDouble;
+let directory: MemoryOwnership;
 let owner: OwnerDouble;
 let subscriptions: Subscriptions;
 let client: ClientDouble;
@@ -19,7 +19,7 @@ let stream: TriggerStream;
 
 beforeEach(async () => {
   transport = createMemoryTransport({ logger: silentLogger });
-  directory = new DirectoryDouble();
+  directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
   await owner.takeOver(1n);
   subscriptions = new Subscriptions(new OwnerClient(transport, directory, 0), subscriber, silentLogger);
@@ -227,8 +227,7 @@ describe("losses", () => {
   test("a watch that meets no owner is made good when one comes", async () => {
     stream.onMessage(triggerFrame("a"));
     await settled(() => expect(client.outcomes).toHaveLength(1));
-    await owner.vanish();
-    directory.publish(undefined);
+    await owner.resign();
     stream.onMessage(watchFrame("run_1"));
     await owner.takeOver(2n);
     await owner.finish(["run_1"]);

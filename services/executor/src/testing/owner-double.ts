@@ -1,29 +1,8 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { type InternalTransport, type Owner, type OwnerDirectory, refusal, type Served } from "@runlane/platform";
+import { type InternalTransport, type MemoryOwnership, type PartitionClaim, refusal, type Served } from "@runlane/platform";
 import { ExecutorService, OwnerService, type RelayFramesRequest, type WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { holdsHello } from "../hello.js";
 import { ownerFrame, readRequest } from "./frames.js";
-
-/** A directory that tests write. */
-export class DirectoryDouble implements OwnerDirectory {
-  readonly #listeners = new Set<(owner: Owner | undefined) => void>();
-  #owner: Owner | undefined;
-
-  current(): Owner | undefined {
-    return this.#owner;
-  }
-
-  watch(_partition: number, listener: (owner: Owner | undefined) => void): () => void {
-    this.#listeners.add(listener);
-    if (this.#owner) listener(this.#owner);
-    return () => this.#listeners.delete(listener);
-  }
-
-  publish(owner: Owner | undefined): void {
-    this.#owner = owner;
-    for (const listener of [...this.#listeners]) listener(owner);
-  }
-}
 
 /** What the owner knows of a stream. */
 interface KnownStream {
@@ -44,14 +23,15 @@ export class OwnerDouble {
   /** Decides about each frame on its way, "up" to the owner or "down" to the worker. */
   loses: (direction: "up" | "down", streamId: string) => boolean = () => false;
   readonly #transport: InternalTransport;
-  readonly #directory: DirectoryDouble;
+  readonly #ownership: MemoryOwnership;
   readonly #streams = new Map<string, KnownStream>();
   #epoch = 0n;
+  #claim: PartitionClaim | undefined;
   #served: Served | undefined;
 
-  constructor(transport: InternalTransport, directory: DirectoryDouble) {
+  constructor(transport: InternalTransport, ownership: MemoryOwnership) {
     this.#transport = transport;
-    this.#directory = directory;
+    this.#ownership = ownership;
   }
 
   /** Serves a new epoch, and knows nothing of the streams of the one before. */
@@ -75,12 +55,20 @@ export class OwnerDouble {
         return {};
       },
     });
-    this.#directory.publish({ epoch, address });
+    this.#claim ??= await this.#ownership.claim(0, "test");
+    await this.#claim.publish({ epoch, address });
   }
 
-  /** Stops serving. The directory may go on naming it. */
+  /** Stops serving. The directory goes on naming it. */
   async vanish(): Promise<void> {
     await this.#served?.close();
+  }
+
+  /** Stops serving, and leaves the directory. */
+  async resign(): Promise<void> {
+    await this.vanish();
+    await this.#claim?.release();
+    this.#claim = undefined;
   }
 
   /** The answered heartbeats of a stream, by their sequence. */

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
-import { type InternalTransport, type Owner, type OwnerDirectory, refusal, type Served } from "@runlane/platform";
+import { type InternalTransport, type MemoryOwnership, type PartitionClaim, refusal, type Served } from "@runlane/platform";
 import {
   type NotifyRequestSchema,
   OwnerService,
@@ -10,27 +10,6 @@ import {
   type WatchRunsRequest,
 } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-
-/** A directory that tests write. */
-export class DirectoryDouble implements OwnerDirectory {
-  readonly #listeners = new Set<(owner: Owner | undefined) => void>();
-  #owner: Owner | undefined;
-
-  current(): Owner | undefined {
-    return this.#owner;
-  }
-
-  watch(_partition: number, listener: (owner: Owner | undefined) => void): () => void {
-    this.#listeners.add(listener);
-    if (this.#owner) listener(this.#owner);
-    return () => this.#listeners.delete(listener);
-  }
-
-  publish(owner: Owner | undefined): void {
-    this.#owner = owner;
-    for (const listener of [...this.#listeners]) listener(owner);
-  }
-}
 
 /**
  * An owner for tests: numbers the runs it is asked for (`run_1`, `run_2`, …), knows a request again by its id, keeps what it was asked, and tells its subscribers when a
@@ -46,14 +25,15 @@ export class OwnerDouble {
   /** Replaces methods. */
   methods: Partial<ServiceImpl<typeof OwnerService>> = {};
   readonly #transport: InternalTransport;
-  readonly #directory: DirectoryDouble;
+  readonly #ownership: MemoryOwnership;
   readonly #requests = new Map<string, string[]>();
   #epoch = 0n;
+  #claim: PartitionClaim | undefined;
   #served: Served | undefined;
 
-  constructor(transport: InternalTransport, directory: DirectoryDouble) {
+  constructor(transport: InternalTransport, ownership: MemoryOwnership) {
     this.#transport = transport;
-    this.#directory = directory;
+    this.#ownership = ownership;
   }
 
   get epoch(): bigint {
@@ -67,12 +47,20 @@ export class OwnerDouble {
     this.interest.clear();
     const address = `owner.0.${epoch}`;
     this.#served = await this.#transport.serve(address, OwnerService, { ...this.#service(), ...this.methods });
-    this.#directory.publish({ epoch, address });
+    this.#claim ??= await this.#ownership.claim(0, "test");
+    await this.#claim.publish({ epoch, address });
   }
 
-  /** Stops serving. The directory may go on naming it. */
+  /** Stops serving. The directory goes on naming it. */
   async vanish(): Promise<void> {
     await this.#served?.close();
+  }
+
+  /** Stops serving, and leaves the directory. */
+  async resign(): Promise<void> {
+    await this.vanish();
+    await this.#claim?.release();
+    this.#claim = undefined;
   }
 
   /** Makes a run final and tells whoever awaits it. */
