@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { create } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -238,8 +239,39 @@ test("no server: the trigger fails when its time is up, and says what to do", as
   const error = await failureOf(trigger("a"));
   expect(error.code).toBe(Code.Unavailable);
   expect(error.message).toContain(server.address);
-  expect(error.message).toContain("ECONNREFUSED");
+  expect(error.message).toContain(`(connect ECONNREFUSED 127.0.0.1:${server.port}): the task was not triggered.`);
   expect(error.message).toContain("RUNLANE_ADDRESS");
+});
+
+test("after it has given up, later calls have their full time", async () => {
+  stream = streamWith({ timeoutMs: 300 });
+  await trigger("before");
+  const { port } = server;
+  await server.stop();
+  await failureOf(trigger("lost"));
+  await failureOf(trigger("lost too"));
+  service.run = () => undefined;
+  const result = triggerAndWait("later");
+  server = await service.start(port);
+  await expect.poll(() => service.runs.size).toBe(2);
+  service.finish("run_2", { state: RunState.COMPLETED });
+  expect(await result).toMatchObject({ state: RunState.COMPLETED });
+});
+
+test("nothing of the caller's asynchronous context stays with the stream", async () => {
+  const storage = new AsyncLocalStorage<string>();
+  const contexts: (string | undefined)[] = [];
+  const waiterIn = (resolve: () => void) => ({
+    awaitsResult: false,
+    triggered: () => {
+      contexts.push(storage.getStore());
+      resolve();
+    },
+    finished: () => {},
+    failed: () => {},
+  });
+  await storage.run("first request", () => new Promise<void>((resolve) => stream.trigger(create(TriggerItemSchema, { taskId: "a" }), waiterIn(resolve))));
+  expect(contexts).toEqual([undefined]);
 });
 
 test("a server that never answers: the trigger fails when its time is up", async () => {

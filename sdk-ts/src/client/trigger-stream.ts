@@ -1,15 +1,17 @@
+import { AsyncResource } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema, TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { AwaitedRuns } from "./awaited-runs.js";
 import { type Backoff, createBackoff } from "./backoff.js";
 import type { ConnectionSource } from "./connection-source.js";
 import { type FrameStream, openFrameStream } from "./frame-stream.js";
 import type { GrpcConnection } from "./grpc-connection.js";
 import { errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
 import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
-import { unreachableError } from "./unreachable.js";
+import { isUnconnected, unreachableError } from "./unreachable.js";
 
 /** How a {@link TriggerStream} behaves. */
 export interface TriggerStreamOptions {
@@ -36,6 +38,8 @@ type State =
 const maxUnanswered = 64;
 // How often limits of time are looked at; an idle call is closed after one to two of these. Timers of each trigger's own would cost more than the trigger.
 const tickMs = 100;
+// The call and its timers outlive the code that triggers first, and serve others: they must not belong to its asynchronous context, which may be a request's or a run's.
+const outside = new AsyncResource("runlane.TriggerStream");
 // Codes that no repetition changes.
 const permanent = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.Unimplemented, Code.InvalidArgument, Code.ResourceExhausted]);
 
@@ -63,12 +67,13 @@ export class TriggerStream {
   readonly #waiting: TriggerFrame[] = [];
   /** Frames that were sent, oldest first, by request id. */
   readonly #unanswered = new Map<string, TriggerFrame>();
-  /** Runs whose results are awaited, mostly by one waiter each. */
-  readonly #awaited = new Map<string, TriggerWaiter | TriggerWaiter[]>();
+  readonly #awaited = new AwaitedRuns();
   /** Runs of `#awaited` that the server must be told of. */
   #toWatch: string[] = [];
   /** Whether the server has ever answered. */
   #contacted = false;
+  /** Whether a frame may have reached a server. */
+  #reached = false;
   /** Since when the server is away. */
   #awaySince: number | undefined;
   #lastError: ConnectError | undefined;
@@ -94,10 +99,12 @@ export class TriggerStream {
 
   /** Awaits the result of a run that exists. Returns a function that gives up waiting: the waiter then hears nothing more. */
   watch(runId: string, waiter: TriggerWaiter): () => void {
-    this.#await(runId, waiter);
+    this.#awaited.add(runId, waiter);
     this.#toWatch.push(runId);
     this.#flushSoon();
-    return () => this.#unwatch(runId, waiter);
+    return () => {
+      if (this.#awaited.remove(runId, waiter) && this.#state.kind === "open") this.#state.stream.send(runsFrame("unwatch", [runId]));
+    };
   }
 
   /** Ends the call and fails everything under way with CANCELED. */
@@ -118,7 +125,7 @@ export class TriggerStream {
     this.#flushDue = true;
     setImmediate(() => {
       this.#flushDue = false;
-      this.#flush();
+      outside.runInAsyncScope(() => this.#flush());
     });
   }
 
@@ -150,7 +157,7 @@ export class TriggerStream {
     this.#state = state;
     this.#ticker ??= setInterval(() => this.#tick(), tickMs).unref();
     for (const frame of this.#unanswered.values()) stream.send(frame.bytes);
-    this.#toWatch = [...this.#awaited.keys()];
+    this.#toWatch = this.#awaited.ids();
     this.#sendWhatIsNew();
   }
 
@@ -177,6 +184,7 @@ export class TriggerStream {
   #receive(bytes: Uint8Array): void {
     const { frame } = fromBinary(TriggerStreamResponseSchema, bytes);
     this.#contacted = true;
+    this.#reached = true;
     this.#awaySince = undefined;
     this.#backoff.reset();
     if (frame.case === "outcomes") this.#answered(frame.value);
@@ -205,7 +213,7 @@ export class TriggerStream {
       const outcome = answer.outcomes[index]?.outcome;
       if (outcome?.case === "runId") {
         waiter.triggered(outcome.value);
-        if (waiter.awaitsResult) this.#await(outcome.value, waiter);
+        if (waiter.awaitsResult) this.#awaited.add(outcome.value, waiter);
       } else if (outcome?.case === "error") {
         const error = errorOfStatus(outcome.value);
         if (error.code === Code.Unavailable) again.push({ index, error });
@@ -235,39 +243,14 @@ export class TriggerStream {
   }
 
   #finished({ results, unknownRunIds }: RunResults): void {
-    for (const result of results) {
-      const waiters = this.#awaited.get(result.runId);
-      this.#awaited.delete(result.runId);
-      if (Array.isArray(waiters)) for (const waiter of waiters) waiter.finished(result);
-      else waiters?.finished(result);
-    }
-    for (const runId of unknownRunIds) {
-      const waiters = listOf(this.#awaited.get(runId));
-      this.#awaited.delete(runId);
-      for (const waiter of waiters) waiter.failed(new ConnectError(`there is no run ${runId}`, Code.NotFound));
-    }
-  }
-
-  #await(runId: string, waiter: TriggerWaiter): void {
-    const waiters = this.#awaited.get(runId);
-    this.#awaited.set(runId, waiters === undefined ? waiter : [...listOf(waiters), waiter]);
-  }
-
-  #unwatch(runId: string, waiter: TriggerWaiter): void {
-    const waiters = listOf(this.#awaited.get(runId));
-    if (!waiters.includes(waiter)) return;
-    const others = waiters.filter((other) => other !== waiter);
-    if (others.length > 0) {
-      this.#awaited.set(runId, others);
-      return;
-    }
-    this.#awaited.delete(runId);
-    if (this.#state.kind === "open") this.#state.stream.send(runsFrame("unwatch", [runId]));
+    for (const result of results) this.#awaited.finish(result);
+    for (const runId of unknownRunIds) this.#awaited.fail(runId, new ConnectError(`there is no run ${runId}`, Code.NotFound));
   }
 
   /** The call is over, and this side did not end it. */
   #broken(connection: GrpcConnection, error: ConnectError | undefined): void {
     this.#lastError = error;
+    if (!error || !isUnconnected(error)) this.#reached = true;
     const answered = error !== undefined && errorInfoOf(error) !== undefined;
     // A refused key may have been replaced with the server's data folder; whoever is not a Runlane server may have taken the port of one that moved.
     const moved = error !== undefined && (!answered || error.code === Code.Unauthenticated) && this.#connections.renew(connection);
@@ -288,14 +271,19 @@ export class TriggerStream {
   #tick(): void {
     const now = performance.now();
     if (this.#state.kind === "open") {
-      if (this.#state.connection.isReady()) this.#awaySince = undefined;
-      else this.#awaySince ??= now;
+      if (this.#state.connection.isReady()) {
+        this.#reached = true;
+        this.#awaySince = undefined;
+      } else {
+        this.#awaySince ??= now;
+      }
     }
     const limit = this.#contacted || this.#awaySince === undefined ? this.#timeoutMs : this.#firstContactMs;
     for (const frame of this.#unanswered.values()) {
       if (now - frame.since < limit) continue;
       this.#unanswered.delete(frame.requestId);
-      const error = frame.refusal ?? this.#givenUp("nobody can say whether the task was triggered", limit);
+      const consequence = this.#reached ? "nobody can say whether the task was triggered" : "the task was not triggered";
+      const error = frame.refusal ?? this.#givenUp(consequence, limit);
       for (const waiter of frame.waiters) waiter.failed(error);
     }
     for (;;) {
@@ -306,11 +294,9 @@ export class TriggerStream {
       for (const waiter of frame.waiters) waiter.failed(error);
     }
     if (this.#awaited.size > 0 && this.#awaySince !== undefined && now - this.#awaySince >= limit) {
-      for (const [runId, waiters] of this.#awaited) {
-        const error = this.#givenUp(`the result of run ${runId} cannot be awaited; the run goes on`, limit);
-        for (const waiter of listOf(waiters)) waiter.failed(error);
+      for (const runId of this.#awaited.ids()) {
+        this.#awaited.fail(runId, this.#givenUp(`the result of run ${runId} cannot be awaited; the run goes on`, limit));
       }
-      this.#awaited.clear();
     }
     this.#quietTicks = this.#isBusy() ? 0 : this.#quietTicks + 1;
     if (this.#quietTicks >= 2) this.#rest({ kind: "idle" });
@@ -342,28 +328,24 @@ export class TriggerStream {
     clearInterval(this.#ticker);
     this.#ticker = undefined;
     this.#quietTicks = 0;
+    this.#awaySince = undefined;
+    this.#lastError = undefined;
   }
 
   #failAll(error: unknown): void {
     const frames = [...this.#unanswered.values(), ...this.#waiting];
     if (this.#forming) frames.push(this.#forming);
-    const watchers = [...this.#awaited.values()].flatMap(listOf);
     this.#unanswered.clear();
     this.#waiting.length = 0;
     this.#forming = undefined;
-    this.#awaited.clear();
     this.#toWatch = [];
     for (const frame of frames) for (const waiter of frame.waiters) waiter.failed(error);
-    for (const waiter of watchers) waiter.failed(error);
+    for (const runId of this.#awaited.ids()) this.#awaited.fail(runId, error);
   }
 }
 
 function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
   return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
-}
-
-function listOf(waiters: TriggerWaiter | TriggerWaiter[] | undefined): TriggerWaiter[] {
-  return waiters === undefined ? [] : Array.isArray(waiters) ? waiters : [waiters];
 }
 
 function closedError(): ConnectError {

@@ -22,8 +22,20 @@ export function unreachableError({ address, triedMs, connected, contacted, lastE
   const what = connected
     ? `The Runlane server at ${address} did not answer for ${seconds} s`
     : `No Runlane server could be reached at ${address} for ${seconds} s`;
-  const why = lastError ? ` (${lastError.rawMessage})` : "";
+  const why = lastError ? ` (${plainReason(lastError)})` : "";
   const advice = contacted ? "" : " Start one with `npx runlane server`, or say where it is: RUNLANE_ADDRESS, or configure({ baseURL }).";
   const message = `${what}${why}${consequence ? `: ${consequence}` : ""}.${advice}`;
   return new ConnectError(message, Code.Unavailable, undefined, undefined, lastError);
+}
+
+// How @grpc/grpc-js words a call that found no connection: "No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:7400. Resolution note: ".
+const unconnected = /^No connection established\. Last error: (?:Error: )?(.*?)\.? Resolution note:/s;
+
+/** Whether a call failed before anything of it left this machine. If the library changes its words, the answer is no, which promises less. */
+export function isUnconnected(error: ConnectError): boolean {
+  return unconnected.test(error.rawMessage);
+}
+
+function plainReason(error: ConnectError): string {
+  return unconnected.exec(error.rawMessage)?.[1] ?? error.rawMessage;
 }

@@ -123,7 +123,7 @@ const byCode: Record<Code, readonly [status: number, ErrorClass]> = {
 export function apiErrorOf(error: unknown): unknown {
   if (!(error instanceof ConnectError)) return error;
   const info = errorInfoOf(error);
-  const common = { code: codeName(error.code), reason: info?.reason, details: info?.metadata, retryAfterMs: retryDelayOf(error), cause: error };
+  const common = { code: codeName(error.code), reason: info?.reason, details: info?.metadata, retryAfterMs: retryDelayOf(error), cause: error.cause };
   if (error.code === Code.Unavailable && !info) return new ApiConnectionError(error.rawMessage, { ...common, status: undefined });
   if (info?.reason === "PAYLOAD_TOO_LARGE") return payloadTooLargeError(error.rawMessage, common);
   const [status, ErrorClass] = byCode[error.code];

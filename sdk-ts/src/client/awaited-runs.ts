@@ -1,0 +1,50 @@
+import type { RunResult } from "#gen/runlane/v1/run_pb.js";
+import type { TriggerWaiter } from "./trigger-frame.js";
+
+/** Runs whose results are awaited. Mostly by one waiter each, so that most entries are no lists. */
+export class AwaitedRuns {
+  readonly #waiters = new Map<string, TriggerWaiter | TriggerWaiter[]>();
+
+  /** Number of runs. */
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /** The runs, longest awaited first. */
+  ids(): string[] {
+    return [...this.#waiters.keys()];
+  }
+
+  add(runId: string, waiter: TriggerWaiter): void {
+    const waiters = this.#waiters.get(runId);
+    this.#waiters.set(runId, waiters === undefined ? waiter : [...listOf(waiters), waiter]);
+  }
+
+  /** Forgets a waiter. True if nobody awaits the run any more. */
+  remove(runId: string, waiter: TriggerWaiter): boolean {
+    const waiters = listOf(this.#waiters.get(runId));
+    if (!waiters.includes(waiter)) return false;
+    const others = waiters.filter((other) => other !== waiter);
+    if (others.length > 0) this.#waiters.set(runId, others);
+    else this.#waiters.delete(runId);
+    return others.length === 0;
+  }
+
+  finish(result: RunResult): void {
+    const waiters = this.#waiters.get(result.runId);
+    this.#waiters.delete(result.runId);
+    if (Array.isArray(waiters)) for (const waiter of waiters) waiter.finished(result);
+    else waiters?.finished(result);
+  }
+
+  fail(runId: string, error: unknown): void {
+    const waiters = listOf(this.#waiters.get(runId));
+    this.#waiters.delete(runId);
+    for (const waiter of waiters) waiter.failed(error);
+  }
+}
+
+function listOf(waiters: TriggerWaiter | TriggerWaiter[] | undefined): TriggerWaiter[] {
+  if (waiters === undefined) return [];
+  return Array.isArray(waiters) ? waiters : [waiters];
+}
