@@ -6,7 +6,7 @@ import { type ErrorInfo, ErrorInfoSchema, RetryInfoSchema } from "#gen/google/rp
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
 
 /** Domain of the ErrorInfo in every error that a Runlane server makes. */
-const errorDomain = "runlane.dev";
+export const errorDomain = "runlane.dev";
 
 /** The error of a call that ended with `status`, with the google.rpc details that came with it. */
 export function errorOfGrpcStatus(status: StatusObject, cause?: unknown): ConnectError {

@@ -2,6 +2,7 @@ import { AsyncResource } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema, TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { AwaitedRuns } from "./awaited-runs.js";
@@ -9,7 +10,7 @@ import { type Backoff, createBackoff } from "./backoff.js";
 import type { ConnectionSource } from "./connection-source.js";
 import { type FrameStream, openFrameStream } from "./frame-stream.js";
 import type { GrpcConnection } from "./grpc-connection.js";
-import { errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
+import { errorDomain, errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
 import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
 import { isUnconnected, unreachableError } from "./unreachable.js";
 
@@ -244,7 +245,7 @@ export class TriggerStream {
 
   #finished({ results, unknownRunIds }: RunResults): void {
     for (const result of results) this.#awaited.finish(result);
-    for (const runId of unknownRunIds) this.#awaited.fail(runId, new ConnectError(`there is no run ${runId}`, Code.NotFound));
+    for (const runId of unknownRunIds) this.#awaited.fail(runId, runNotFound(runId));
   }
 
   /** The call is over, and this side did not end it. */
@@ -346,6 +347,12 @@ export class TriggerStream {
 
 function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
   return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
+}
+
+// As GetRun says it.
+function runNotFound(runId: string): ConnectError {
+  const info = { desc: ErrorInfoSchema, value: { reason: "RUN_NOT_FOUND", domain: errorDomain, metadata: { run_id: runId } } };
+  return new ConnectError(`there is no run ${runId}`, Code.NotFound, undefined, [info]);
 }
 
 function closedError(): ConnectError {

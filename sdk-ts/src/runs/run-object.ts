@@ -1,4 +1,3 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, RunState } from "#gen/runlane/v1/run_pb.js";
 import { type SerializedError, serializedError } from "../errors/failure-error.js";
@@ -88,7 +87,7 @@ export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload
     id: run.id,
     status,
     taskIdentifier: run.taskId,
-    createdAt: date(run.createTime) ?? new Date(0),
+    createdAt: run.createTime ? timestampDate(run.createTime) : new Date(0),
     attemptCount: run.attemptCount,
     depth: run.depth,
     isQueued: queued.has(status),
@@ -98,16 +97,16 @@ export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload
     isSuccess: status === "COMPLETED",
     isFailed,
     isCancelled: status === "CANCELED",
-    payload: valueOfPayload(run.payload) as TPayload,
-    output: valueOfPayload(run.output) as TOutput,
     relatedRuns: {},
     queue: run.queue,
     maxAttempts: run.maxAttempts,
-    version: run.version || undefined,
-    startedAt: date(run.startTime),
-    finishedAt: date(run.finishTime),
-    retryAt: date(run.retryTime),
   };
+  if (run.version) shown.version = run.version;
+  if (run.startTime) shown.startedAt = timestampDate(run.startTime);
+  if (run.finishTime) shown.finishedAt = timestampDate(run.finishTime);
+  if (run.retryTime) shown.retryAt = timestampDate(run.retryTime);
+  if (run.payload) shown.payload = valueOfPayload(run.payload) as TPayload;
+  if (run.output) shown.output = valueOfPayload(run.output) as TOutput;
   if (run.failure) shown.error = serializedError(run.failure);
   if (run.rootRunId) shown.relatedRuns.root = { id: run.rootRunId };
   if (run.parentRunId) shown.relatedRuns.parent = { id: run.parentRunId };
@@ -117,8 +116,4 @@ export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload
 
 function runStatus(state: RunState): RunStatus {
   return state === RunState.UNSPECIFIED ? "UNKNOWN" : ((RunState[state] as RunStatus | undefined) ?? "UNKNOWN");
-}
-
-function date(time: Timestamp | undefined): Date | undefined {
-  return time && timestampDate(time);
 }
