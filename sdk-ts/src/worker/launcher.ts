@@ -21,7 +21,9 @@ export interface WorkerOptions {
   readonly sharedRunners?: number | undefined;
   /** How long attempts may go on when the worker is told to stop, in milliseconds. Default 30,000. */
   readonly graceMs?: number | undefined;
-  /** Added to the environment of all processes: RUNLANE_ADDRESS and RUNLANE_SECRET_KEY, if they are not there. */
+  /** Working folder of its processes, and where the search for a data folder begins. Default: the process's. */
+  readonly cwd?: string | undefined;
+  /** Added to the environment of its processes. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Where the launcher's own words go. Default stderr. */
   readonly log?: WorkerLog | undefined;
@@ -73,6 +75,7 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
       // A group of its own: it can be killed whole, and a terminal's Ctrl-C reaches only this process.
       detached: true,
       stdio: ["ignore", "inherit", "inherit", "pipe"],
+      cwd: options.cwd,
       env: { ...process.env, ...options.env },
     });
     supervisor = child;

@@ -1,0 +1,146 @@
+import { existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { temporaryProject } from "../testing/temporary-project.js";
+import { buildWorker } from "./build-worker.js";
+
+const sdk = 'import { task } from "@runlane/sdk";\n';
+const taskSource = (id: string, more = "") => `${sdk}export const it = task({ id: "${id}", ${more} run: async () => "${id}" });\n`;
+const build = (cwd: string, dirs: string[] = []) => buildWorker({ dirs, cwd });
+
+describe("a build", () => {
+  test("knows the tasks, each with its file, also when files import each other", async () => {
+    const folder = temporaryProject({
+      "trigger/parent.ts": `import { it as child } from "./deep/child.js";\n${taskSource("parent", "description: child.id, queue: { name: 'family', concurrencyLimit: 2 },")}`,
+      "trigger/deep/child.ts": `${taskSource("child", "retry: { maxAttempts: 7 }, machine: 'small-2x',")}${taskSource("hidden").replace(sdk, "").replace("export const it = ", "")}`,
+      "trigger/plain.mjs": taskSource("plain"),
+    });
+    const { manifest } = await build(folder);
+    expect(manifest.tasks).toEqual([
+      { id: "child", filePath: "trigger/deep/child.ts", maxAttempts: 7, machine: "small-2x" },
+      { id: "hidden", filePath: "trigger/deep/child.ts", maxAttempts: 3 },
+      { id: "parent", description: "child", filePath: "trigger/parent.ts", queue: "family", concurrencyLimit: 2, maxAttempts: 3 },
+      { id: "plain", filePath: "trigger/plain.mjs", maxAttempts: 3 },
+    ]);
+    for (const module of manifest.modules) expect(existsSync(module)).toBe(true);
+    expect(existsSync(manifest.runnerEntry!)).toBe(true);
+  });
+
+  test("is the same for the same sources, wherever they lie, and another for others", async () => {
+    const sources = { "trigger/a.ts": `${taskSource("a")}console.log(import.meta.url);`, "trigger/b.ts": `import "./a.js";${taskSource("b")}` };
+    const { manifest: first } = await build(temporaryProject(sources));
+    const { manifest: second } = await build(temporaryProject(sources));
+    const { manifest: other } = await build(temporaryProject({ ...sources, "trigger/b.ts": taskSource("b", "description: 'new',") }));
+    expect(second.buildId).toBe(first.buildId);
+    expect(other.buildId).not.toBe(first.buildId);
+  });
+
+  test("follows the config: folders, retries, isolation, log level", async () => {
+    const folder = temporaryProject({
+      "runlane.config.ts": `import { defineConfig } from "@runlane/sdk";
+        const dirs: string[] = ["./jobs"];
+        export default defineConfig({ project: "x", dirs, retries: { default: { maxAttempts: 9, factor: 3 } }, isolation: "process", logLevel: "debug", maxDuration: 60 });`,
+      "jobs/a.ts": taskSource("a"),
+      "jobs/b.ts": taskSource("b", "retry: { factor: 1 },"),
+      "trigger/c.ts": taskSource("c"),
+    });
+    const { manifest, warnings } = await build(join(folder, "jobs"));
+    expect(manifest).toMatchObject({ defaultRetry: { maxAttempts: 9, factor: 3 }, isolation: "process", logLevel: "debug" });
+    expect(manifest.tasks.map(({ id, maxAttempts }) => [id, maxAttempts])).toEqual([
+      ["a", 9],
+      ["b", 3],
+    ]);
+    expect(warnings).toEqual([expect.stringContaining("maxDuration")]);
+  });
+
+  test("keeps what a file knows of itself", async () => {
+    const folder = temporaryProject({
+      "trigger/a.ts": `${sdk}import { readFileSync } from "node:fs";\nimport { dirname } from "node:path";\nimport { fileURLToPath } from "node:url";
+        const data = JSON.parse(readFileSync(new URL("./data.json", import.meta.url), "utf8"));
+        const here = dirname(fileURLToPath(import.meta.url));
+        task({ id: data.id, description: [here === __dirname, here === import.meta.dirname, __filename.endsWith("trigger/a.ts")].join(), run: async () => {} });`,
+      "trigger/b.ts": `${sdk}import { dirname } from "node:path";\nimport { fileURLToPath } from "node:url";
+        const __dirname = dirname(fileURLToPath(import.meta.url));
+        task({ id: "own", description: __dirname.split("/").at(-1), run: async () => {} });`,
+      "trigger/data.json": '{ "id": "from-data" }',
+    });
+    const { manifest } = await build(folder);
+    expect(manifest.tasks.map(({ id, description }) => [id, description])).toEqual([
+      ["from-data", "true,true,true"],
+      ["own", "trigger"],
+    ]);
+  });
+
+  test("leaves packages to Node, and bundles those of the workspace that Node could not load, path aliases and CommonJS", async () => {
+    const folder = temporaryProject({
+      "package.json": '{ "type": "module" }',
+      "tsconfig.json": '{ "compilerOptions": { "paths": { "@/*": ["./src/*"] } } }',
+      "src/alias.ts": "export const alias: string = 'alias';",
+      "node_modules/plain/package.json": '{ "name": "plain", "type": "module", "exports": "./index.js" }',
+      "node_modules/plain/index.js": "export const where = import.meta.url;",
+      "node_modules/old/index.js": "module.exports = { old: true };",
+      "packages/shared/package.json": '{ "name": "@repo/shared", "type": "module", "exports": "./index.ts" }',
+      "packages/shared/index.ts": "export const shared: string = 'shared';",
+      "trigger/legacy.cjs": "const old = require('old'); exports.legacy = String(old.old);",
+      "trigger/a.ts": `${sdk}import { where } from "plain";\nimport { shared } from "@repo/shared";\nimport { alias } from "@/alias";\nimport { legacy } from "./legacy.cjs";
+        task({ id: "a", description: [where.endsWith("node_modules/plain/index.js"), shared, alias, legacy].join(), run: async () => {} });`,
+    });
+    const link = join(folder, "node_modules/@repo/shared");
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(folder, "packages/shared"), link);
+    const { manifest } = await build(folder);
+    expect(manifest.tasks[0]!.description).toBe("true,shared,alias,true");
+  });
+});
+
+describe("what cannot be built says why", () => {
+  const failing = async (files: Record<string, string>, dirs?: string[]) => {
+    const folder = temporaryProject(files);
+    return build(
+      folder,
+      dirs?.map((dir) => join(folder, dir)),
+    ).then(
+      () => "it could be built",
+      (error: Error) => `${error.name}: ${error.message}`,
+    );
+  };
+
+  test("a syntax error, with its place", async () => {
+    const words = await failing({ "trigger/a.ts": `${taskSource("a")}const = 7;\n` });
+    expect(words).toMatch(/WorkerBuildError: the task files cannot be built:/);
+    expect(words).toContain("trigger/a.ts:3:6");
+  });
+
+  test("a file that throws, with the stack of its source", async () => {
+    const words = await failing({ "trigger/a.ts": `${taskSource("a")}\n\nfunction fail(): never {\n  throw new RangeError("while loading");\n}\nfail();\n` });
+    expect(words).toContain("trigger/a.ts cannot be loaded:");
+    expect(words).toContain("RangeError: while loading");
+    expect(words).toMatch(/trigger\/a\.ts:6:9/);
+  });
+
+  test("a package that is not there", async () => {
+    const words = await failing({ "trigger/a.ts": `import "not-installed";\n${taskSource("a")}` });
+    expect(words).toMatch(/Cannot find package 'not-installed'/);
+  });
+
+  test("two tasks with one id, with both files", async () => {
+    const words = await failing({ "trigger/a.ts": taskSource("same"), "trigger/b.ts": taskSource("same") });
+    expect(words).toContain('"same" in trigger/a.ts and trigger/b.ts');
+  });
+
+  test("a file that never finishes loading", async () => {
+    const words = await failing({ "trigger/a.ts": `${taskSource("a")}await new Promise(() => {});` });
+    expect(words).toContain("their process ended with exit code 13");
+  });
+
+  test("files without a task", async () => {
+    expect(await failing({ "trigger/a.ts": "export const nothing = 1;" })).toContain("the task files declare no task");
+  });
+
+  test("a config that throws, or exports nothing", async () => {
+    expect(await failing({ "runlane.config.ts": "throw new Error('in the config');", "trigger/a.ts": taskSource("a") })).toMatch(
+      /runlane\.config\.ts cannot be loaded: .*Error: in the config/s,
+    );
+    expect(await failing({ "trigger.config.js": "export const config = {};", "trigger/a.ts": taskSource("a") })).toContain("exports no config");
+  });
+});

@@ -1,0 +1,46 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { RunlaneConfig } from "@runlane/sdk";
+import { askNode } from "./ask-node.js";
+import { buildsFolder, bundleSources } from "./bundle.js";
+import { WorkerBuildError } from "./worker-build-error.js";
+
+// Says what a config exports by default, as far as JSON can; of the rest (hooks, plugins) only that it is there.
+const program = `
+  import { writeSync } from "node:fs";
+  const { default: config } = await import(process.argv[1]);
+  const plain = {};
+  for (const [key, value] of Object.entries(config ?? {})) {
+    let json;
+    try { json = JSON.stringify(value); } catch {}
+    if (value !== undefined) plain[key] = json === undefined ? true : JSON.parse(json);
+  }
+  writeSync(3, JSON.stringify(typeof config === "object" && config !== null ? plain : null));
+  process.exit(0);
+`;
+
+/**
+ * Runs a config file, and returns what it exports by default.
+ *
+ * @throws WorkerBuildError if it cannot be built or run, or exports no config
+ */
+export async function loadConfig(configFile: string): Promise<RunlaneConfig> {
+  const folder = dirname(configFile);
+  const { hash, files, modules } = await bundleSources(folder, [configFile]);
+  const target = join(buildsFolder(folder), `config-${hash}-${process.pid}`);
+  try {
+    for (const [path, bytes] of files) {
+      await mkdir(dirname(join(target, path)), { recursive: true });
+      await writeFile(join(target, path), bytes);
+    }
+    const module = pathToFileURL(join(target, modules[0]!)).href;
+    const { answer, words, end } = await askNode(folder, ["--input-type=module", "-e", program, module]);
+    if (answer === "") throw new WorkerBuildError(`${configFile} cannot be loaded: its process ended ${end}\n${words}`.trimEnd());
+    const config = JSON.parse(answer) as RunlaneConfig | null;
+    if (config === null) throw new WorkerBuildError(`${configFile} exports no config. It should say: export default defineConfig({ … });`);
+    return config;
+  } finally {
+    await rm(target, { recursive: true, force: true });
+  }
+}

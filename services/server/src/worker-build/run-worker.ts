@@ -1,0 +1,55 @@
+import { resolveTarget } from "@runlane/sdk/internal";
+import { launchWorker } from "@runlane/sdk/worker";
+import { buildWorker } from "./build-worker.js";
+
+/** How to run a worker. */
+export interface RunWorkerOptions {
+  /** Folders with task files, or files. Empty: the config's `dirs`, else all folders of the project named `trigger`. */
+  readonly dirs: readonly string[];
+  /** Config file. Default: the nearest runlane.config.ts or trigger.config.ts upward from the first of `dirs`, else from `cwd`. */
+  readonly configFile?: string | undefined;
+  /** Attempts at once. Default 100. */
+  readonly concurrency?: number | undefined;
+  /** Address of the server. Default: the environment's, else the nearest data folder's, else http://127.0.0.1:7400. */
+  readonly address?: string | undefined;
+  /** Default: the process's. */
+  readonly cwd?: string | undefined;
+  /** How long attempts may go on after `stop`, in milliseconds. Default 30,000. */
+  readonly graceMs?: number | undefined;
+  /** Takes a line for people. */
+  readonly note: (line: string) => void;
+  /** Aborted when the worker should stop: it finishes what it has within `graceMs`, and gives back the rest. A process that exits instead takes the worker with it at once. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Builds a worker and runs it until it is stopped. Its supervisor and runners are processes of their own, which do not survive this one.
+ *
+ * @returns 0 if it was stopped, 1 if the server refused it; it has said why on stderr
+ * @throws WorkerBuildError if it cannot be built from what the user wrote
+ * @throws ApiClientMissingError if no secret key is found
+ */
+export async function runWorker(options: RunWorkerOptions): Promise<number> {
+  const { cwd = process.cwd(), note, stop } = options;
+  // The supervisor looks up the server itself, and again whenever it has gone: a server that was restarted may be found elsewhere.
+  const { address } = resolveTarget({ baseURL: options.address }, process.env, cwd);
+  const { manifest, manifestFile, warnings } = await buildWorker({ dirs: options.dirs, configFile: options.configFile, cwd });
+  for (const warning of warnings) note(warning);
+  const files = new Set(manifest.tasks.map((task) => task.filePath)).size;
+  note(`${count(manifest.tasks.length, "task")} in ${count(files, "file")}, build ${manifest.buildId.slice(0, 8)}`);
+  if (stop.aborted) return 0;
+  const worker = launchWorker({
+    manifestFile,
+    cwd,
+    concurrency: options.concurrency,
+    graceMs: options.graceMs,
+    env: options.address === undefined ? undefined : { RUNLANE_ADDRESS: options.address },
+    onConnected: ({ environment, version }) => note(`connected to ${address}, environment ${environment}, version ${version}`),
+  });
+  stop.addEventListener("abort", () => worker.stop(), { once: true });
+  return worker.exited;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
