@@ -1,5 +1,7 @@
+import { runWorker, WorkerBuildError } from "../worker-build/index.js";
 import type { ClientOptions, CommandContext } from "./command-context.js";
-import { type ExitCode, exitCode } from "./exit-code.js";
+import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
+import { stopSignals } from "./stop-signals.js";
 
 /** Options of `runlane worker`. */
 export interface WorkerCommandOptions extends ClientOptions {
@@ -7,6 +9,22 @@ export interface WorkerCommandOptions extends ClientOptions {
   config?: string;
 }
 
-export async function workerCommand(_context: CommandContext, _dirs: string[], _options: WorkerCommandOptions): Promise<ExitCode> {
-  return exitCode.defect;
+/** `runlane worker [dirs...]`: runs tasks until SIGTERM or SIGINT, then finishes what it has begun. A second signal ends it at once. */
+export async function workerCommand({ terminal }: CommandContext, dirs: string[], options: WorkerCommandOptions): Promise<ExitCode> {
+  const signals = stopSignals();
+  try {
+    const code = await runWorker({
+      dirs,
+      configFile: options.config,
+      concurrency: options.concurrency,
+      address: options.address,
+      note: (line) => terminal.note(line),
+      stop: signals.stop,
+    });
+    // The worker has said why on standard error.
+    return code === 0 ? exitCode.ok : exitCode.noServer;
+  } catch (error) {
+    if (error instanceof WorkerBuildError) throw new CommandFailure(exitCode.cannotStart, error.message, { cause: error });
+    throw error;
+  }
 }
