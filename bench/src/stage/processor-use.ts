@@ -1,3 +1,4 @@
+import { cpus } from "node:os";
 import { descendantEntries, type ProcessEntry, processorMs, processTable } from "./process-table.js";
 
 /** Process ids of the programs that a stage has started. */
@@ -7,12 +8,16 @@ export interface StagePrograms {
   readonly worker: number | undefined;
 }
 
-/** Processor time by part of the system, in milliseconds. */
+/** Processor time by part of the system, in milliseconds, and that of the whole machine. */
 export class ProcessorUse {
-  readonly #milliseconds: ReadonlyMap<string, number>;
+  readonly #parts: ReadonlyMap<string, number>;
+  readonly #busy: number;
+  readonly #idle: number;
 
-  private constructor(milliseconds: ReadonlyMap<string, number>) {
-    this.#milliseconds = milliseconds;
+  private constructor(parts: ReadonlyMap<string, number>, busy: number, idle: number) {
+    this.#parts = parts;
+    this.#busy = busy;
+    this.#idle = idle;
   }
 
   /** What has been used since the programs were started, but for processes that have ended meanwhile. */
@@ -23,29 +28,36 @@ export class ProcessorUse {
     if (programs.client !== undefined) add("client", programs.client);
     add("server", programs.server);
     for (const child of descendantEntries(programs.server, table)) add("nats-server", child.pid);
-    if (programs.worker !== undefined) for (const child of descendantEntries(programs.worker, table)) add(workerPart(child), child.pid);
-    return new ProcessorUse(use);
+    if (programs.worker !== undefined) {
+      add("launcher", programs.worker);
+      for (const child of descendantEntries(programs.worker, table)) add(workerPart(child), child.pid);
+    }
+    const times = cpus().map((cpu) => cpu.times);
+    const sum = (of: (one: (typeof times)[number]) => number) => times.reduce((total, one) => total + of(one), 0);
+    return new ProcessorUse(
+      use,
+      sum(({ user, nice, sys, irq }) => user + nice + sys + irq),
+      sum(({ idle }) => idle),
+    );
   }
 
   /** What was used between `earlier` and this. */
   since(earlier: ProcessorUse): ProcessorUse {
-    return new ProcessorUse(new Map(Array.from(this.#milliseconds, ([part, used]) => [part, used - (earlier.#milliseconds.get(part) ?? 0)])));
+    const parts = new Map(Array.from(this.#parts, ([part, used]) => [part, used - (earlier.#parts.get(part) ?? 0)]));
+    return new ProcessorUse(parts, this.#busy - earlier.#busy, this.#idle - earlier.#idle);
   }
 
-  /** All of it, in milliseconds. */
-  get total(): number {
-    return [...this.#milliseconds.values()].reduce((sum, used) => sum + used, 0);
-  }
-
-  /** In words, for each of `runs` runs: "cpu µs a run: client 10, server 20; 30 in all". */
+  /** In words, for each of `runs` runs, and how much of the machine was used by whatever does not belong to the stage, this process included. */
   perRun(runs: number): string {
     const micros = (milliseconds: number) => Math.round((milliseconds * 1_000) / runs);
-    const parts = Array.from(this.#milliseconds, ([part, used]) => `${part} ${micros(used)}`);
-    return `cpu µs a run: ${parts.join(", ")}; ${micros(this.total)} in all`;
+    const all = [...this.#parts.values()].reduce((total, used) => total + used, 0);
+    const parts = Array.from(this.#parts, ([part, used]) => `${part} ${micros(used)}`).filter((text) => !text.endsWith(" 0"));
+    const others = Math.max(0, Math.round((100 * (this.#busy - all)) / (this.#busy + this.#idle)));
+    return `cpu µs a run: ${parts.join(", ")}; ${micros(all)} in all. Others used ${others} % of the machine`;
   }
 }
 
 function workerPart({ command }: ProcessEntry): string {
   if (command.includes("supervisor")) return "supervisor";
-  return command.includes("runner") ? "runners" : "worker's rest";
+  return command.includes("runner") ? "runners" : "builder";
 }
