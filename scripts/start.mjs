@@ -44,6 +44,19 @@ function checkPort(host, port) {
   });
 }
 
+/** Makes sure of everything that has to be there, and answers the path of nats-server. */
+async function prepare() {
+  try {
+    checkNode();
+    await installDependencies();
+    const nats = await natsServer();
+    await build();
+    return nats;
+  } catch (error) {
+    throw new StartError(error.message);
+  }
+}
+
 function start(child) {
   children.push(child);
   return child;
@@ -74,11 +87,8 @@ async function serverAddress(server, data) {
 
 async function main() {
   const { once, listen, host, port, data } = options();
-  checkNode();
   await checkPort(host, port);
-  await installDependencies();
-  const nats = await natsServer();
-  await build();
+  const nats = await prepare();
 
   mkdirSync(data, { recursive: true });
   const logs = { server: join(data, "server.log"), worker: join(data, "worker.log") };

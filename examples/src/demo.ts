@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { inspect } from "node:util";
 import { runs, tasks } from "@runlane/sdk";
 import type { checksumTree } from "../trigger/checksum-tree.js";
 import type { flaky } from "../trigger/flaky.js";
@@ -23,7 +24,7 @@ async function follow(id: string): Promise<boolean> {
   let shown = "";
   for (;;) {
     const run = await runs.retrieve(id);
-    const stands = run.attemptCount > 1 ? `${run.status}, attempt ${run.attemptCount}` : run.status;
+    const stands = [run.status, run.attemptCount > 1 && `attempt ${run.attemptCount}`, run.pendingReason && `(${run.pendingReason})`].filter(Boolean).join(" ");
     if (stands !== shown) say(run.taskIdentifier, id, stands, run.isCompleted ? (run.output ?? run.error) : undefined);
     shown = stands;
     if (run.isCompleted) return run.isSuccess;
@@ -33,13 +34,8 @@ async function follow(id: string): Promise<boolean> {
 
 function say(task: string, id: string, state: string, result: unknown): void {
   const seconds = ((performance.now() - began) / 1_000).toFixed(2).padStart(6);
-  process.stdout.write(`${seconds} s  ${task.padEnd(14)} ${id}  ${state}${result === undefined ? "" : `\n${indented(JSON.stringify(result, null, 1))}`}\n`);
-}
-
-/** JSON as a few compact lines below the run. */
-function indented(json: string): string {
-  return json
-    .split("\n")
-    .map((line) => `            ${line}`)
-    .join("\n");
+  process.stdout.write(`${seconds} s  ${task.padEnd(14)} ${id}  ${state}\n`);
+  if (result === undefined) return;
+  const lines = inspect(result, { breakLength: 140, compact: 4, depth: 6 }).split("\n");
+  process.stdout.write(`${lines.map((line) => `            ${line}`).join("\n")}\n`);
 }
