@@ -1,4 +1,4 @@
-import type { AttemptCommand, AttemptResult, HeldAttempt as HeldAttemptMessage } from "#gen/runlane/v1/worker_service_pb.js";
+import type { AttemptCommand, HeldAttempt as HeldAttemptMessage } from "#gen/runlane/v1/worker_service_pb.js";
 import { keyToken, TokenDigest, type TokenKey } from "./token-key.js";
 
 /**
@@ -15,8 +15,8 @@ export type HeldState = "running" | "canceling" | "reported" | "canceled";
 export class HeldAttempt {
   readonly key: TokenKey;
   state: HeldState = "running";
-  /** Set in state `reported`. */
-  result: AttemptResult | undefined;
+  /** The AttemptResult, encoded. Set in state `reported`. */
+  result: Uint8Array | undefined;
   /** Commands without an answer, by number. */
   commands: Map<number, AttemptCommand> | undefined;
   /** Waits that the code has begun and that were not answered. */

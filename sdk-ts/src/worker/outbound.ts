@@ -1,20 +1,16 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
-import {
-  type AttemptCommand,
-  type AttemptResult,
-  AttemptResultSchema,
-  type Heartbeat,
-  type HeldAttempt,
-  type WorkRequest,
-} from "#gen/runlane/v1/worker_service_pb.js";
+import { type AttemptCommand, type Heartbeat, type HeldAttempt, type WorkRequest, WorkRequestSchema } from "#gen/runlane/v1/worker_service_pb.js";
+import { appendFields } from "./field-cursor.js";
 import { keyToken, type TokenKey } from "./token-key.js";
 
 /** Items of a frame. */
 const maxItems = 500;
 /** Bytes of a frame's items, as they are estimated here; the protocol's limit is 512 KiB, exact. */
 const maxLength = 448 * 1_024;
+/** Number of WorkRequest.results. */
+const resultsField = 5;
 /** Bytes of an item besides what is counted: tokens, names, tags. */
 const itemOverhead = 64;
 
@@ -23,7 +19,8 @@ export class Outbound {
   #accepted = new Set<TokenKey>();
   #declined: { key: TokenKey; reason: string }[] = [];
   #commands: AttemptCommand[] = [];
-  #results: AttemptResult[] = [];
+  /** Encoded AttemptResults. */
+  #results: Uint8Array[] = [];
   #confirmed: TokenKey[] = [];
   #heartbeat: Heartbeat | undefined;
   #heldList: { assignmentSequence: bigint; held: HeldAttempt[] } | undefined;
@@ -51,7 +48,8 @@ export class Outbound {
     this.#commands.push(command);
   }
 
-  result(key: TokenKey, result: AttemptResult): void {
+  /** An encoded AttemptResult. */
+  result(key: TokenKey, result: Uint8Array): void {
     this.#accepted.delete(key);
     this.#results.push(result);
   }
@@ -83,15 +81,15 @@ export class Outbound {
     this.#drain = undefined;
   }
 
-  /** Takes everything as frames within the protocol's limits, in their order; mostly one. */
-  take(): WorkRequest[] {
-    const frames = [emptyRequest()];
-    let frame = frames[0]!;
+  /** Takes everything as encoded WorkRequests within the protocol's limits, in their order; mostly one. */
+  take(): Uint8Array[] {
+    let frame: OpenFrame = { request: emptyRequest(), results: [] };
+    const frames = [frame];
     let items = 0;
     let length = 0;
-    const room = (itemLength: number): WorkRequest => {
+    const room = (itemLength: number): OpenFrame => {
       if (items === maxItems || (items > 0 && length + itemLength > maxLength)) {
-        frame = emptyRequest();
+        frame = { request: emptyRequest(), results: [] };
         frames.push(frame);
         items = 0;
         length = 0;
@@ -100,20 +98,26 @@ export class Outbound {
       length += itemLength;
       return frame;
     };
-    for (const key of this.#accepted) room(itemOverhead).accepted.push(keyToken(key));
+    for (const key of this.#accepted) room(itemOverhead).request.accepted.push(keyToken(key));
     for (const { key, reason } of this.#declined) {
-      room(itemOverhead + reason.length).declined.push({ $typeName: "runlane.v1.Decline", token: keyToken(key), reason });
+      room(itemOverhead + reason.length).request.declined.push({ $typeName: "runlane.v1.Decline", token: keyToken(key), reason });
     }
-    for (const command of this.#commands) room(commandLength(command)).commands.push(command);
-    for (const result of this.#results) room(resultLength(result)).results.push(result);
-    for (const key of this.#confirmed) room(itemOverhead).cancelConfirmed.push(keyToken(key));
-    frame.heartbeat = this.#heartbeat;
-    if (this.#heldList) frame.heldList = { $typeName: "runlane.v1.HeldList", ...this.#heldList };
-    if (this.#drain !== undefined) frame.drain = { $typeName: "runlane.v1.WorkerDrain", reason: this.#drain };
+    for (const command of this.#commands) room(commandLength(command)).request.commands.push(command);
+    for (const result of this.#results) room(result.length + itemOverhead).results.push(result);
+    for (const key of this.#confirmed) room(itemOverhead).request.cancelConfirmed.push(keyToken(key));
+    frame.request.heartbeat = this.#heartbeat;
+    if (this.#heldList) frame.request.heldList = { $typeName: "runlane.v1.HeldList", ...this.#heldList };
+    if (this.#drain !== undefined) frame.request.drain = { $typeName: "runlane.v1.WorkerDrain", reason: this.#drain };
     this.clear();
     this.#declined = [];
-    return frames;
+    return frames.map(({ request, results }) => appendFields(toBinary(WorkRequestSchema, request), { field: resultsField, values: results }));
   }
+}
+
+/** A frame that is being filled. */
+interface OpenFrame {
+  readonly request: WorkRequest;
+  readonly results: Uint8Array[];
 }
 
 /** A frame without anything in it. */
@@ -129,12 +133,6 @@ export function triggerItemLength(item: TriggerItem): number {
 function commandLength({ command }: AttemptCommand): number {
   if (command.case !== "trigger" && command.case !== "triggerAndWait") return itemOverhead;
   return command.value.items.reduce((sum, item) => sum + triggerItemLength(item), itemOverhead);
-}
-
-function resultLength(result: AttemptResult): number {
-  const { outcome } = result;
-  if (outcome.case === "output") return itemOverhead + payloadLength(outcome.value);
-  return outcome.case === "failure" ? toBinary(AttemptResultSchema, result).length : itemOverhead;
 }
 
 function payloadLength(payload: Payload): number {

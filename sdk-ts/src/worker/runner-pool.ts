@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
-import type { Assignment } from "#gen/runlane/v1/worker_service_pb.js";
+import type { PassingAssignment } from "./passing-frames.js";
 import { type RunnerListener, RunnerProcess } from "./runner-process.js";
 import { type RunnerProgram, spawnRunner } from "./runner-spawn.js";
 import type { TokenKey } from "./token-key.js";
@@ -28,8 +28,7 @@ export interface RunnerPoolOptions {
 }
 
 interface QueuedAttempt {
-  readonly key: TokenKey;
-  readonly assignment: Assignment;
+  readonly assignment: PassingAssignment;
   readonly machine: string;
 }
 
@@ -65,29 +64,29 @@ export class RunnerPool {
   }
 
   /** Starts an attempt in a shared runner. */
-  startShared(key: TokenKey, assignment: Assignment): void {
+  startShared(assignment: PassingAssignment): void {
     const runner = this.#leastLoaded() ?? this.#startShared();
     if (runner.attempts.size > 0) this.#startAnother();
-    this.#place(runner, key, assignment);
+    this.#place(runner, assignment);
   }
 
   /** Starts an attempt in a process of its own; `machine` is "" for none in particular. */
-  startOwn(key: TokenKey, assignment: Assignment, machine: string): void {
-    this.#queue.push({ key, assignment, machine });
+  startOwn(assignment: PassingAssignment, machine: string): void {
+    this.#queue.push({ assignment, machine });
     this.startQueued();
   }
 
   /** Starts attempts that wait for a process of their own, as far as there is room. To be called when an attempt has begun to wait. */
   startQueued(): void {
     while (this.#queue.length > 0 && this.#busyOwn() < this.#options.ownCount) {
-      const { key, assignment, machine } = this.#queue.shift()!;
-      this.#place(this.#idle(machine) ?? this.#add(spawnRunner(this.#options.program, machine), machine), key, assignment);
+      const { assignment, machine } = this.#queue.shift()!;
+      this.#place(this.#idle(machine) ?? this.#add(spawnRunner(this.#options.program, machine), machine), assignment);
     }
   }
 
   /** Takes back an attempt that waits for a process of its own; false if it does not. */
   unqueue(key: TokenKey): boolean {
-    const index = this.#queue.findIndex((queued) => queued.key === key);
+    const index = this.#queue.findIndex((queued) => queued.assignment.key === key);
     if (index === -1) return false;
     this.#queue.splice(index, 1);
     return true;
@@ -124,9 +123,9 @@ export class RunnerPool {
     for (const runner of this.#runners) runner.kill();
   }
 
-  #place(runner: RunnerProcess, key: TokenKey, assignment: Assignment): void {
-    this.#homes.set(key, runner);
-    runner.start(key, assignment);
+  #place(runner: RunnerProcess, assignment: PassingAssignment): void {
+    this.#homes.set(assignment.key, runner);
+    runner.start(assignment);
   }
 
   /** The shared runner with the fewest attempts; one that is ready, if there is one. */
@@ -187,7 +186,7 @@ export class RunnerPool {
   #add(child: ChildProcess, machine: string | undefined): RunnerProcess {
     const runner = new RunnerProcess(child, machine, {
       onFrame: (from, frame) => {
-        if (frame.ready) this.#failedStarts = 0;
+        if (frame.rest?.ready) this.#failedStarts = 0;
         this.#options.onFrame(from, frame);
       },
       onDeath: (dead, failure) => this.#buried(dead, failure),

@@ -1,13 +1,17 @@
 import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type RunnerRequest, RunnerRequestSchema, type RunnerResponse, RunnerResponseSchema, type RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
+import { toBinary } from "@bufbuild/protobuf";
+import { type RunnerRequest, RunnerRequestSchema, type RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
-import type { Assignment, CommandOutcome, Resume } from "#gen/runlane/v1/worker_service_pb.js";
+import type { CommandOutcome, Resume } from "#gen/runlane/v1/worker_service_pb.js";
 import { internalFailure } from "./failure.js";
+import { appendFields } from "./field-cursor.js";
 import { FramePipe } from "./frame-pipe.js";
+import { type PassingAssignment, type RunnerFrame, readRunnerFrame } from "./passing-frames.js";
 import { keyToken, type TokenKey } from "./token-key.js";
 
+/** Number of RunnerRequest.assignments. */
+const assignmentsField = 2;
 /** How long what a process wrote before its end may take to arrive after it, in milliseconds. */
 const lastWordsMs = 50;
 /** Bytes of stderr that are kept, to see what a process died of. */
@@ -28,7 +32,7 @@ export type RunnerState = "starting" | "ready" | "retired" | "ending" | "dead";
 
 /** What a runner process tells. */
 export interface RunnerListener {
-  onFrame(runner: RunnerProcess, frame: RunnerResponse): void;
+  onFrame(runner: RunnerProcess, frame: RunnerFrame): void;
   /** It has ended, and everything that it said before has been heard. `failure` says what of, for its attempts. */
   onDeath(runner: RunnerProcess, failure: Failure): void;
 }
@@ -46,6 +50,8 @@ export class RunnerProcess {
   readonly #listener: RunnerListener;
   readonly #pipe: FramePipe;
   #frame = emptyFrame();
+  /** Encoded Assignments for the frame. */
+  #assignments: Uint8Array[] = [];
   #flushScheduled = false;
   #stderrTail = "";
   /** What its attempts are told to have died of, if not of what the exit status says. */
@@ -57,7 +63,7 @@ export class RunnerProcess {
     this.#listener = listener;
     const frames = child.stdio[3] as Duplex;
     const lifeline = child.stdio[4] as Duplex;
-    this.#pipe = new FramePipe(frames, (frame) => this.#receive(fromBinary(RunnerResponseSchema, frame)));
+    this.#pipe = new FramePipe(frames, (frame) => this.#receive(readRunnerFrame(frame)));
     // A broken pipe is the end of the process, which is told below.
     frames.on("error", () => {});
     lifeline.on("error", () => {});
@@ -92,9 +98,9 @@ export class RunnerProcess {
     this.#schedule();
   }
 
-  start(key: TokenKey, assignment: Assignment): void {
-    this.attempts.add(key);
-    this.#frame.assignments.push(assignment);
+  start(assignment: PassingAssignment): void {
+    this.attempts.add(assignment.key);
+    this.#assignments.push(assignment.encoded);
     this.#schedule();
   }
 
@@ -129,8 +135,8 @@ export class RunnerProcess {
     setTimeout(() => this.kill(), endMs).unref();
   }
 
-  #receive(frame: RunnerResponse): void {
-    if (frame.ready) {
+  #receive(frame: RunnerFrame): void {
+    if (frame.rest?.ready) {
       this.wasReady = true;
       if (this.state === "starting") this.state = "ready";
     }
@@ -151,9 +157,10 @@ export class RunnerProcess {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    const frame = this.#frame;
+    const frame = toBinary(RunnerRequestSchema, this.#frame);
     this.#frame = emptyFrame();
-    this.#pipe.send(toBinary(RunnerRequestSchema, frame));
+    this.#pipe.send(appendFields(frame, { field: assignmentsField, values: this.#assignments }));
+    this.#assignments = [];
   };
 }
 

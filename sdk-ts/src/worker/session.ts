@@ -1,16 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import {
-  type Hello,
-  type Welcome,
-  WorkerService,
-  type WorkRequest,
-  WorkRequestSchema,
-  type WorkResponse,
-  WorkResponseSchema,
-} from "#gen/runlane/v1/worker_service_pb.js";
+import { type Hello, type Welcome, WorkerService, WorkRequestSchema } from "#gen/runlane/v1/worker_service_pb.js";
 import { type Backoff, createBackoff } from "../client/backoff.js";
 import type { ConnectionSource } from "../client/connection-source.js";
 import { type FrameStream, openFrameStream } from "../client/frame-stream.js";
@@ -19,6 +11,7 @@ import { errorInfoOf } from "../client/grpc-error.js";
 import type { HeldAttempts } from "./held-attempts.js";
 import { Lease } from "./lease.js";
 import { emptyRequest, Outbound } from "./outbound.js";
+import { readServerFrame, type ServerFrame } from "./passing-frames.js";
 import type { WorkerLog } from "./worker-log.js";
 
 /** An acceptance waits at most this long for a result to ride with, in milliseconds. The protocol allows 5. */
@@ -52,8 +45,8 @@ export interface SessionHost {
   hello(): Hello;
   /** The server knows this worker (again): everything without a receipt or an answer must go into `outbound` once more. */
   welcomed(welcome: Welcome, outbound: Outbound): void;
-  /** A frame of an open session. Heartbeats are handled here. */
-  receive(frame: WorkResponse): void;
+  /** A frame of an open session. Its heartbeat is handled here. */
+  receive(frame: ServerFrame): void;
   /** The server may give the attempts to others from half a second on: their code must end now. */
   leaseEnded(): void;
   /** The server does not want this worker, and trying again is of no use. */
@@ -75,7 +68,7 @@ export class Session {
   #stream: FrameStream | undefined;
   #sessionId = "";
   /** Highest Assignment.sequence of the session that has arrived. */
-  #assignmentSequence = 0n;
+  #assignmentSequence = 0;
   #silenceLimitMs = greetingMs;
   #welcomes = 0;
   /** The reason of the last failure that was logged: a server that is away is mentioned once. */
@@ -105,7 +98,7 @@ export class Session {
     const connection = this.#source.current();
     const stream: FrameStream = openFrameStream(connection, WorkerService.method.work, {
       onFrame: (frame) => {
-        if (this.#stream === stream) this.#receive(fromBinary(WorkResponseSchema, frame));
+        if (this.#stream === stream) this.#receive(readServerFrame(frame));
       },
       onClose: (error) => {
         if (this.#stream === stream) this.#streamEnded(error, connection);
@@ -147,23 +140,23 @@ export class Session {
     this.#stopTimers();
     this.#silenceTimer = setTimeout(() => this.#abandonStream("the server does not answer"), this.#silenceLimitMs);
     this.#lease.greeted();
-    this.#send({ ...emptyRequest(), hello: this.#host.hello() });
+    this.#stream?.send(toBinary(WorkRequestSchema, { ...emptyRequest(), hello: this.#host.hello() }));
   }
 
-  #receive(frame: WorkResponse): void {
-    if (frame.helloAgain && this.#phase !== "closed") this.#greet();
-    else if (this.#phase === "greeting" && frame.welcome) this.#welcome(frame.welcome, frame);
+  #receive(frame: ServerFrame): void {
+    if (frame.rest?.helloAgain && this.#phase !== "closed") this.#greet();
+    else if (this.#phase === "greeting" && frame.rest?.welcome) this.#welcome(frame.rest.welcome, frame);
     else if (this.#phase === "open") this.#take(frame);
   }
 
-  #welcome(welcome: Welcome, frame: WorkResponse): void {
+  #welcome(welcome: Welcome, frame: ServerFrame): void {
     this.#phase = "open";
     this.#backoff.reset();
     this.#complaint = "";
     this.#stopTimers();
     if (welcome.sessionId !== this.#sessionId) {
       this.#sessionId = welcome.sessionId;
-      this.#assignmentSequence = 0n;
+      this.#assignmentSequence = 0;
     }
     const interval = milliseconds(welcome.heartbeatInterval, 1_000);
     const leaseMs = milliseconds(welcome.leaseDuration, 10_000);
@@ -177,19 +170,20 @@ export class Session {
     this.saySoon();
   }
 
-  #take(frame: WorkResponse): void {
-    for (const assignment of frame.assignments) {
-      if (assignment.sequence > this.#assignmentSequence) this.#assignmentSequence = assignment.sequence;
+  #take(frame: ServerFrame): void {
+    for (const { sequence } of frame.assignments) {
+      if (sequence > this.#assignmentSequence) this.#assignmentSequence = sequence;
     }
-    if (frame.heartbeat) {
-      this.#lease.answered(frame.heartbeat.sequence);
-      if (frame.heartbeat.listHeld) {
-        this.outbound.heldList(this.#assignmentSequence, this.#host.held.list());
+    const answer = frame.rest?.heartbeat;
+    if (answer) {
+      this.#lease.answered(answer.sequence);
+      if (answer.listHeld) {
+        this.outbound.heldList(BigInt(this.#assignmentSequence), this.#host.held.list());
         this.saySoon();
       }
     }
     this.#host.receive(frame);
-    if (frame.drain) this.#abandonStream("the server asks its workers to connect again");
+    if (frame.rest?.drain) this.#abandonStream("the server asks its workers to connect again");
   }
 
   #beat(): void {
@@ -202,7 +196,7 @@ export class Session {
     this.outbound.heartbeat({
       $typeName: "runlane.v1.Heartbeat",
       sequence,
-      assignmentSequence: this.#assignmentSequence,
+      assignmentSequence: BigInt(this.#assignmentSequence),
       heldCount: count,
       heldDigest: digest,
     });
@@ -214,12 +208,8 @@ export class Session {
     clearTimeout(this.#acceptanceTimer);
     this.#acceptanceTimer = undefined;
     if (this.#phase !== "open" || this.outbound.isEmpty) return;
-    for (const frame of this.outbound.take()) this.#send(frame);
+    for (const frame of this.outbound.take()) this.#stream?.send(frame);
   };
-
-  #send(frame: WorkRequest): void {
-    this.#stream?.send(toBinary(WorkRequestSchema, frame));
-  }
 
   #abandonStream(why: string): void {
     const stream = this.#stream;

@@ -1,18 +1,17 @@
 import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import type { RunnerResponse } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
-import type {
-  Assignment,
-  AttemptCommand,
-  AttemptResult,
-  CommandOutcome,
-  Hello,
-  Resume,
-  TaskDeclaration,
-  Welcome,
-  WorkResponse,
+import {
+  type AttemptCommand,
+  type AttemptResult,
+  AttemptResultSchema,
+  type CommandOutcome,
+  type Hello,
+  type Resume,
+  type TaskDeclaration,
+  type Welcome,
 } from "#gen/runlane/v1/worker_service_pb.js";
 import type { ConnectionSource } from "../client/connection-source.js";
 import { userAgent } from "../client/grpc-connection.js";
@@ -20,6 +19,7 @@ import { internalFailure } from "./failure.js";
 import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
 import type { ManifestTask, WorkerManifest } from "./manifest.js";
 import type { Outbound } from "./outbound.js";
+import type { PassingAssignment, RunnerFrame, ServerFrame } from "./passing-frames.js";
 import { RunnerPool } from "./runner-pool.js";
 import type { RunnerProcess } from "./runner-process.js";
 import type { RunnerProgram } from "./runner-spawn.js";
@@ -140,13 +140,15 @@ export class Supervisor implements SessionHost {
     this.#options.onWelcome(welcome);
   }
 
-  receive(frame: WorkResponse): void {
-    for (const assignment of frame.assignments) this.#assign(assignment);
-    for (const receipt of frame.receipts) this.#drop(tokenKey(receipt.token));
-    for (const outcome of frame.commandOutcomes) this.#answer(outcome);
-    for (const resume of frame.resumes) this.#resume(resume);
-    for (const cancel of frame.cancels) this.#cancel(tokenKey(cancel.token));
-    for (const token of frame.lost) this.#drop(tokenKey(token));
+  receive({ assignments, receipts, rest }: ServerFrame): void {
+    for (const assignment of assignments) this.#assign(assignment);
+    for (const key of receipts) this.#drop(key);
+    if (rest) {
+      for (const outcome of rest.commandOutcomes) this.#answer(outcome);
+      for (const resume of rest.resumes) this.#resume(resume);
+      for (const cancel of rest.cancels) this.#cancel(tokenKey(cancel.token));
+      for (const token of rest.lost) this.#drop(tokenKey(token));
+    }
     this.#onHeldChange?.();
   }
 
@@ -164,8 +166,8 @@ export class Supervisor implements SessionHost {
     this.#options.onRefused(error);
   }
 
-  #assign(assignment: Assignment): void {
-    const key = tokenKey(assignment.token);
+  #assign(assignment: PassingAssignment): void {
+    const { key } = assignment;
     const { outbound } = this.#session;
     const task = this.#tasks.get(assignment.taskId);
     if (task === undefined || this.#draining !== undefined) {
@@ -178,8 +180,8 @@ export class Supervisor implements SessionHost {
     this.#session.sayLater();
     if (!isNew) return;
     const own = assignment.ownProcess || task.machine !== undefined || this.#options.manifest.isolation === "process";
-    if (own) this.#pool.startOwn(key, assignment, task.machine ?? "");
-    else this.#pool.startShared(key, assignment);
+    if (own) this.#pool.startOwn(assignment, task.machine ?? "");
+    else this.#pool.startShared(assignment);
   }
 
   #answer(outcome: CommandOutcome): void {
@@ -234,15 +236,17 @@ export class Supervisor implements SessionHost {
   }
 
   /** Takes a frame of a runner. */
-  #hear(runner: RunnerProcess, frame: RunnerResponse): void {
-    // A process of its own whose code may run on is of no use to the next attempt.
-    if (frame.abandoned.length > 0 && !runner.isShared) runner.kill();
-    for (const command of frame.commands) this.#command(command);
-    for (const result of frame.results) {
-      const attempt = this.#codeEnded(tokenKey(result.token));
-      if (attempt?.state === "running") this.#keep(attempt, result);
+  #hear(runner: RunnerProcess, { results, rest }: RunnerFrame): void {
+    if (rest) {
+      // A process of its own whose code may run on is of no use to the next attempt.
+      if (rest.abandoned.length > 0 && !runner.isShared) runner.kill();
+      for (const command of rest.commands) this.#command(command);
+      for (const token of rest.ended) this.#codeEnded(tokenKey(token));
     }
-    for (const token of frame.ended) this.#codeEnded(tokenKey(token));
+    for (const { key, encoded } of results) {
+      const attempt = this.#codeEnded(key);
+      if (attempt?.state === "running") this.#keep(attempt, encoded);
+    }
     this.#onHeldChange?.();
   }
 
@@ -285,11 +289,11 @@ export class Supervisor implements SessionHost {
   }
 
   #report(attempt: HeldAttempt, outcome: AttemptResult["outcome"]): void {
-    this.#keep(attempt, { $typeName: "runlane.v1.AttemptResult", token: keyToken(attempt.key), outcome });
+    this.#keep(attempt, toBinary(AttemptResultSchema, { $typeName: "runlane.v1.AttemptResult", token: keyToken(attempt.key), outcome }));
   }
 
-  /** Keeps a result until its receipt comes, and sends it. */
-  #keep(attempt: HeldAttempt, result: AttemptResult): void {
+  /** Keeps an encoded result until its receipt comes, and sends it. */
+  #keep(attempt: HeldAttempt, result: Uint8Array): void {
     attempt.state = "reported";
     attempt.result = result;
     attempt.openWaits = undefined;
