@@ -12,6 +12,9 @@ const maxChainLength = 64 * 1_024;
 /** Thrown values that are longer as JSON are sent as the beginning of their text. */
 const maxRawLength = 16 * 1_024;
 
+/** The frame that calls a task's `run`, in runner.ts: what lies below it is the worker's, and tells the user nothing. */
+const callOfRun = /^\s+at (async )?#execute \(.*[\\/]worker[\\/]runner\.[jt]s:/;
+
 /** Codes of failures that are Runlane's, not the task's. The names are Trigger.dev's. */
 export type InternalCode =
   /** The payload is not JSON. */
@@ -91,7 +94,8 @@ function cutStack(error: Error): string {
   // The message stands above the frames, and may have lines of its own.
   const first = lines.findIndex((line) => /^\s+at /.test(line));
   const head = first === -1 ? lines.slice(0, 1) : lines.slice(0, first);
-  const frames = first === -1 ? [] : lines.slice(first);
+  const called = lines.findIndex((line) => callOfRun.test(line));
+  const frames = first === -1 ? [] : lines.slice(first, called === -1 ? undefined : called);
   const kept = frames.length > topFrames + bottomFrames ? [...frames.slice(0, topFrames), ...frames.slice(-bottomFrames)] : frames;
   return [head.join("\n").slice(0, maxMessageLength + maxLineLength), ...kept.map((line) => line.slice(0, maxLineLength))].join("\n");
 }

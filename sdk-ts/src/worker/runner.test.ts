@@ -45,6 +45,7 @@ describe("an attempt", () => {
     const { failure, retryDelay, processLost } = failureOf(await service.result(second));
     expect(failure).toMatchObject({ kind: FailureKind.ERROR, name: "CustomError", message: "broken", code: "" });
     expect(failure?.stackTrace).toContain("plain.mjs");
+    expect(failure?.stackTrace).not.toContain("runner.");
     expect(retryDelay).toMatchObject({ seconds: 0n, nanos: 200_000_000 });
     expect(processLost).toBe(false);
   });
