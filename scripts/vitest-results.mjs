@@ -5,7 +5,8 @@ import { command } from "./command.mjs";
 import { root } from "./repository.mjs";
 
 /**
- * Runs one project of vitest.config.ts and counts each of its tests.
+ * Runs one project of vitest.config.ts and counts each of its tests. Prints a line for each file; what vitest itself has to say, only if something failed: tests of
+ * programs that break down are noisy.
  *
  * @param {import("./tally.mjs").Tally} tally counts them
  * @param {string} project name of the project
@@ -16,8 +17,10 @@ export async function runVitest(tally, project, env) {
   try {
     const report = join(folder, "report.json");
     const args = ["run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const { code } = await command("vitest", args, { show: true, env });
-    const failed = count(tally, JSON.parse(await readFile(report, "utf8")));
+    const { code, output } = await command("vitest", args, { env });
+    const text = await readFile(report, "utf8").catch(() => undefined);
+    const failed = text === undefined ? 0 : count(tally, JSON.parse(text));
+    if (code !== 0) console.log(output);
     if (code !== 0 && failed === 0) tally.fail(`vitest ended with exit code ${code}, though no test failed; its message is above`);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -32,6 +35,8 @@ function count(tally, report) {
   };
   for (const file of report.testResults) {
     const name = relative(root, file.name);
+    const tests = file.assertionResults.length;
+    console.log(`   ${file.status.padEnd(6)} ${name} (${tests} ${tests === 1 ? "test" : "tests"}, ${((file.endTime - file.startTime) / 1_000).toFixed(1)} s)`);
     // A file that does not load has no tests, only a message.
     if (file.status === "failed" && file.assertionResults.every((test) => test.status === "passed"))
       fail(`${name}: ${file.message || "failed outside its tests"}`);

@@ -13,8 +13,12 @@ export interface TestServerOptions {
   data?: string;
   /** Where to listen. Default: a free port of 127.0.0.1. */
   listen?: string;
+  /** More arguments for the command. */
+  args?: string[];
   /** Added to its environment. */
   env?: ProgramOptions["env"];
+  /** How long it may take until it serves, in milliseconds. Default 10,000. */
+  within?: number;
   /** When to stop it. Default: when the test has finished. */
   onCleanUp?: OnCleanUp;
 }
@@ -40,12 +44,14 @@ export class TestServer {
   static async start(options: TestServerOptions = {}): Promise<TestServer> {
     const onCleanUp = options.onCleanUp ?? onTestFinished;
     const data = options.data ?? temporaryFolder(onCleanUp);
-    const program = new Program(runlaneCommand, ["server", "--data", data, "--listen", options.listen ?? "127.0.0.1:0"], { cwd: data, env: options.env });
+    const args = ["server", "--data", data, "--listen", options.listen ?? "127.0.0.1:0", ...(options.args ?? [])];
+    const program = new Program(runlaneCommand, args, { cwd: data, env: options.env });
     onCleanUp(async () => void (await program.stop()));
-    const address = await program.until("the server has written down where it listens", () => {
+    const writtenAddress = () => {
       const written = JSON.parse(readFileSync(join(data, "server.json"), "utf8"));
       return written.pid === program.pid && written.address;
-    });
+    };
+    const address = await program.until("the server has written down where it listens", writtenAddress, options.within);
     return new TestServer(program, data, address, readFileSync(join(data, "secret-key"), "utf8").trim());
   }
 
