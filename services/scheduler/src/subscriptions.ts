@@ -1,6 +1,7 @@
 import type { Logger, Owner } from "@runlane/platform";
 import type { NotifyRequest } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { Run, RunResult } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { EarlyResults } from "./early-results.js";
 import { limits } from "./limits.js";
 import { OpenRuns } from "./open-runs.js";
 import type { OwnerClient } from "./owner-client.js";
@@ -211,39 +212,6 @@ interface Wanted {
   results?: readonly string[];
   changes?: readonly string[];
   unwatch?: readonly string[];
-}
-
-/**
- * Results that came before the answer to the call that asked for them: a notification and an answer take different ways. Kept only while such calls
- * are under way, and for two periods at most, which is longer than a call lasts.
- */
-class EarlyResults {
-  #young = new Map<string, RunResult>();
-  #old = new Map<string, RunResult>();
-  #calls = 0;
-
-  began(): void {
-    this.#calls++;
-  }
-
-  ended(): void {
-    if (--this.#calls > 0) return;
-    this.#young.clear();
-    this.#old.clear();
-  }
-
-  keep(result: RunResult): void {
-    if (this.#calls > 0) this.#young.set(result.runId, result);
-  }
-
-  find(runId: string): RunResult | undefined {
-    return this.#young.get(runId) ?? this.#old.get(runId);
-  }
-
-  age(): void {
-    this.#old.clear();
-    [this.#young, this.#old] = [this.#old, this.#young];
-  }
 }
 
 function* inPages(runIds: readonly string[]): Generator<readonly string[]> {
