@@ -57,6 +57,12 @@ async function prepare() {
   }
 }
 
+/** A path as people like to read it. */
+function shown(path) {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith("..") ? path : fromHere;
+}
+
 function start(child) {
   children.push(child);
   return child;
@@ -102,19 +108,16 @@ async function main() {
   const demo = start(new Child("The demo", join(root, "examples", "dist", "src", "demo.js"), [root], { env }));
   const code = await Promise.race([demo.ended, endOf(server), endOf(worker)]);
   if (stopping) return;
-  if (code !== 0) throw new StartError(`An example run did not complete; see above, and ${relative(root, logs.worker)}`);
+  if (code !== 0) throw new StartError(`An example run did not complete; see above, and ${shown(logs.worker)}`);
 
   console.log("\nEvery example run completed.");
   if (once) return await stop(0);
   staying = true;
-  const key = relative(process.cwd(), join(data, "secret-key"));
   console.log(`
 Trigger one yourself:     npx runlane trigger hello '{"name":"you"}' --wait
 Run a task of your own:   put it into my-tasks/hello.ts, then npx runlane worker my-tasks
-Address and secret key:   ${address}, ${key}
-Logs:                     ${Object.values(logs)
-    .map((log) => relative(process.cwd(), log))
-    .join(", ")}
+Address and secret key:   ${address}, ${shown(join(data, "secret-key"))}
+Logs:                     ${Object.values(logs).map(shown).join(", ")}
 Ctrl-C stops everything.`);
   await Promise.race([endOf(server), endOf(worker)]);
 }
