@@ -25,6 +25,12 @@ export const heartbeatMs = 1_000;
 /** Protocol revision of this server. */
 const revision = 1;
 
+/**
+ * More assignments than one record of the log can hold. The epoch is a record's sequence: numbers that begin at this many times the epoch are greater than all of earlier epochs. A worker that names
+ * the highest number that it has seen, perhaps on an earlier stream or from an earlier owner, so never claims to have an assignment that is still on its way to it.
+ */
+const assignmentsPerRecord = 2 ** 20;
+
 /** Where a Hello came from. */
 export interface HelloSource {
   readonly environment: Environment;
@@ -127,7 +133,7 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
     slots: hello.slots,
     open: true,
     draining: false,
-    assignments: 0,
+    assignments: before?.assignments ?? Number(step.epoch) * assignmentsPerRecord,
     frames: 0,
     received: 1,
   };

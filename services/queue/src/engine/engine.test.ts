@@ -192,6 +192,28 @@ describe("sessions", () => {
     expect([run!.phase, run!.attempt]).toEqual(["assigned", 2]);
   });
 
+  it("take nothing back that is still on its way, whatever the worker has seen on earlier streams or from earlier owners", () => {
+    const harness = new EngineHarness();
+    for (const anew of [() => {}, () => harness.restart()]) {
+      harness.trigger("a", 10);
+      const before = harness.connect({ id: "w", tasks: ["a"] });
+      const highest = before.assignments.at(-1)!.sequence;
+      for (const { token } of before.accept()) before.succeed(token);
+      anew();
+      const worker = harness.connect({ id: "w", tasks: ["a"] });
+      const [run] = harness.trigger("a");
+      const { nonce } = run!;
+      // This list left before the assignment had arrived.
+      worker.send({ heldList: { assignmentSequence: highest, held: [] } });
+      expect([run!.phase, run!.nonce]).toEqual(["assigned", nonce]);
+      // And this one after it should have.
+      worker.send({ heldList: { assignmentSequence: BigInt(worker.connection!.assignments), held: [] } });
+      expect([run!.phase, run!.attempt]).toEqual(["assigned", 1]);
+      expect(run!.nonce).not.toBe(nonce);
+      worker.succeed(tokenFor(run!));
+    }
+  });
+
   it("offer elsewhere what is not accepted in time, at no cost", () => {
     const harness = new EngineHarness();
     harness.connect({ id: "deaf", tasks: ["a"] });

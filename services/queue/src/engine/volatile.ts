@@ -47,7 +47,7 @@ export interface Connection {
   open: boolean;
   /** The worker takes no new work. */
   draining: boolean;
-  /** Assignments sent so far. */
+  /** Number of the last assignment that was sent; grows over all streams and owners of the session. */
   assignments: number;
   /** Frames sent so far. */
   frames: number;

@@ -760,7 +760,7 @@ export declare type Assignment = Message<"runlane.v1.Assignment"> & {
   token: Uint8Array;
 
   /**
-   * Counts the assignments of this session.
+   * Grows with each assignment of the session, over all its streams; may leave numbers out.
    *
    * @generated from field: uint64 sequence = 2;
    */
