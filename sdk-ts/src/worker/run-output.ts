@@ -11,6 +11,8 @@ const severity: Record<LogLevel, number> = { none: 0, error: 1, warn: 2, info: 3
  */
 export function labelOutput(storage: AsyncLocalStorage<RunRuntime>): void {
   for (const stream of [process.stdout, process.stderr]) {
+    // Whoever reads it may stop reading; that is no fault of the run that prints.
+    stream.on("error", () => {});
     const write = stream.write as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;
     let atLineStart = true;
     const labelled = (chunk: string | Uint8Array, ...rest: unknown[]) => {

@@ -75,9 +75,14 @@ export class Runner implements AttemptHost {
   charge(fault: ProcessFault): boolean {
     const culprit = this.#storage.getStore() ?? (this.#attempts.size === 1 ? this.#attempts.values().next().value : undefined);
     if (!(culprit instanceof Attempt)) return false;
-    // What goes on after its attempt was reported has nothing to say any more; and code that was told to stop may leave rejections behind.
-    if (culprit.state === "settled" || (culprit.state === "aborted" && fault.kind === "uncaught" && fault.rejection)) return true;
     if (fault.kind === "uncaught" && fault.error instanceof ProcessExitError) return true;
+    // Code that goes on after its attempt was reported can change nothing any more.
+    if (culprit.state === "settled") {
+      if (fault.kind === "uncaught") process.stderr.write(`after the end of the attempt: ${failureOf(fault.error).stackTrace || messageOf(fault.error)}\n`);
+      return true;
+    }
+    // Code that was told to stop may leave rejections behind.
+    if (culprit.state === "aborted" && fault.kind === "uncaught" && fault.rejection) return true;
     this.#frame.abandoned.push(keyToken(culprit.key));
     if (fault.kind === "exit") {
       const error = new ProcessExitError(fault.exitCode);

@@ -43,8 +43,8 @@ export interface SessionHost {
   readonly held: HeldAttempts;
   /** What to greet the server with, the held attempts included. */
   hello(): Hello;
-  /** The server knows this worker (again): everything without a receipt or an answer must go into `outbound` once more. */
-  welcomed(welcome: Welcome, outbound: Outbound): void;
+  /** The server knows this worker (again): everything without a receipt or an answer must go into `outbound` once more. `anew` is false if it only wanted another Hello on the same stream. */
+  welcomed(welcome: Welcome, outbound: Outbound, anew: boolean): void;
   /** A frame of an open session. Its heartbeat is handled here. */
   receive(frame: ServerFrame): void;
   /** The server may give the attempts to others from half a second on: their code must end now. */
@@ -69,8 +69,11 @@ export class Session {
   #sessionId = "";
   /** Highest Assignment.sequence of the session that has arrived. */
   #assignmentSequence = 0;
+  /** The server has asked for the list of what is held; it leaves with the next frame. */
+  #listDue = false;
   #silenceLimitMs = greetingMs;
-  #welcomes = 0;
+  /** The stream of the last Welcome; undefined before the first. */
+  #welcomedStream: FrameStream | undefined;
   /** The reason of the last failure that was logged: a server that is away is mentioned once. */
   #complaint = "";
   #flushScheduled = false;
@@ -84,10 +87,7 @@ export class Session {
     this.#host = host;
     this.#source = source;
     this.#log = log;
-    this.#lease = new Lease(() => {
-      this.#log("the server has not been reached for too long: what runs here is ended, because it may be started elsewhere");
-      this.#host.leaseEnded();
-    });
+    this.#lease = new Lease(() => this.#host.leaseEnded());
   }
 
   /** Opens the first stream. */
@@ -163,9 +163,11 @@ export class Session {
     this.#lease.welcomed(leaseMs);
     this.#silenceLimitMs = Math.max(leaseMs * silencePart, interval * missedBeats);
     this.#heartbeatTimer = setInterval(() => this.#beat(), interval);
-    this.#welcomes += 1;
+    const anew = this.#welcomedStream !== this.#stream;
+    this.#welcomedStream = this.#stream;
+    this.#listDue = false;
     this.outbound.clear();
-    this.#host.welcomed(welcome, this.outbound);
+    this.#host.welcomed(welcome, this.outbound, anew);
     this.#take(frame);
     this.saySoon();
   }
@@ -178,7 +180,7 @@ export class Session {
     if (answer) {
       this.#lease.answered(answer.sequence);
       if (answer.listHeld) {
-        this.outbound.heldList(BigInt(this.#assignmentSequence), this.#host.held.list());
+        this.#listDue = true;
         this.saySoon();
       }
     }
@@ -207,7 +209,11 @@ export class Session {
     this.#flushScheduled = false;
     clearTimeout(this.#acceptanceTimer);
     this.#acceptanceTimer = undefined;
-    if (this.#phase !== "open" || this.outbound.isEmpty) return;
+    if (this.#phase !== "open") return;
+    // Not before: what is accepted in this very frame must be in the list, or the server takes it for lost.
+    if (this.#listDue) this.outbound.heldList(BigInt(this.#assignmentSequence), this.#host.held.list());
+    this.#listDue = false;
+    if (this.outbound.isEmpty) return;
     for (const frame of this.outbound.take()) this.#stream?.send(frame);
   };
 
@@ -223,7 +229,7 @@ export class Session {
     this.#stream = undefined;
     this.#onStreamEnd?.();
     if (this.#phase === "closed") return;
-    if (error && isRefusal(error, this.#welcomes > 0)) {
+    if (error && isRefusal(error, this.#welcomedStream !== undefined)) {
       void this.close();
       this.#host.refused(error);
       return;

@@ -68,6 +68,20 @@ describe("a worker that meets its server", () => {
     expect(list.held.map((held) => hex(held.token))).toEqual([hex(token)]);
     expect(list.assignmentSequence).toBe(1n);
   });
+
+  test("lists all that it has accepted by then, also what came with the question and right after it", async () => {
+    const { service } = await welcomedWorker();
+    const tokens = ["patient", "patient"].map((taskId, i) => {
+      const assignment = service.assignment(taskId);
+      service.send({ assignments: [assignment], ...(i === 0 ? { heartbeat: { sequence: 1n, listHeld: true } } : {}) });
+      return hex(assignment.token);
+    });
+    await service.until(() => tokens.every((token) => service.accepted.includes(token)) && service.frames.some(({ frame }) => frame.heldList));
+    const at = service.frames.findIndex(({ frame }) => frame.heldList);
+    const accepted = service.frames.slice(0, at + 1).flatMap(({ frame }) => frame.accepted.map(hex));
+    expect(accepted.length).toBeGreaterThan(0);
+    expect(service.frames[at]?.frame.heldList?.held.map((held) => hex(held.token))).toEqual(expect.arrayContaining(accepted));
+  });
 });
 
 describe("a worker whose stream breaks", () => {

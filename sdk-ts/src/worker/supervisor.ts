@@ -51,7 +51,7 @@ export interface SupervisorOptions {
   readonly ownRunners?: number | undefined;
   /** A shared runner that has been started already. */
   readonly firstRunner?: ChildProcess | undefined;
-  /** The server has taken the worker (again). */
+  /** The server has taken the worker, for the first time or on another stream. */
   readonly onWelcome: (welcome: Welcome) => void;
   /** The server does not want this worker; trying again is of no use. */
   readonly onRefused: (error: ConnectError) => void;
@@ -129,7 +129,7 @@ export class Supervisor implements SessionHost {
     };
   }
 
-  welcomed(welcome: Welcome, outbound: Outbound): void {
+  welcomed(welcome: Welcome, outbound: Outbound, anew: boolean): void {
     this.#pool.session = { $typeName: "runlane.internal.v1.RunnerSession", version: welcome.version, environment: welcome.environment };
     for (const attempt of this.held) {
       for (const command of attempt.commands?.values() ?? []) outbound.command(command);
@@ -137,7 +137,7 @@ export class Supervisor implements SessionHost {
       if (attempt.state === "canceled") outbound.confirmCancel(attempt.key);
     }
     if (this.#draining !== undefined) outbound.drain(this.#draining);
-    this.#options.onWelcome(welcome);
+    if (anew) this.#options.onWelcome(welcome);
   }
 
   receive({ assignments, receipts, rest }: ServerFrame): void {
@@ -153,6 +153,9 @@ export class Supervisor implements SessionHost {
   }
 
   leaseEnded(): void {
+    const live = this.#liveCount();
+    if (live === 0) return;
+    this.#options.log(`the server has not been reached for too long: ${live} attempts are ended, because their runs may be started elsewhere`);
     const failure = internalFailure(
       "TASK_RUN_STALLED_EXECUTING",
       "the worker lost touch with the server, and ended the attempt before another worker could start the run again",
