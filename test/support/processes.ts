@@ -17,3 +17,17 @@ export function alive(pid: number): boolean {
     return false;
   }
 }
+
+/** The command line of a process, or its title if it has set one; empty if there is none. */
+export function commandLine(pid: number): string {
+  try {
+    return execFileSync("ps", ["-o", "args=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  } catch {
+    return "";
+  }
+}
+
+/** Process id of the supervisor of a worker, which holds its session; undefined between two. `launcher` is the process that `runlane worker` started. */
+export function supervisorOf(launcher: number): number | undefined {
+  return descendants(launcher).find((pid) => commandLine(pid).includes("runlane supervisor"));
+}
