@@ -78,7 +78,7 @@ export class RunnerPool {
 
   /** Starts attempts that wait for a process of their own, as far as there is room. To be called when an attempt has begun to wait. */
   startQueued(): void {
-    while (this.#queue.length > 0 && this.#busyOwn() < this.#options.ownCount) {
+    while (!this.#stopped && this.#queue.length > 0 && this.#busyOwn() < this.#options.ownCount) {
       const { assignment, machine } = this.#queue.shift()!;
       this.#place(this.#idle(machine) ?? this.#add(spawnRunner(this.#options.program, machine), machine), assignment);
     }
