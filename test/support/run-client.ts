@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 import { Stranger } from "./stranger.js";
 import type { OnCleanUp, TestServer } from "./test-server.js";
 
-const { triggerTasks, getRun, cancelRun } = RunService.method;
+const { triggerTasks, triggerAndWait, getRun, cancelRun } = RunService.method;
 
 /** Triggers tasks and reads runs by the contract alone. The SDK has one configuration per process; tests that run side by side need one each. */
 export class RunClient {
@@ -30,6 +30,13 @@ export class RunClient {
   async run(runId: string): Promise<Run> {
     const { run } = await this.stranger.call(getRun, { runId });
     if (!run) throw new Error(`GetRun answered no run for ${runId}`);
+    return run;
+  }
+
+  /** Triggers a run and waits for its end, of which the server tells at once. */
+  async triggerAndWait(item: MessageInitShape<typeof TriggerItemSchema>): Promise<Run> {
+    const run = (await this.stranger.collect(triggerAndWait, { item })).at(-1)?.run;
+    if (!run) throw new Error("TriggerAndWait ended without a run");
     return run;
   }
 
