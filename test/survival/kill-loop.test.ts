@@ -11,7 +11,7 @@ import { seededRandom } from "./seeded-random.js";
 const kills = Number(process.env.RUNLANE_TEST_KILLS ?? 20);
 const seed = Number(process.env.RUNLANE_TEST_SEED ?? randomInt(2 ** 31));
 /** What must be reached while the server is up, and what the client aims at, in triggers per second. */
-const [least, aim] = [2_000, 2_300];
+const [least, aim] = [2_000, 2_500];
 /** The server serves for so long, in milliseconds; then it is killed. */
 const [shortest, longest] = [700, 1_500];
 /** It is killed while it starts, now and then, at most so long after its start. */
@@ -50,21 +50,21 @@ test(`${kills} SIGKILLs of server and nats-server under load: nothing acknowledg
   const sameSupervisor = supervisorOf(load.worker.program.pid) === supervisor;
   await load.endWorker();
 
-  const report = { triggered: client.triggered, acknowledged: ledger.acknowledgements.length, ...rates(ledger.acknowledgements, mortal.upTimes) };
+  // The server was never away for a lease. If it was, this machine is too busy for this test: the worker must then end its attempts, and they run again.
+  expect(load.worker.program.output).not.toContain("has not been reached for too long");
+  const report = { triggered: client.triggered, acknowledged: ledger.acknowledgements.length, ...rate(ledger.acknowledgements, mortal.upTimes) };
   process.stdout.write(`kill loop: ${JSON.stringify(report)}\n`);
   expect(load.ledger().complaints({ "one-by-one": 1 }), `seed ${seed}`).toEqual([]);
   expect(client.refused).toEqual([]);
   expect(ledger.acknowledgements.length).toBeGreaterThanOrEqual(client.triggered);
   // The worker has lived through all of it, and the load was as heavy as it is said to be.
   expect(sameSupervisor, load.worker.program.output).toBe(true);
-  expect(report.triggersPerUpSecond).toBeGreaterThanOrEqual(least);
-  expect(report.acknowledgementsPerUpSecond).toBeGreaterThanOrEqual(least);
+  expect(report.acknowledgedPerSecond).toBeGreaterThanOrEqual(least);
 });
 
-/** Triggers that were made, and acknowledgements that came, while the server was up, per second of that time. */
-function rates(acknowledgements: readonly Acknowledgement[], upTimes: readonly UpTime[]) {
+/** How long the server was up, and the acknowledgements that came in that time. */
+function rate(acknowledgements: readonly Acknowledgement[], upTimes: readonly UpTime[]): { upSeconds: number; acknowledgedPerSecond: number } {
   const upSeconds = upTimes.reduce((sum, { from, to }) => sum + (to - from) / 1_000, 0);
-  const within = (at: number) => upTimes.some(({ from, to }) => from <= at && at < to);
-  const perSecond = (time: "triggeredAt" | "acknowledgedAt") => Math.round(acknowledgements.filter((one) => within(one[time])).length / upSeconds);
-  return { upSeconds, triggersPerUpSecond: perSecond("triggeredAt"), acknowledgementsPerUpSecond: perSecond("acknowledgedAt") };
+  const count = acknowledgements.filter(({ acknowledgedAt: at }) => upTimes.some(({ from, to }) => from <= at && at < to)).length;
+  return { upSeconds, acknowledgedPerSecond: Math.round(count / upSeconds) };
 }
