@@ -62,9 +62,10 @@ test(`${kills} SIGKILLs of server and nats-server under load: nothing acknowledg
   expect(report.acknowledgedPerSecond).toBeGreaterThanOrEqual(least);
 });
 
-/** How long the server was up, and the acknowledgements that came in that time. */
-function rate(acknowledgements: readonly Acknowledgement[], upTimes: readonly UpTime[]): { upSeconds: number; acknowledgedPerSecond: number } {
+/** How long the server was up and away, and the acknowledgements that came while it was up. */
+function rate(acknowledgements: readonly Acknowledgement[], upTimes: readonly UpTime[]) {
   const upSeconds = upTimes.reduce((sum, { from, to }) => sum + (to - from) / 1_000, 0);
   const count = acknowledgements.filter(({ acknowledgedAt: at }) => upTimes.some(({ from, to }) => from <= at && at < to)).length;
-  return { upSeconds, acknowledgedPerSecond: Math.round(count / upSeconds) };
+  const outages = upTimes.slice(1).map(({ from }, i) => from - (upTimes[i]?.to ?? from));
+  return { upSeconds, longestOutageMs: Math.max(...outages), acknowledgedPerSecond: Math.round(count / upSeconds) };
 }

@@ -1,6 +1,6 @@
 // A client as users write it, in a process of its own: `node steady-client.mjs <file> <per second>`. It triggers tasks at a steady rate, whether earlier triggers were answered
 // or not, and whether the server is there or not. For each acknowledgement it appends a line to the file, `<payload id> <run id> <triggered at> <acknowledged at>`, times in
-// milliseconds of the Unix epoch. When a second's worth of triggers is unanswered, it waits until some are: a program that goes on for ever runs out of something.
+// milliseconds of the Unix epoch. When as many triggers are unanswered as are made in half a second, it waits until some are: a program that goes on for ever runs out of something.
 // On SIGTERM it triggers nothing new, waits for all answers, and ends; what it says then is {"triggered", "refused"} in JSON.
 import { openSync, writeSync } from "node:fs";
 import { tasks } from "@runlane/sdk";
@@ -8,7 +8,7 @@ import { tasks } from "@runlane/sdk";
 const [, , file = "", perSecond] = process.argv;
 const rate = Number(perSecond);
 const acknowledgements = openSync(file, "a");
-const mostUnanswered = rate;
+const mostUnanswered = rate / 2;
 const refused = [];
 let lastTick = performance.now();
 let due = 0;
