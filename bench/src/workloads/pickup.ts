@@ -8,7 +8,9 @@ export const pickup = workload("pickup", ["latency"], async (stage) => {
   stage.startWorker();
   const client = stage.startClient();
   await client.ask("triggerAtRate", warmUp);
+  const before = stage.processorUse();
   const { n, p50, p99 } = await client.ask("triggerAtRate", rate);
-  const note = `trigger call to start of the code, ${rate.perSecond}/s for ${rate.seconds} s; warm-up ${warmUp.seconds} s`;
+  const cpu = stage.processorUse().since(before).perRun(n);
+  const note = `trigger call to start of the code, ${rate.perSecond}/s for ${rate.seconds} s; warm-up ${warmUp.seconds} s; ${cpu}`;
   return [{ metric: "latency", value: p50, unit: "ms", p50, p99, n, note }];
 });
