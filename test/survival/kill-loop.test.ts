@@ -14,7 +14,7 @@ const seed = Number(process.env.RUNLANE_TEST_SEED ?? randomInt(2 ** 31));
 const [least, aim] = [2_000, 2_500];
 /** The server serves for so long, in milliseconds; then it is killed. */
 const [shortest, longest] = [700, 1_500];
-/** It is killed while it starts, now and then, at most so long after its start. */
+/** Now and then it is killed while it starts, at most so long after its start. */
 const startMs = 800;
 
 test(`${kills} SIGKILLs of server and nats-server under load: nothing acknowledged is lost, nothing runs twice`, {
@@ -34,14 +34,21 @@ test(`${kills} SIGKILLs of server and nats-server under load: nothing acknowledg
     process.stdout.write([...story, ...words, ""].join("\n"));
   });
 
+  const live = () => sleep(shortest + random() * (longest - shortest));
   for (let kill = 1; kill <= kills; kill++) {
-    await sleep(shortest + random() * (longest - shortest));
+    await live();
     expect(load.client.running && mortal.server.program.running, `before kill ${kill}\n${load.client.output}\n${mortal.server.program.output}`).toBe(true);
     note(`kill ${kill}`);
     await mortal.kill();
+    // Now and then other deaths as well: while it starts, or without nats-server.
     if (kill % 5 === 0) await mortal.killWhileStarting(random() * startMs);
     await mortal.restart();
     note(`it serves again; ${load.ledger().openRuns} runs are open`);
+    if (kill % 10 !== 3) continue;
+    await live();
+    await mortal.killServerOnly();
+    await mortal.restart();
+    note(`it serves again, with the nats-server of before; ${load.ledger().openRuns} runs are open`);
   }
   const client = await load.endClient();
   note(`all triggers are answered; ${load.ledger().openRuns} runs are open`);

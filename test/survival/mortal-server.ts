@@ -40,6 +40,13 @@ export class MortalServer {
     this.upTimes.push({ from: this.#from, to });
   }
 
+  /** SIGKILLs the server alone: its nats-server lives on, an orphan that the next life finds. */
+  async killServerOnly(): Promise<void> {
+    const to = Date.now();
+    await this.#server.program.kill();
+    this.upTimes.push({ from: this.#from, to });
+  }
+
   /** Starts it again, and kills it `milliseconds` later, whatever it has come to by then. */
   async killWhileStarting(milliseconds: number): Promise<void> {
     const { data, address } = this.#server;
