@@ -43,7 +43,7 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   const due = step.durable.due.peek();
   if (due) consider(due.atMs - step.now);
   const unaccepted = nextUnaccepted(step.volatile);
-  if (unaccepted) consider(unaccepted.deadline - step.monotonic);
+  if (unaccepted && unaccepted.deadline !== Number.POSITIVE_INFINITY) consider(unaccepted.deadline - step.monotonic);
   for (const session of step.durable.sessions.values()) consider((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);
   return next;
 }

@@ -6,9 +6,7 @@ import type { RunRecord } from "./run-record.js";
 import type { Step } from "./step.js";
 import { tokenOf } from "./token.js";
 import { resultOf, runMessageOf, runResultBytes } from "./view.js";
-
-/** An assignment that is not accepted within this time is offered elsewhere. */
-export const acceptMs = 5_000;
+import type { Unaccepted } from "./volatile.js";
 
 /** Puts what follows from an event, just applied, into the outbox. Nothing else tells anybody of events. */
 export function effects(step: Step, { event }: Event): void {
@@ -91,7 +89,9 @@ function sendAssignment(step: Step, run: RunRecord): void {
   if (!connection?.open) return;
   connection.assignments += 1;
   const sequence = connection.assignments;
-  step.volatile.unaccepted.push({ run, nonce: run.nonce, connection, sequence, deadline: step.monotonic + acceptMs });
+  const offer: Unaccepted = { run, nonce: run.nonce, connection, sequence, deadline: Number.POSITIVE_INFINITY };
+  step.volatile.unaccepted.push(offer);
+  step.outbox.offers.push(offer);
   const bytes = 200 + (run.payload ? run.payload.data.length : 0);
   step.outbox.frame(connection, bytes).assignments.push({
     $typeName: "runlane.v1.Assignment",

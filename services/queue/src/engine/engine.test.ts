@@ -224,6 +224,24 @@ describe("sessions", () => {
   });
 });
 
+describe("an assignment that waits for the log", () => {
+  it("is not offered elsewhere: both offers would leave, and the run would be executed twice", () => {
+    const harness = new EngineHarness();
+    const worker = harness.connect({ id: "w", tasks: ["a"] });
+    harness.logIsAway = true;
+    const [run] = harness.trigger("a");
+    const { nonce } = run!;
+    harness.advance(7_000);
+    expect([run!.phase, run!.nonce]).toEqual(["assigned", nonce]);
+    worker.send({ heartbeat: { sequence: 1n } });
+    harness.logIsBack();
+    harness.advance(4_999);
+    expect(run!.nonce).toBe(nonce);
+    harness.advance(1);
+    expect(run!.nonce).not.toBe(nonce);
+  });
+});
+
 describe("waiting", () => {
   const parentAndChild = () => {
     const harness = new EngineHarness();

@@ -1,8 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { type NotifyRequest, NotifyRequestSchema } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type WorkResponse, WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import type { Connection } from "./volatile.js";
+import type { Connection, Unaccepted } from "./volatile.js";
 
+/** An assignment that is not accepted this long after it left is offered elsewhere, in milliseconds. */
+const acceptMs = 5_000;
 /** A frame is closed when it has about this many bytes: gRPC messages are at most 512 KiB, and one item has at most 128 KiB of payload. */
 const frameBytes = 256 * 1024;
 /** A notice is closed when it has about this many bytes. */
@@ -13,6 +15,8 @@ export class Outbox {
   readonly frames = new Map<Connection, Sealing<WorkResponse>>();
   readonly notices = new Map<string, Sealing<NotifyRequest>>();
   readonly ends: StreamEnding[] = [];
+  /** The assignments in the frames: the time to accept them begins when they leave. */
+  readonly offers: Unaccepted[] = [];
 
   /** The frame for a worker that takes an item of about `bytes` more. */
   frame(connection: Connection, bytes = 64): WorkResponse {
@@ -22,6 +26,11 @@ export class Outbox {
   /** The notice for a subscriber that takes an item of about `bytes` more. */
   notice(subscriber: string, bytes: number): NotifyRequest {
     return open(this.notices, subscriber, bytes, noticeBytes, () => create(NotifyRequestSchema));
+  }
+
+  /** All of it leaves now. Not when it was decided: while the log is slow, what waits for it would be offered twice, and then leave twice. */
+  leaves(monotonic: number): void {
+    for (const offer of this.offers) offer.deadline = monotonic + acceptMs;
   }
 
   get empty(): boolean {

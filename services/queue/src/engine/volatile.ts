@@ -61,8 +61,8 @@ export interface Unaccepted {
   readonly nonce: bigint;
   readonly connection: Connection;
   readonly sequence: number;
-  /** When it is offered elsewhere, on the monotonic clock in milliseconds. */
-  readonly deadline: number;
+  /** When it is offered elsewhere, on the monotonic clock in milliseconds; infinite until it has left. */
+  deadline: number;
 }
 
 /** Nobody is connected. */

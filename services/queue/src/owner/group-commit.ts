@@ -265,6 +265,7 @@ export class GroupCommit {
     this.#trouble = undefined;
     this.#expected = sequence;
     this.#uncommitted -= forming.bytes;
+    forming.outbox.leaves(this.#options.clock.monotonic());
     this.#options.committed(batch, sequence);
     this.#release(forming);
     const { durable, volatile } = this.#options;

@@ -35,6 +35,9 @@ export class EngineHarness {
   now = Date.UTC(2026, 0, 1);
   monotonic = 0;
   epoch = 1n;
+  /** Nothing can be written, and so nothing leaves. */
+  logIsAway = false;
+  readonly #heldBack: Outbox[] = [];
   #seed: number;
   #streams = 0;
 
@@ -65,6 +68,8 @@ export class EngineHarness {
     decision(step);
     while (place(step));
     if (step.events.length > 0) this.log.push({ now: step.now, epoch: this.epoch, events: step.events });
+    if (this.logIsAway) this.#heldBack.push(step.outbox);
+    else step.outbox.leaves(this.monotonic);
     return step.outbox;
   }
 
@@ -74,6 +79,12 @@ export class EngineHarness {
     let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** The log is there again: what waited for it leaves. */
+  logIsBack(): void {
+    this.logIsAway = false;
+    for (const outbox of this.#heldBack.splice(0)) outbox.leaves(this.monotonic);
   }
 
   /** Lets time pass, and does what falls due. */
