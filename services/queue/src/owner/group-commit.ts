@@ -17,11 +17,6 @@ const batchBytes = 256 * 1024;
 const uncommittedBytes = 64 * 1024 * 1024;
 /** Batches get a new time at least this often, also while the log is away. */
 const batchAgeMs = 50;
-/**
- * A batch of at least so many events says that the server is busy: then the next append begins at least so long after the one before began. What a batch costs by itself (writes, wake-ups of five
- * processes) is several times what a run in it costs; fuller batches buy throughput, and a busy server's callers wait for its processors anyway. Small batches never wait.
- */
-const busy = { events: 32, spacingMs: 3 };
 /** Acceptances alone wait this long for company: nobody waits for them. */
 const lazyMs = 10;
 /** An append that takes longer makes the log unavailable to callers, who repeat with the same request id. */
@@ -73,8 +68,6 @@ export class GroupCommit {
   #expected: number;
   #uncommitted = 0;
   #scheduled = false;
-  /** Of the last append: when it began, on the monotonic clock, and how many events it held. */
-  #last = { began: Number.NEGATIVE_INFINITY, events: 0 };
   #cancelLazy: (() => void) | undefined;
   #trouble: "LOG_UNAVAILABLE" | "LOG_FULL" | undefined;
   #stopped = false;
@@ -195,14 +188,10 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    const { clock } = this.#options;
-    const flush = () => {
+    this.#options.clock.soon(() => {
       this.#scheduled = false;
       this.#flush();
-    };
-    const wait = this.#last.events < busy.events ? 0 : this.#last.began + busy.spacingMs - clock.monotonic();
-    if (wait > 0) clock.after(wait, flush);
-    else clock.soon(flush);
+    });
   }
 
   #flush(): void {
@@ -229,7 +218,6 @@ export class GroupCommit {
   #append(forming: Forming): void {
     const { log, epoch, clock } = this.#options;
     this.#inFlight = forming;
-    this.#last = { began: clock.monotonic(), events: forming.events.length };
     this.#batchNumber += 1n;
     const batch: Batch = {
       $typeName: "runlane.internal.v1.Batch",
