@@ -75,8 +75,9 @@ export class Relay implements OwnerLink {
     }
     if (this.#flushing) return;
     this.#flushing = true;
-    // Not a microtask: frames of all streams that one poll of the sockets brought are to share a call.
-    setImmediate(() => this.#flush());
+    // A microtask: frames that one read of a socket brought share a call. Those of other sockets share the owner's next batch all the same, which waits for the end of the poll; a turn
+    // of the event loop spent here would come on top of it, and is what a lone run would wait for.
+    queueMicrotask(() => this.#flush());
   }
 
   forget(stream: WorkerStream): void {
