@@ -13,6 +13,8 @@ export default defineConfig({
           include: ["{sdk-ts,bench,services/*}/src/**/*.test.ts", "scripts/**/*.test.mjs"],
           testTimeout: 20_000,
           hookTimeout: 20_000,
+          // Vitest would leave a core free, and so use one of two.
+          maxWorkers: 2,
         },
       },
       {

@@ -13,7 +13,7 @@ const seed = Number(process.env.RUNLANE_TEST_SEED ?? randomInt(2 ** 31));
 /** What must be reached while the server is up, and what the client aims at, in triggers per second. */
 const [least, aim] = [2_000, 2_500];
 /** The server serves for so long, in milliseconds; then it is killed. */
-const [shortest, longest] = [700, 1_500];
+const [shortest, longest] = [300, 900];
 /** Now and then it is killed while it starts, at most so long after its start. */
 const startMs = 800;
 

@@ -156,7 +156,8 @@ describe("a worker whose stream breaks", () => {
     service.onFrame = () => true;
     const silentFrom = performance.now();
     await service.until(() => !isAlive(pid));
-    expect(performance.now() - silentFrom).toBeLessThan(700);
+    // Due after 500 ms. What matters is that the lease of 1,000 ms has not ended.
+    expect(performance.now() - silentFrom).toBeLessThan(1_000);
     service.onFrame = () => {};
     const result = await service.result(token);
     expect(failureOf(result)).toMatchObject({ processLost: true, failure: { code: "TASK_RUN_STALLED_EXECUTING" } });
