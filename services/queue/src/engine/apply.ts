@@ -9,14 +9,11 @@ import type {
   TasksDeclared,
   WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
-import { type Environment, queueNameOf, type TaskRecord } from "./environment.js";
+import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
 import type { CommandAnswer, CreatedRuns, RunRecord } from "./run-record.js";
 import { assign, conclude, delay, endAttempt, enqueue, markDelivered, moveQueued, queueOf, rearm, retire, setPhase } from "./transitions.js";
-
-/** Attempts in total of a task that does not say. */
-export const defaultMaxAttempts = 3;
 
 /** What an event's batch says of it. */
 export interface EventContext {
@@ -258,7 +255,7 @@ function beginWait(durable: Durable, event: WaitBegan): void {
 }
 
 function cancel(durable: Durable, run: RunRecord, reason: string): void {
-  run.failure = create(FailureSchema, { kind: FailureKind.VALUE, message: reason });
+  run.failure = cancelFailure(reason);
   run.retryAtMs = 0;
   endAttempt(durable, run);
   const wasIdle = run.phase === "waiting" || run.phase === "resumable";
@@ -271,13 +268,14 @@ function cancel(durable: Durable, run: RunRecord, reason: string): void {
   retire(durable, run);
 }
 
+/** The failure that a cancelled run shows: as if its reason had been thrown, which is Trigger.dev's STRING_ERROR. */
+export function cancelFailure(reason: string): Failure {
+  return create(FailureSchema, { kind: FailureKind.VALUE, message: reason });
+}
+
 function noteCommand(run: RunRecord, commandId: number, answer: CommandAnswer): void {
   run.commands ??= new Map();
   run.commands.set(commandId, answer);
-}
-
-function maxAttemptsOf(task: TaskRecord | undefined): number {
-  return task?.declaration.maxAttempts ?? defaultMaxAttempts;
 }
 
 function environmentOf(durable: Durable, name: string): Environment {

@@ -1,4 +1,4 @@
-import { cancelConfirmed, runCanceled } from "./events.js";
+import { runCanceled } from "./events.js";
 import { phases } from "./phase.js";
 import type { RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
@@ -14,9 +14,4 @@ export function decideCancel(step: Step, run: RunRecord, reason: string): void {
     }
     if (!phases[next.phase].final) emit(step, runCanceled(next, reason));
   }
-}
-
-/** The code of a cancelled run has ended, or its worker is gone. */
-export function confirmCancel(step: Step, run: RunRecord): void {
-  emit(step, cancelConfirmed(run));
 }

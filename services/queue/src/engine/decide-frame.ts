@@ -8,12 +8,11 @@ import {
   ResultDisposition,
   type WorkRequest,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import { confirmCancel } from "./decide-cancel.js";
 import { decideCommand } from "./decide-command.js";
 import { heldRun, reconcile } from "./decide-hello.js";
 import { decideSessionEnd } from "./decide-lost.js";
 import { sendCancel } from "./effects.js";
-import { attemptFailed, attemptSucceeded, runReturned, runsAccepted } from "./events.js";
+import { attemptFailed, attemptSucceeded, cancelConfirmed, runReturned, runsAccepted } from "./events.js";
 import { phases } from "./phase.js";
 import type { RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
@@ -43,7 +42,7 @@ export function decideFrame(step: Step, connection: Connection, frame: WorkReque
   for (const result of frame.results) takeResult(step, connection, result);
   for (const token of frame.cancelConfirmed) {
     const run = heldRun(step, connection.session, token);
-    if (run && phases[run.phase].final) confirmCancel(step, run);
+    if (run && phases[run.phase].final) emit(step, cancelConfirmed(run));
     receipt(step, connection, token, run ? ResultDisposition.RECORDED : ResultDisposition.STALE);
   }
   if (frame.heartbeat) answerHeartbeat(step, connection, frame.heartbeat);
@@ -79,7 +78,7 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
   if (!run) return receipt(step, connection, token, ResultDisposition.STALE);
   if (phases[run.phase].final) {
     // It was cancelled meanwhile: the result changes nothing, but says that the code has ended.
-    confirmCancel(step, run);
+    emit(step, cancelConfirmed(run));
     return receipt(step, connection, token, ResultDisposition.STALE);
   }
   receipt(step, connection, token, ResultDisposition.RECORDED);

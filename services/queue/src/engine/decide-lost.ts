@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import { confirmCancel } from "./decide-cancel.js";
-import { attemptFailed, runReturned, sessionEnded } from "./events.js";
+import { attemptFailed, cancelConfirmed, runReturned, sessionEnded } from "./events.js";
 import { phases } from "./phase.js";
 import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -25,7 +24,7 @@ export function decideLost(step: Step, run: RunRecord, why: string): void {
   if (run.phase === "assigned") {
     emit(step, runReturned(run));
   } else if (phases[run.phase].final) {
-    confirmCancel(step, run);
+    emit(step, cancelConfirmed(run));
   } else {
     // The attempt counts: its code may have run, in part or whole. It is retried at once, for the fault was not the task's.
     const retryAt = run.attempt < run.maxAttempts ? step.now : undefined;

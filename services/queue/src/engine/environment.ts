@@ -22,3 +22,11 @@ export interface TaskRecord {
 export function queueNameOf(taskId: string, task: TaskRecord | undefined): string {
   return task?.declaration.queue || `task/${taskId}`;
 }
+
+/** Attempts in total of a run whose task does not say. */
+const defaultMaxAttempts = 3;
+
+/** Attempts in total of a run whose trigger does not say. */
+export function maxAttemptsOf(task: TaskRecord | undefined): number {
+  return task?.declaration.maxAttempts ?? defaultMaxAttempts;
+}

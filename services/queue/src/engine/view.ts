@@ -2,8 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type Task, TaskSchema } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
-import type { Durable } from "./durable.js";
-import { type Environment, queueNameOf, type TaskRecord } from "./environment.js";
+import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
 import { phases } from "./phase.js";
 import { hasSlot } from "./queue-record.js";
 import { runIdOf } from "./run-id.js";
@@ -35,7 +34,7 @@ export function runResultBytes(result: RunResult | undefined): number {
 }
 
 /** A run as the API shows it. */
-export function runMessageOf(_durable: Durable, volatile: Volatile, run: RunRecord): Run {
+export function runMessageOf(volatile: Volatile, run: RunRecord): Run {
   const time = (ms: number): Timestamp | undefined => (ms ? timestampFromMs(ms) : undefined);
   return create(RunSchema, {
     id: runIdOf(run.environment, run.number),
@@ -80,15 +79,16 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
 }
 
 /** A task as the API shows it. */
-export function taskMessageOf(volatile: Volatile, environment: Environment, { declaration, version }: TaskRecord, defaultMaxAttempts: number): Task {
-  const queue = queueNameOf(declaration.id, { declaration, version });
+export function taskMessageOf(volatile: Volatile, environment: Environment, task: TaskRecord): Task {
+  const { declaration, version } = task;
+  const queue = queueNameOf(declaration.id, task);
   return create(TaskSchema, {
     id: declaration.id,
     description: declaration.description,
     filePath: declaration.filePath,
     queue,
     concurrencyLimit: environment.queues.get(queue)?.limit,
-    maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts,
+    maxAttempts: maxAttemptsOf(task),
     version,
     workerCount: countWorkers(volatile, environment, declaration.id),
   });

@@ -32,7 +32,7 @@ export function eventBytes({ event }: Event): number {
 }
 
 /** Bytes of a payload, near enough. */
-export function payloadBytes(payload: Payload | undefined): number {
+function payloadBytes(payload: Payload | undefined): number {
   if (!payload) return 0;
   let bytes = 8 + payload.contentType.length + payload.data.length;
   for (const key in payload.metadata) bytes += key.length + (payload.metadata[key]?.length ?? 0) + 8;

@@ -1,6 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import { defaultMaxAttempts } from "../engine/apply.js";
 import { taskMessageOf } from "../engine/view.js";
 import type { Partition } from "./partition.js";
 
@@ -20,7 +19,7 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       const found = partition.durable.environments.get(environment);
       const tasks = found ? [...found.tasks.values()].filter((task) => task.declaration.id > after) : [];
       tasks.sort((a, b) => (a.declaration.id < b.declaration.id ? -1 : 1));
-      const messages = found ? tasks.slice(0, limit).map((task) => taskMessageOf(partition.volatile, found, task, defaultMaxAttempts)) : [];
+      const messages = found ? tasks.slice(0, limit).map((task) => taskMessageOf(partition.volatile, found, task)) : [];
       await partition.settled();
       return { tasks: messages };
     },

@@ -122,7 +122,7 @@ export class Partition {
     this.#admit();
     const environment = this.#environment(environmentName);
     const { number, live } = this.#find(environment, runId);
-    const message = live && runMessageOf(this.durable, this.volatile, live);
+    const message = live && runMessageOf(this.volatile, live);
     await this.#commit.settled();
     const run = message ?? (await this.#options.past.read(environment, number));
     if (!run) throw notFound(runId);
@@ -144,7 +144,7 @@ export class Partition {
     }
     const message = this.#commit.decide(64, (step) => {
       decideCancel(step, run, reason);
-      return runMessageOf(this.durable, this.volatile, run);
+      return runMessageOf(this.volatile, run);
     });
     await this.#commit.settled();
     return message;
@@ -244,7 +244,7 @@ export class Partition {
   }
 
   #wantChanges(step: Step, subscriber: string, run: RunRecord): void {
-    step.outbox.notice(subscriber, 1_000).changes.push(runMessageOf(this.durable, this.volatile, run));
+    step.outbox.notice(subscriber, 1_000).changes.push(runMessageOf(this.volatile, run));
     if (!phases[run.phase].final) addSubscriber(this.volatile.changes, run.number, subscriber);
   }
 

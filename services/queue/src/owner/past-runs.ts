@@ -2,10 +2,10 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Log } from "@runlane/platform";
 import { type Batch, type Event, LogRecordSchema, type NewRun } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { cancelFailure } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
-import { type Environment, queueNameOf } from "../engine/environment.js";
+import { type Environment, maxAttemptsOf, queueNameOf } from "../engine/environment.js";
 import { runIdOf } from "../engine/run-id.js";
 
 /**
@@ -71,7 +71,7 @@ export class PastRuns {
       queue: birth.run.queue || queueNameOf(birth.run.taskId, environment.tasks.get(birth.run.taskId)),
       createTime: timestampFromMs(Number(births.nowMs)),
       finishTime: end && timestampFromMs(Number(end.nowMs)),
-      maxAttempts: birth.run.maxAttempts || (environment.tasks.get(birth.run.taskId)?.declaration.maxAttempts ?? 3),
+      maxAttempts: birth.run.maxAttempts || maxAttemptsOf(environment.tasks.get(birth.run.taskId)),
       payload: birth.run.payload,
       parentRunId: birth.parent ? runIdOf(environment, birth.parent) : "",
     });
@@ -136,7 +136,7 @@ function conclude(run: Run, event: Event["event"], number: number): void {
     run.failure = event.value.failure;
   } else if (event.case === "runCanceled" && Number(event.value.run) === number) {
     run.state = RunState.CANCELED;
-    run.failure = create(FailureSchema, { kind: FailureKind.VALUE, message: event.value.reason });
+    run.failure = cancelFailure(event.value.reason);
   }
 }
 
