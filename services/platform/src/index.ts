@@ -8,6 +8,7 @@ export * from "./errors.js";
 export { type BidiHandler, type BidiListener, type BidiStream, bidi, rawBidi } from "./grpc/bidi-stream.js";
 export { type GrpcServer, type GrpcServerOptions, PortTaken, startGrpcServer } from "./grpc/grpc-server.js";
 export { type GrpcService, grpcService } from "./grpc/grpc-service.js";
+export { Readiness } from "./health/readiness.js";
 export { JetStreamLog, type JetStreamLogOptions } from "./log/jetstream-log.js";
 export * from "./log/log.js";
 export { MemoryLog, type MemoryLogOptions, type MemoryRecords } from "./log/memory-log.js";
