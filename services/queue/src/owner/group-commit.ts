@@ -111,8 +111,13 @@ export class GroupCommit {
     return result;
   }
 
-  /** Resolves when everything decided so far is on disk; rejects if the caller should ask again. */
-  settled(): Promise<void> {
+  /**
+   * Resolves when everything decided so far is on disk; rejects if the caller should ask again.
+   *
+   * A reader says which events `concern` what it saw. While the log is away or full it is answered too, if none of those is uncommitted: so reads go on.
+   */
+  settled(concern?: (event: Event) => boolean): Promise<void> {
+    if (this.#trouble && concern && !this.#stopped && !this.#isUncommitted(concern)) return Promise.resolve();
     if (this.#stopped || this.#trouble) return Promise.reject(this.refusal);
     if (!this.#inFlight && this.#sealed.length === 0 && this.#open.events.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -128,6 +133,10 @@ export class GroupCommit {
     this.#cancelLazy?.();
     const error = this.refusal as ConnectError;
     for (const batch of [this.#inFlight, ...this.#sealed, this.#open]) rejectReplies(batch, error);
+  }
+
+  #isUncommitted(concern: (event: Event) => boolean): boolean {
+    return [this.#inFlight, ...this.#sealed, this.#open].some((batch) => batch?.events.some(concern));
   }
 
   #step(open: Forming): Step {

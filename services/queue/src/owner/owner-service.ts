@@ -20,7 +20,7 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       const tasks = found ? [...found.tasks.values()].filter((task) => task.declaration.id > after) : [];
       tasks.sort((a, b) => (a.declaration.id < b.declaration.id ? -1 : 1));
       const messages = found ? tasks.slice(0, limit).map((task) => taskMessageOf(partition.volatile, found, task)) : [];
-      await partition.settled();
+      await partition.settledTasks();
       return { tasks: messages };
     },
     async watchRuns({ environment, subscriber, results, changes, unwatch }) {

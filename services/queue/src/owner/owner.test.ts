@@ -3,6 +3,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import {
   createMemoryTransport,
   type InternalTransport,
+  LogFull,
   MemoryLog,
   MemoryOwnership,
   type MemoryRecords,
@@ -195,6 +196,29 @@ describe("an owner", () => {
     expect(await node.owner.stopRun({ environment: "dev", runId, reason: "late" }).catch((error: unknown) => reasonOf(error))).toBe("RUN_FINISHED");
     await node.owner.watchRuns({ environment: "dev", subscriber: "subscriber.test", results: [runId] });
     await vi.waitFor(() => expect(node.notices.flatMap((notice) => notice.results).map((result) => result.runId)).toEqual([runId]));
+  });
+
+  it("refuses writes with LOG_FULL while the store is full, goes on answering reads, and recovers by itself", async () => {
+    let full = false;
+    const node = await start({
+      onAppend: () => {
+        if (full) throw new LogFull("no room");
+      },
+    });
+    await node.hello("s1");
+    const done = await node.complete();
+    const trigger = (requestId: string) => node.owner.triggerRuns({ environment: "dev", requestId, items: [item("unknown")] });
+    const waiting = (await trigger("before")).outcomes[0]!.outcome.value as string;
+    full = true;
+    const refused = (call: Promise<unknown>) => call.then(() => "taken", reasonOf);
+    for (const id of ["first", "second"]) expect(await refused(trigger(id))).toBe("LOG_FULL");
+    expect(await refused(node.owner.stopRun({ environment: "dev", runId: waiting, reason: "test" }))).toBe("LOG_FULL");
+    expect((await node.readRun(done)).state).toBe(RunState.COMPLETED);
+    expect((await node.readRun(waiting)).state).toBe(RunState.PENDING_VERSION);
+    expect((await node.owner.readTasks({ environment: "dev", limit: 10 })).tasks).toHaveLength(1);
+    full = false;
+    await vi.waitFor(async () => expect(await refused(trigger("second"))).toBe("taken"), { timeout: 5_000 });
+    await node.complete();
   });
 
   it("says RUN_NOT_FOUND of ids that no run has", async () => {

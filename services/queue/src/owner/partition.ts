@@ -20,6 +20,7 @@ import { emit, type Step } from "../engine/step.js";
 import { runMessageOf } from "../engine/view.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
 import type { Clock } from "./clock.js";
+import { concernsRun, concernsTasks } from "./concerns.js";
 import { Delivery } from "./delivery.js";
 import { GroupCommit } from "./group-commit.js";
 import type { PastRuns } from "./past-runs.js";
@@ -119,11 +120,11 @@ export class Partition {
 
   /** Reads a run, wherever it is. */
   async read(environmentName: string, runId: string): Promise<Run> {
-    this.#admit();
+    this.#mustOwn();
     const environment = this.#environment(environmentName);
     const { number, live } = this.#find(environment, runId);
     const message = live && runMessageOf(this.volatile, live);
-    await this.#commit.settled();
+    await this.#commit.settled((event) => concernsRun(event, number));
     const run = message ?? (await this.#options.past.read(environment, number));
     if (!run) throw notFound(runId);
     return run;
@@ -194,10 +195,10 @@ export class Partition {
     this.#wake();
   }
 
-  /** Resolves when everything that the caller saw is on disk. */
-  settled(): Promise<void> {
-    this.#admit();
-    return this.#commit.settled();
+  /** Resolves when the list of tasks that the caller saw is on disk. */
+  settledTasks(): Promise<void> {
+    this.#mustOwn();
+    return this.#commit.settled(concernsTasks);
   }
 
   #take(executor: string, frame: WorkerFrame): void {
@@ -272,8 +273,12 @@ export class Partition {
     return environment;
   }
 
-  #admit(): void {
+  #mustOwn(): void {
     if (this.#stopped || !this.#options.claimed()) throw refusal("NOT_OWNER", "this server does not own the partition (any more)", { retryDelayMs: 100 });
+  }
+
+  #admit(): void {
+    this.#mustOwn();
     const refused = this.#commit.refusal;
     if (refused) throw refused;
   }
