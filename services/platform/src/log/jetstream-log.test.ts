@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { NatsLink } from "../nats/connection.js";
 import { jetStreamRequest } from "../nats/jetstream-api.js";
-import { silent, startTestNats, type TestNats } from "../nats/nats.fixture.js";
+import { fillStore, silent, startTestNats, type TestNats } from "../nats/nats.fixture.js";
 import { streams, subjects } from "../nats/subjects.js";
 import { type NetworkState, TcpProxy } from "../nats/tcp-proxy.fixture.js";
 import { JetStreamLog } from "./jetstream-log.js";
@@ -50,6 +50,19 @@ describe("the stream", () => {
     expect(log.healthy).toBe(true);
     await api("STREAM.UPDATE", { ...limited, max_bytes: -1 });
     expect(await log.append(2, new Uint8Array(500).fill(1))).toBe(3);
+  });
+
+  test("whose server has no room refuses with LogFull, and takes the same append when there is room again", async () => {
+    const small = await startTestNats("lazy", 2 * 1024 * 1024);
+    const log = await JetStreamLog.open({ link: await small.connect(), partition, logger: silent });
+    await fill(log, 2);
+    const free = await fillStore(await small.connect());
+    await expect(log.append(2, new Uint8Array(500).fill(1))).rejects.toThrow(LogFull);
+    expect(await readAll(log, 1)).toHaveLength(2);
+    await free();
+    expect(await log.append(2, new Uint8Array(500).fill(1))).toBe(3);
+    await log.close();
+    await small.close();
   });
 
   test("that has lost a record is damaged, and read up to there", async () => {

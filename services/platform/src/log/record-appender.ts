@@ -1,7 +1,7 @@
 import { createInbox, headers, type Msg, type MsgHdrs, type Subscription } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import type { LinkEvent, NatsLink } from "../nats/connection.js";
-import { type JetStreamError, jetStreamErrors, type PublishAck } from "../nats/jetstream-api.js";
+import { isWantOfRoom, type JetStreamError, jetStreamErrors, type PublishAck } from "../nats/jetstream-api.js";
 import { subjects } from "../nats/subjects.js";
 import { LogClosed, LogConflict, LogFull } from "./log.js";
 
@@ -126,15 +126,10 @@ export class RecordAppender {
     const answer = message.data.length === 0 ? undefined : message.json<PublishAck & { error?: JetStreamError }>();
     const error = answer?.error;
     if (answer && !error) return this.#commit(append, answer.seq);
+    if (error && isWantOfRoom(error.err_code)) return this.#fail(append, new LogFull(error.description));
     switch (error?.err_code) {
       case jetStreamErrors.wrongLastSequence:
         return void this.#settle(append);
-      case jetStreamErrors.storeFailed:
-      case jetStreamErrors.storageResources:
-      case jetStreamErrors.memoryResources:
-      case jetStreamErrors.accountResources:
-      case jetStreamErrors.resources:
-        return this.#fail(append, new LogFull(error.description));
       case jetStreamErrors.messageTooLarge:
         return this.#fail(append, new RangeError(error.description));
       default:

@@ -16,6 +16,8 @@ export interface EmbeddedNatsOptions {
   readonly dataDir: string;
   /** When records are brought to the disk. Default `always`. */
   readonly sync?: NatsSync;
+  /** What JetStream may store, in bytes. Default: NATS's own, three quarters of the disk's free space when it starts. */
+  readonly storeLimit?: number | undefined;
   /** Hears of starts, unexpected ends and stops. */
   readonly logger: Logger;
 }
@@ -53,7 +55,7 @@ export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<E
   const lock = await lockFolder(files.folder);
   try {
     const credentials = await natsCredentials(files.folder);
-    const config = natsServerConfig(files, options.sync ?? "always", credentials);
+    const config = natsServerConfig(files, options.sync ?? "always", credentials, options.storeLimit);
     const nats = new Supervisor(options, files, lock, credentials);
     await nats.start(config);
     return nats;

@@ -64,6 +64,19 @@ export const jetStreamErrors = {
   lastSequenceUndecided: 10164,
 } as const;
 
+const roomErrors: readonly (number | undefined)[] = [
+  jetStreamErrors.accountResources,
+  jetStreamErrors.resources,
+  jetStreamErrors.memoryResources,
+  jetStreamErrors.storageResources,
+  jetStreamErrors.storeFailed,
+];
+
+/** Whether this number of an error says that the store has no room. */
+export function isWantOfRoom(code: number | undefined): boolean {
+  return roomErrors.includes(code);
+}
+
 /** Answer to `INFO`, as far as it is used. */
 export interface AccountInfo {
   readonly api: { readonly level?: number };

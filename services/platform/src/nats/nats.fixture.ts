@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { type Logger, pino } from "pino";
 import { connectNats, type NatsLink } from "./connection.js";
 import { type EmbeddedNats, startEmbeddedNats } from "./embedded-server.js";
+import { jetStreamRequest } from "./jetstream-api.js";
 import type { NatsSync } from "./server-config.js";
 import type { NatsUser } from "./users.js";
 
@@ -36,9 +37,9 @@ export function natsServerBinary(): Promise<string> {
 }
 
 /** Starts a nats-server on a new folder. Default `lazy`: tests kill processes, not machines. */
-export async function startTestNats(sync: NatsSync = "lazy"): Promise<TestNats> {
+export async function startTestNats(sync: NatsSync = "lazy", storeLimit?: number): Promise<TestNats> {
   const dataDir = await mkdtemp(join(tmpdir(), "runlane-nats-"));
-  const nats = await startEmbeddedNats({ binary: await natsServerBinary(), dataDir, sync, logger: silent });
+  const nats = await startEmbeddedNats({ binary: await natsServerBinary(), dataDir, sync, storeLimit, logger: silent });
   const links: NatsLink[] = [];
   return {
     nats,
@@ -53,5 +54,19 @@ export async function startTestNats(sync: NatsSync = "lazy"): Promise<TestNats> 
       await nats.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
+  };
+}
+
+/** Takes all the room that a nats-server with a store limit has; resolves to what gives it back. */
+export async function fillStore(link: NatsLink): Promise<() => Promise<void>> {
+  const name = "FILLER";
+  const subject = "_INBOX.filler";
+  await jetStreamRequest(link.connection, `STREAM.CREATE.${name}`, { name, subjects: [subject], storage: "file" });
+  for (let size = 64 * 1024; size > 8; ) {
+    const { error } = (await link.connection.request(subject, new Uint8Array(size), { timeout: 5_000 })).json<{ error?: object }>();
+    if (error) size >>= 1;
+  }
+  return async () => {
+    await jetStreamRequest(link.connection, `STREAM.PURGE.${name}`);
   };
 }

@@ -42,7 +42,7 @@ export function natsFiles(dataDir: string): NatsFiles {
 }
 
 /** The configuration of an embedded nats-server. The port is not in it: a server that is started again gets its old one by a flag. */
-export function natsServerConfig(files: NatsFiles, sync: NatsSync, credentials: NatsCredentialSet): string {
+export function natsServerConfig(files: NatsFiles, sync: NatsSync, credentials: NatsCredentialSet, storeLimit?: number): string {
   // NATS reads quoted strings as JSON does, and replaces no variables in them.
   const quote = (text: string) => JSON.stringify(text);
   const list = (items: readonly string[]) => `[${items.map(quote).join(", ")}]`;
@@ -61,7 +61,7 @@ logfile_size_limit: 8MB
 logfile_max_num: 2
 jetstream {
   store_dir: ${quote(files.store)}
-  sync_interval: ${sync === "always" ? "always" : quote("2m")}
+  sync_interval: ${sync === "always" ? "always" : quote("2m")}${storeLimit === undefined ? "" : `\n  max_file_store: ${storeLimit}`}
 }
 authorization {
   users: [

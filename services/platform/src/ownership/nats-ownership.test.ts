@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { jetStreamRequest } from "../nats/jetstream-api.js";
-import { silent, startTestNats, type TestNats } from "../nats/nats.fixture.js";
+import { fillStore, silent, startTestNats, type TestNats } from "../nats/nats.fixture.js";
 import { streams } from "../nats/subjects.js";
 import { TcpProxy } from "../nats/tcp-proxy.fixture.js";
 import { NatsOwnerDirectory } from "./nats-owner-directory.js";
@@ -132,6 +132,27 @@ describe("a claim in NATS", () => {
     expect(claim.valid()).toBe(true);
     expect(performance.now() - since).toBeGreaterThan(quick.lapseMs - 50);
   });
+});
+
+test("a claim stands while the store has no room for renewals, and is renewed when there is some", async () => {
+  const small = await startTestNats("lazy", 2 * 1024 * 1024);
+  const claims = new NatsPartitionClaims({ link: await small.connect(), logger: silent, ...quick });
+  const claim = await claims.claim(0, "a");
+  await claim.publish(owner(1));
+  const lost: string[] = [];
+  claim.onLost((why) => lost.push(why));
+  const free = await fillStore(await small.connect());
+  await sleep(2 * quick.lapseMs);
+  expect(claim.valid()).toBe(true);
+  const directory = new NatsOwnerDirectory(await small.connect("scheduler"), quick);
+  await expect.poll(() => directory.current(0)).toEqual(owner(1));
+  await free();
+  await claim.publish(owner(2));
+  await expect.poll(() => directory.current(0)).toEqual(owner(2));
+  expect(lost).toEqual([]);
+  directory.close();
+  await claims.close();
+  await small.close();
 });
 
 test("a directory finds what it missed: a bucket that was made later, and a word that was lost", async () => {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { NatsLink } from "../nats/connection.js";
 import { isPassing, unlessInterrupted } from "../nats/jetstream-api.js";
 import type { Owner } from "../transport/owner-directory.js";
-import { readClaim, writeClaim } from "./owner-bucket.js";
+import { BucketFull, type ClaimRecord, readClaim, writeClaim } from "./owner-bucket.js";
 import { type ClaimLoss, ClaimLost, type PartitionClaim } from "./partition-claim.js";
 import { Wake } from "./wake.js";
 
@@ -45,6 +45,8 @@ export class NatsPartitionClaim implements PartitionClaim {
   #revision: number;
   #validUntil: number;
   #lapseTimer: NodeJS.Timeout | undefined;
+  /** The store had no room for the last renewal. */
+  #full = false;
 
   constructor(claim: WonClaim) {
     this.#claim = claim;
@@ -112,7 +114,7 @@ export class NatsPartitionClaim implements PartitionClaim {
     const sentAt = performance.now();
     const version = this.#version;
     const record = { node: nodeId, lease, owner: this.#owner };
-    const revision = await unlessInterrupted(link, writeClaim(link.connection, partition, record, this.#revision));
+    const revision = await unlessInterrupted(link, this.#write(record));
     if (revision === undefined) {
       // Another node's write, or an own one whose answer was lost.
       const stored = await unlessInterrupted(link, readClaim(link.connection, partition));
@@ -127,6 +129,27 @@ export class NatsPartitionClaim implements PartitionClaim {
     for (const publication of this.#publications) if (publication.version <= version) publication.resolve();
     this.#publications = this.#publications.filter((publication) => publication.version > version);
     return true;
+  }
+
+  /**
+   * Writes the record as its next revision. A store without room takes nobody's record: whose claim stands there still has it, and reads go on. (The log, not the claim, keeps
+   * two owners apart.)
+   */
+  async #write(record: ClaimRecord): Promise<number | undefined> {
+    const { link, partition, lease, logger } = this.#claim;
+    try {
+      const revision = await writeClaim(link.connection, partition, record, this.#revision);
+      this.#full = false;
+      return revision;
+    } catch (error) {
+      if (!(error instanceof BucketFull)) throw error;
+      const stored = await readClaim(link.connection, partition);
+      // What is to be published must be written.
+      if (stored?.record?.lease !== lease || this.#publications.length > 0) throw error;
+      if (!this.#full) logger.error({ partition, err: error }, "the store has no room: nothing can be written until there is some");
+      this.#full = true;
+      return stored.revision;
+    }
   }
 
   async #giveBack(): Promise<void> {

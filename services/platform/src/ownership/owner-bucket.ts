@@ -1,5 +1,14 @@
 import { headers, type NatsConnection } from "@nats-io/transport-node";
-import { isPassing, JetStreamAway, JetStreamRefusal, jetStreamErrors, jetStreamPublish, jetStreamRequest, type StoredMessage } from "../nats/jetstream-api.js";
+import {
+  isPassing,
+  isWantOfRoom,
+  JetStreamAway,
+  JetStreamRefusal,
+  jetStreamErrors,
+  jetStreamPublish,
+  jetStreamRequest,
+  type StoredMessage,
+} from "../nats/jetstream-api.js";
 import { streams, subjects } from "../nats/subjects.js";
 import type { Owner } from "../transport/owner-directory.js";
 
@@ -17,6 +26,11 @@ export interface ClaimRecord {
 export interface StoredClaim {
   readonly revision: number;
   readonly record: ClaimRecord | undefined;
+}
+
+/** The store has no room for another record: nobody can write a claim. */
+export class BucketFull extends Error {
+  override readonly name = "BucketFull";
 }
 
 /**
@@ -79,7 +93,7 @@ export async function readClaimAnywhere(connection: NatsConnection, partition: n
  * Writes a partition's claim, or releases it (`undefined`), if its revision is still `expected` (0: never written). Returns the new revision; undefined if
  * somebody else has written meanwhile, or an earlier attempt of this writer.
  *
- * @throws JetStreamAway if there was no answer: it may have been written.
+ * @throws JetStreamAway if there was no answer: it may have been written; BucketFull if the store has no room: it was not.
  */
 export async function writeClaim(
   connection: NatsConnection,
@@ -94,6 +108,7 @@ export async function writeClaim(
     return (await jetStreamPublish(connection, subjects.claim(partition), record ? encodeClaim(record) : "", meta)).seq;
   } catch (error) {
     if (error instanceof JetStreamRefusal && error.code === jetStreamErrors.wrongLastSequence) return undefined;
+    if (error instanceof JetStreamRefusal && isWantOfRoom(error.code)) throw new BucketFull(error.message, { cause: error });
     // 10164: an earlier attempt is not decided yet. Its passing is as good as an answer that never came.
     if (isPassing(error) || (error instanceof JetStreamRefusal && error.code === jetStreamErrors.lastSequenceUndecided)) {
       throw new JetStreamAway((error as Error).message, { cause: error });
