@@ -2,7 +2,8 @@
 // @generated from file runlane/v1/run_service.proto (package runlane.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import { file_runlane_v1_run } from "./run_pb.js";
 
@@ -10,7 +11,7 @@ import { file_runlane_v1_run } from "./run_pb.js";
  * Describes the file runlane/v1/run_service.proto.
  */
 export const file_runlane_v1_run_service = /*@__PURE__*/
-  fileDesc("ChxydW5sYW5lL3YxL3J1bl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxIlEKE1RyaWdnZXJUYXNrc1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iRAoUVHJpZ2dlclRhc2tzUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lIqIBChRUcmlnZ2VyU3RyZWFtUmVxdWVzdBIrCgd0cmlnZ2VyGAEgASgLMhgucnVubGFuZS52MS5UcmlnZ2VyRnJhbWVIABInCgV3YXRjaBgCIAEoCzIWLnJ1bmxhbmUudjEuV2F0Y2hGcmFtZUgAEisKB3Vud2F0Y2gYAyABKAsyGC5ydW5sYW5lLnYxLlVud2F0Y2hGcmFtZUgAQgcKBWZyYW1lImEKDFRyaWdnZXJGcmFtZRISCgpyZXF1ZXN0X2lkGAEgASgJEiYKBWl0ZW1zGAIgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbRIVCg1hd2FpdF9yZXN1bHRzGAMgAygNIh0KCldhdGNoRnJhbWUSDwoHcnVuX2lkcxgBIAMoCSIfCgxVbndhdGNoRnJhbWUSDwoHcnVuX2lkcxgBIAMoCSJ8ChVUcmlnZ2VyU3RyZWFtUmVzcG9uc2USLwoIb3V0Y29tZXMYASABKAsyGy5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lc0gAEikKB3Jlc3VsdHMYAiABKAsyFi5ydW5sYW5lLnYxLlJ1blJlc3VsdHNIAEIHCgVmcmFtZSJ2Cg9UcmlnZ2VyT3V0Y29tZXMSEgoKcmVxdWVzdF9pZBgBIAEoCRIsCghvdXRjb21lcxgCIAMoCzIaLnJ1bmxhbmUudjEuVHJpZ2dlck91dGNvbWUSIQoFZXJyb3IYAyABKAsyEi5nb29nbGUucnBjLlN0YXR1cyJNCgpSdW5SZXN1bHRzEiYKB3Jlc3VsdHMYASADKAsyFS5ydW5sYW5lLnYxLlJ1blJlc3VsdBIXCg91bmtub3duX3J1bl9pZHMYAiADKAkiUgoVVHJpZ2dlckFuZFdhaXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSJQoEaXRlbRgCIAEoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iNgoWVHJpZ2dlckFuZFdhaXRSZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1biIfCg1HZXRSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCSIuCg5HZXRSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1biIyChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiMQoRQ2FuY2VsUnVuUmVzcG9uc2USHAoDcnVuGAEgASgLMg8ucnVubGFuZS52MS5SdW4yrgMKClJ1blNlcnZpY2USVgoMVHJpZ2dlclRhc2tzEh8ucnVubGFuZS52MS5UcmlnZ2VyVGFza3NSZXF1ZXN0GiAucnVubGFuZS52MS5UcmlnZ2VyVGFza3NSZXNwb25zZSIDkAICElgKDVRyaWdnZXJTdHJlYW0SIC5ydW5sYW5lLnYxLlRyaWdnZXJTdHJlYW1SZXF1ZXN0GiEucnVubGFuZS52MS5UcmlnZ2VyU3RyZWFtUmVzcG9uc2UoATABElkKDlRyaWdnZXJBbmRXYWl0EiEucnVubGFuZS52MS5UcmlnZ2VyQW5kV2FpdFJlcXVlc3QaIi5ydW5sYW5lLnYxLlRyaWdnZXJBbmRXYWl0UmVzcG9uc2UwARJECgZHZXRSdW4SGS5ydW5sYW5lLnYxLkdldFJ1blJlcXVlc3QaGi5ydW5sYW5lLnYxLkdldFJ1blJlc3BvbnNlIgOQAgESTQoJQ2FuY2VsUnVuEhwucnVubGFuZS52MS5DYW5jZWxSdW5SZXF1ZXN0Gh0ucnVubGFuZS52MS5DYW5jZWxSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_rpc_status, file_runlane_v1_run]);
+  fileDesc("ChxydW5sYW5lL3YxL3J1bl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxIlEKE1RyaWdnZXJUYXNrc1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iWgoUVHJpZ2dlclRhc2tzUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSKiAQoUVHJpZ2dlclN0cmVhbVJlcXVlc3QSKwoHdHJpZ2dlchgBIAEoCzIYLnJ1bmxhbmUudjEuVHJpZ2dlckZyYW1lSAASJwoFd2F0Y2gYAiABKAsyFi5ydW5sYW5lLnYxLldhdGNoRnJhbWVIABIrCgd1bndhdGNoGAMgASgLMhgucnVubGFuZS52MS5VbndhdGNoRnJhbWVIAEIHCgVmcmFtZSJhCgxUcmlnZ2VyRnJhbWUSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0SFQoNYXdhaXRfcmVzdWx0cxgDIAMoDSIdCgpXYXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkiHwoMVW53YXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkifAoVVHJpZ2dlclN0cmVhbVJlc3BvbnNlEi8KCG91dGNvbWVzGAEgASgLMhsucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZXNIABIpCgdyZXN1bHRzGAIgASgLMhYucnVubGFuZS52MS5SdW5SZXN1bHRzSABCBwoFZnJhbWUijAEKD1RyaWdnZXJPdXRjb21lcxISCgpyZXF1ZXN0X2lkGAEgASgJEiwKCG91dGNvbWVzGAIgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIhCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEhQKDGxvZ19wb3NpdGlvbhgEIAEoCSJjCgpSdW5SZXN1bHRzEiYKB3Jlc3VsdHMYASADKAsyFS5ydW5sYW5lLnYxLlJ1blJlc3VsdBIXCg91bmtub3duX3J1bl9pZHMYAiADKAkSFAoMbG9nX3Bvc2l0aW9uGAMgASgJIlIKFVRyaWdnZXJBbmRXYWl0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiUKBGl0ZW0YAiABKAsyFy5ydW5sYW5lLnYxLlRyaWdnZXJJdGVtIkwKFlRyaWdnZXJBbmRXYWl0UmVzcG9uc2USHAoDcnVuGAEgASgLMg8ucnVubGFuZS52MS5SdW4SFAoMbG9nX3Bvc2l0aW9uGAIgASgJIjUKDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSJECg5HZXRSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfcG9zaXRpb24YAiABKAkiMgoQQ2FuY2VsUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDgoGcmVhc29uGAIgASgJIkcKEUNhbmNlbFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSKMAgoJUnVuRmlsdGVyEiQKBnN0YXRlcxgBIAMoDjIULnJ1bmxhbmUudjEuUnVuU3RhdGUSEAoIdGFza19pZHMYAiADKAkSEAoIdmVyc2lvbnMYAyADKAkSDgoGcXVldWVzGAQgAygJEjQKEGNyZWF0ZV90aW1lX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZV90aW1lX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1wYXJlbnRfcnVuX2lkGAcgASgJEhMKC3Jvb3RfcnVuX2lkGAggASgJEg8KB3J1bl9pZHMYCSADKAkixQEKD0xpc3RSdW5zUmVxdWVzdBIlCgZmaWx0ZXIYASABKAsyFS5ydW5sYW5lLnYxLlJ1bkZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIUCgxhZnRlcl9ydW5faWQYBCABKAkSFQoNYmVmb3JlX3J1bl9pZBgFIAEoCRIhCgR2aWV3GAYgASgOMhMucnVubGFuZS52MS5SdW5WaWV3EhQKDGxvZ19wb3NpdGlvbhgHIAEoCSJnChBMaXN0UnVuc1Jlc3BvbnNlEh0KBHJ1bnMYASADKAsyDy5ydW5sYW5lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJbCgxXYXRjaFJlcXVlc3QSJQoHd2F0Y2hlcxgBIAMoCzIULnJ1bmxhbmUudjEuUnVuV2F0Y2gSDgoGY3Vyc29yGAIgASgJEhQKDGxvZ19wb3NpdGlvbhgDIAEoCSKHAQoIUnVuV2F0Y2gSCgoCaWQYASABKA0SDwoHcnVuX2lkcxgCIAMoCRIlCgZmaWx0ZXIYAyABKAsyFS5ydW5sYW5lLnYxLlJ1bkZpbHRlchIhCgR2aWV3GAQgASgOMhMucnVubGFuZS52MS5SdW5WaWV3EhQKDHNlbmRfcHJlc2VudBgFIAEoCCJgCg1XYXRjaFJlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRImCgdjaGFuZ2VzGAIgAygLMhUucnVubGFuZS52MS5SdW5DaGFuZ2USFwoPdW5rbm93bl9ydW5faWRzGAMgAygJIjwKCVJ1bkNoYW5nZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIRCgl3YXRjaF9pZHMYAiADKA0qSgoHUnVuVmlldxIYChRSVU5fVklFV19VTlNQRUNJRklFRBAAEhIKDlJVTl9WSUVXX0JBU0lDEAESEQoNUlVOX1ZJRVdfRlVMTBACMroECgpSdW5TZXJ2aWNlElYKDFRyaWdnZXJUYXNrcxIfLnJ1bmxhbmUudjEuVHJpZ2dlclRhc2tzUmVxdWVzdBogLnJ1bmxhbmUudjEuVHJpZ2dlclRhc2tzUmVzcG9uc2UiA5ACAhJYCg1UcmlnZ2VyU3RyZWFtEiAucnVubGFuZS52MS5UcmlnZ2VyU3RyZWFtUmVxdWVzdBohLnJ1bmxhbmUudjEuVHJpZ2dlclN0cmVhbVJlc3BvbnNlKAEwARJZCg5UcmlnZ2VyQW5kV2FpdBIhLnJ1bmxhbmUudjEuVHJpZ2dlckFuZFdhaXRSZXF1ZXN0GiIucnVubGFuZS52MS5UcmlnZ2VyQW5kV2FpdFJlc3BvbnNlMAESRAoGR2V0UnVuEhkucnVubGFuZS52MS5HZXRSdW5SZXF1ZXN0GhoucnVubGFuZS52MS5HZXRSdW5SZXNwb25zZSIDkAIBEkoKCExpc3RSdW5zEhsucnVubGFuZS52MS5MaXN0UnVuc1JlcXVlc3QaHC5ydW5sYW5lLnYxLkxpc3RSdW5zUmVzcG9uc2UiA5ACARI+CgVXYXRjaBIYLnJ1bmxhbmUudjEuV2F0Y2hSZXF1ZXN0GhkucnVubGFuZS52MS5XYXRjaFJlc3BvbnNlMAESTQoJQ2FuY2VsUnVuEhwucnVubGFuZS52MS5DYW5jZWxSdW5SZXF1ZXN0Gh0ucnVubGFuZS52MS5DYW5jZWxSdW5SZXNwb25zZSIDkAICYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_rpc_status, file_runlane_v1_run]);
 
 /**
  * Describes the message runlane.v1.TriggerTasksRequest.
@@ -118,10 +119,76 @@ export const CancelRunResponseSchema = /*@__PURE__*/
   messageDesc(file_runlane_v1_run_service, 14);
 
 /**
+ * Describes the message runlane.v1.RunFilter.
+ * Use `create(RunFilterSchema)` to create a new message.
+ */
+export const RunFilterSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 15);
+
+/**
+ * Describes the message runlane.v1.ListRunsRequest.
+ * Use `create(ListRunsRequestSchema)` to create a new message.
+ */
+export const ListRunsRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 16);
+
+/**
+ * Describes the message runlane.v1.ListRunsResponse.
+ * Use `create(ListRunsResponseSchema)` to create a new message.
+ */
+export const ListRunsResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 17);
+
+/**
+ * Describes the message runlane.v1.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export const WatchRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 18);
+
+/**
+ * Describes the message runlane.v1.RunWatch.
+ * Use `create(RunWatchSchema)` to create a new message.
+ */
+export const RunWatchSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 19);
+
+/**
+ * Describes the message runlane.v1.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export const WatchResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 20);
+
+/**
+ * Describes the message runlane.v1.RunChange.
+ * Use `create(RunChangeSchema)` to create a new message.
+ */
+export const RunChangeSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 21);
+
+/**
+ * Describes the enum runlane.v1.RunView.
+ */
+export const RunViewSchema = /*@__PURE__*/
+  enumDesc(file_runlane_v1_run_service, 0);
+
+/**
+ * How much of a run is told.
+ *
+ * @generated from enum runlane.v1.RunView
+ */
+export const RunView = /*@__PURE__*/
+  tsEnum(RunViewSchema);
+
+/**
  * Triggers tasks and follows their runs.
  *
  * Every call needs the metadata `authorization: Bearer <secret key>`, else UNAUTHENTICATED. Errors carry google.rpc details, ErrorInfo (domain
  * "runlane.dev") always. UNAVAILABLE carries RetryInfo: repeat the identical request, with the same request id, after that delay.
+ *
+ * Writes answer with a log position. A read that carries the greatest that its client has seen sees what was written: it waits for it, a few seconds at most,
+ * then fails UNAVAILABLE. Positions are opaque, but of one length: the greater text is the later. They may be left out, and kept across restarts of either side.
  *
  * @generated from service runlane.v1.RunService
  */

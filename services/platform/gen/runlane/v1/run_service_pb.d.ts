@@ -2,10 +2,11 @@
 // @generated from file runlane/v1/run_service.proto (package runlane.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Run, RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
+import type { Run, RunResult, RunState, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file runlane/v1/run_service.proto.
@@ -52,6 +53,13 @@ export declare type TriggerTasksResponse = Message<"runlane.v1.TriggerTasksRespo
    * @generated from field: repeated runlane.v1.TriggerOutcome outcomes = 1;
    */
   outcomes: TriggerOutcome[];
+
+  /**
+   * Where the log holds the runs.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
 };
 
 /**
@@ -241,6 +249,13 @@ export declare type TriggerOutcomes = Message<"runlane.v1.TriggerOutcomes"> & {
    * @generated from field: google.rpc.Status error = 3;
    */
   error?: Status | undefined;
+
+  /**
+   * Where the log holds the runs. Empty if `error` is set.
+   *
+   * @generated from field: string log_position = 4;
+   */
+  logPosition: string;
 };
 
 /**
@@ -268,6 +283,13 @@ export declare type RunResults = Message<"runlane.v1.RunResults"> & {
    * @generated from field: repeated string unknown_run_ids = 2;
    */
   unknownRunIds: string[];
+
+  /**
+   * Where the log holds the results. May be empty.
+   *
+   * @generated from field: string log_position = 3;
+   */
+  logPosition: string;
 };
 
 /**
@@ -315,6 +337,13 @@ export declare type TriggerAndWaitResponse = Message<"runlane.v1.TriggerAndWaitR
    * @generated from field: runlane.v1.Run run = 1;
    */
   run?: Run | undefined;
+
+  /**
+   * Where the log holds it so.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
 };
 
 /**
@@ -335,6 +364,13 @@ export declare type GetRunRequest = Message<"runlane.v1.GetRunRequest"> & {
    * @generated from field: string run_id = 1;
    */
   runId: string;
+
+  /**
+   * The greatest log position that the client has seen; may be empty.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
 };
 
 /**
@@ -355,6 +391,13 @@ export declare type GetRunResponse = Message<"runlane.v1.GetRunResponse"> & {
    * @generated from field: runlane.v1.Run run = 1;
    */
   run?: Run | undefined;
+
+  /**
+   * Where the log holds it so.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
 };
 
 /**
@@ -402,6 +445,13 @@ export declare type CancelRunResponse = Message<"runlane.v1.CancelRunResponse"> 
    * @generated from field: runlane.v1.Run run = 1;
    */
   run?: Run | undefined;
+
+  /**
+   * Where the log holds the cancellation.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
 };
 
 /**
@@ -411,10 +461,361 @@ export declare type CancelRunResponse = Message<"runlane.v1.CancelRunResponse"> 
 export declare const CancelRunResponseSchema: GenMessage<CancelRunResponse>;
 
 /**
+ * Runs that fulfil every condition that is set; a list is fulfilled by any of its members. At most 100 members a list.
+ *
+ * @generated from message runlane.v1.RunFilter
+ */
+export declare type RunFilter = Message<"runlane.v1.RunFilter"> & {
+  /**
+   * In one of these states.
+   *
+   * @generated from field: repeated runlane.v1.RunState states = 1;
+   */
+  states: RunState[];
+
+  /**
+   * Of one of these tasks.
+   *
+   * @generated from field: repeated string task_ids = 2;
+   */
+  taskIds: string[];
+
+  /**
+   * Executed, or last executed, by one of these versions.
+   *
+   * @generated from field: repeated string versions = 3;
+   */
+  versions: string[];
+
+  /**
+   * In one of these queues, or come from there.
+   *
+   * @generated from field: repeated string queues = 4;
+   */
+  queues: string[];
+
+  /**
+   * Triggered at this time or later. Times are of the server's clock, in milliseconds.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time_from = 5;
+   */
+  createTimeFrom?: Timestamp | undefined;
+
+  /**
+   * Triggered at this time or earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time_to = 6;
+   */
+  createTimeTo?: Timestamp | undefined;
+
+  /**
+   * Triggered by the code of this run.
+   *
+   * @generated from field: string parent_run_id = 7;
+   */
+  parentRunId: string;
+
+  /**
+   * Descended from this run, which has no parent itself.
+   *
+   * @generated from field: string root_run_id = 8;
+   */
+  rootRunId: string;
+
+  /**
+   * One of these runs. Ids of no run are no error.
+   *
+   * @generated from field: repeated string run_ids = 9;
+   */
+  runIds: string[];
+};
+
+/**
+ * Describes the message runlane.v1.RunFilter.
+ * Use `create(RunFilterSchema)` to create a new message.
+ */
+export declare const RunFilterSchema: GenMessage<RunFilter>;
+
+/**
+ * Request of ListRuns.
+ *
+ * @generated from message runlane.v1.ListRunsRequest
+ */
+export declare type ListRunsRequest = Message<"runlane.v1.ListRunsRequest"> & {
+  /**
+   * Which runs. Unset means all. The same for every page of a list.
+   *
+   * @generated from field: runlane.v1.RunFilter filter = 1;
+   */
+  filter?: RunFilter | undefined;
+
+  /**
+   * At most this many, 0 to 100; 0 means 25, more means 100. Negative: INVALID_ARGUMENT. A page may hold fewer, so that it stays below 512 KiB.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` or `previous_page_token` of another page; empty for the first. One that no page of this list gave out: INVALID_ARGUMENT.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Instead of a token: begins with the first run older than this one.
+   *
+   * @generated from field: string after_run_id = 4;
+   */
+  afterRunId: string;
+
+  /**
+   * Instead of a token: ends with the last run newer than this one.
+   *
+   * @generated from field: string before_run_id = 5;
+   */
+  beforeRunId: string;
+
+  /**
+   * How much of each run. Default BASIC. `pending_reason` is told as far as the state alone says it; GetRun knows more.
+   *
+   * @generated from field: runlane.v1.RunView view = 6;
+   */
+  view: RunView;
+
+  /**
+   * The greatest log position that the client has seen; may be empty.
+   *
+   * @generated from field: string log_position = 7;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.ListRunsRequest.
+ * Use `create(ListRunsRequestSchema)` to create a new message.
+ */
+export declare const ListRunsRequestSchema: GenMessage<ListRunsRequest>;
+
+/**
+ * Response of ListRuns.
+ *
+ * @generated from message runlane.v1.ListRunsResponse
+ */
+export declare type ListRunsResponse = Message<"runlane.v1.ListRunsResponse"> & {
+  /**
+   * The runs, newest first.
+   *
+   * @generated from field: repeated runlane.v1.Run runs = 1;
+   */
+  runs: Run[];
+
+  /**
+   * The page of older runs; empty if there are none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * The page of newer runs; empty if there are none, and on a first page.
+   *
+   * @generated from field: string previous_page_token = 3;
+   */
+  previousPageToken: string;
+};
+
+/**
+ * Describes the message runlane.v1.ListRunsResponse.
+ * Use `create(ListRunsResponseSchema)` to create a new message.
+ */
+export declare const ListRunsResponseSchema: GenMessage<ListRunsResponse>;
+
+/**
+ * Request of Watch.
+ *
+ * @generated from message runlane.v1.WatchRequest
+ */
+export declare type WatchRequest = Message<"runlane.v1.WatchRequest"> & {
+  /**
+   * What to watch, at most 100, with at most 10,000 run ids together. INVALID_ARGUMENT if there is none.
+   *
+   * @generated from field: repeated runlane.v1.RunWatch watches = 1;
+   */
+  watches: RunWatch[];
+
+  /**
+   * The cursor of the last response that was handled. Empty: watches by run ids are first told the present states, watches by a filter of changes from now on.
+   *
+   * @generated from field: string cursor = 2;
+   */
+  cursor: string;
+
+  /**
+   * The greatest log position that the client has seen; may be empty.
+   *
+   * @generated from field: string log_position = 3;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.WatchRequest.
+ * Use `create(WatchRequestSchema)` to create a new message.
+ */
+export declare const WatchRequestSchema: GenMessage<WatchRequest>;
+
+/**
+ * One thing that is watched.
+ *
+ * @generated from message runlane.v1.RunWatch
+ */
+export declare type RunWatch = Message<"runlane.v1.RunWatch"> & {
+  /**
+   * Chosen by the client, to tell its watches apart.
+   *
+   * @generated from field: uint32 id = 1;
+   */
+  id: number;
+
+  /**
+   * These runs, at most 10,000. Or:
+   *
+   * @generated from field: repeated string run_ids = 2;
+   */
+  runIds: string[];
+
+  /**
+   * Runs that fulfil this after they changed. One that does no longer is not told of. `run_ids` is empty then.
+   *
+   * @generated from field: runlane.v1.RunFilter filter = 3;
+   */
+  filter?: RunFilter | undefined;
+
+  /**
+   * How much of each run. Default FULL.
+   *
+   * @generated from field: runlane.v1.RunView view = 4;
+   */
+  view: RunView;
+
+  /**
+   * With a cursor: the present state of `run_ids` is told all the same. For runs that were not watched before the cursor.
+   *
+   * @generated from field: bool send_present = 5;
+   */
+  sendPresent: boolean;
+};
+
+/**
+ * Describes the message runlane.v1.RunWatch.
+ * Use `create(RunWatchSchema)` to create a new message.
+ */
+export declare const RunWatchSchema: GenMessage<RunWatch>;
+
+/**
+ * One message of Watch. One without changes comes at least every 15 s.
+ *
+ * @generated from message runlane.v1.WatchResponse
+ */
+export declare type WatchResponse = Message<"runlane.v1.WatchResponse"> & {
+  /**
+   * Where the next stream goes on. Empty while present states are still being told: what follows is to be handled first.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * Runs that changed, at most once each.
+   *
+   * @generated from field: repeated runlane.v1.RunChange changes = 2;
+   */
+  changes: RunChange[];
+
+  /**
+   * Ids of `run_ids` that no run has.
+   *
+   * @generated from field: repeated string unknown_run_ids = 3;
+   */
+  unknownRunIds: string[];
+};
+
+/**
+ * Describes the message runlane.v1.WatchResponse.
+ * Use `create(WatchResponseSchema)` to create a new message.
+ */
+export declare const WatchResponseSchema: GenMessage<WatchResponse>;
+
+/**
+ * A run that changed.
+ *
+ * @generated from message runlane.v1.RunChange
+ */
+export declare type RunChange = Message<"runlane.v1.RunChange"> & {
+  /**
+   * The run as it stands. With payload and output if one of the watches wants them.
+   *
+   * @generated from field: runlane.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * The watches that it belongs to.
+   *
+   * @generated from field: repeated uint32 watch_ids = 2;
+   */
+  watchIds: number[];
+};
+
+/**
+ * Describes the message runlane.v1.RunChange.
+ * Use `create(RunChangeSchema)` to create a new message.
+ */
+export declare const RunChangeSchema: GenMessage<RunChange>;
+
+/**
+ * How much of a run is told.
+ *
+ * @generated from enum runlane.v1.RunView
+ */
+export enum RunView {
+  /**
+   * The method's default.
+   *
+   * @generated from enum value: RUN_VIEW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Without payload and output.
+   *
+   * @generated from enum value: RUN_VIEW_BASIC = 1;
+   */
+  BASIC = 1,
+
+  /**
+   * All of it.
+   *
+   * @generated from enum value: RUN_VIEW_FULL = 2;
+   */
+  FULL = 2,
+}
+
+/**
+ * Describes the enum runlane.v1.RunView.
+ */
+export declare const RunViewSchema: GenEnum<RunView>;
+
+/**
  * Triggers tasks and follows their runs.
  *
  * Every call needs the metadata `authorization: Bearer <secret key>`, else UNAUTHENTICATED. Errors carry google.rpc details, ErrorInfo (domain
  * "runlane.dev") always. UNAVAILABLE carries RetryInfo: repeat the identical request, with the same request id, after that delay.
+ *
+ * Writes answer with a log position. A read that carries the greatest that its client has seen sees what was written: it waits for it, a few seconds at most,
+ * then fails UNAVAILABLE. Positions are opaque, but of one length: the greater text is the later. They may be left out, and kept across restarts of either side.
  *
  * @generated from service runlane.v1.RunService
  */
@@ -466,6 +867,32 @@ export declare const RunService: GenService<{
     methodKind: "unary";
     input: typeof GetRunRequestSchema;
     output: typeof GetRunResponseSchema;
+  },
+  /**
+   * Lists runs, newest first. What it shows may lag behind by some milliseconds, under load by seconds; see `log_position`.
+   *
+   * UNAVAILABLE with reason HISTORY_REBUILDING while the history is made anew from the log, as after an update of the server.
+   *
+   * @generated from rpc runlane.v1.RunService.ListRuns
+   */
+  listRuns: {
+    methodKind: "unary";
+    input: typeof ListRunsRequestSchema;
+    output: typeof ListRunsResponseSchema;
+  },
+  /**
+   * Tells of runs as they change, many watches on one stream. Changes that follow each other quickly, or faster than the client reads, come as one: the latest.
+   * The stream does not end by itself, also if all its runs are final.
+   *
+   * Every response carries a cursor. A client whose stream broke, or that wants to watch something else, opens another with its last cursor, and hears of
+   * everything that changed since. OUT_OF_RANGE with reason CURSOR_OUT_OF_RANGE if the cursor is of another log: begin without one. UNAVAILABLE as ListRuns.
+   *
+   * @generated from rpc runlane.v1.RunService.Watch
+   */
+  watch: {
+    methodKind: "server_streaming";
+    input: typeof WatchRequestSchema;
+    output: typeof WatchResponseSchema;
   },
   /**
    * Cancels a run and the runs that it triggered. The run is CANCELED at once; code that executes it is told to stop, and cut off if it does not.

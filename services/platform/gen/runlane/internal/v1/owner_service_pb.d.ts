@@ -13,6 +13,54 @@ import type { Task } from "../../v1/task_service_pb.js";
 export declare const file_runlane_internal_v1_owner_service: GenFile;
 
 /**
+ * Request of RecordPayload.
+ *
+ * @generated from message runlane.internal.v1.RecordPayloadRequest
+ */
+export declare type RecordPayloadRequest = Message<"runlane.internal.v1.RecordPayloadRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Name of the payload, minted by the caller.
+   *
+   * @generated from field: string reference = 2;
+   */
+  reference: string;
+
+  /**
+   * How many bytes it has.
+   *
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RecordPayloadRequest.
+ * Use `create(RecordPayloadRequestSchema)` to create a new message.
+ */
+export declare const RecordPayloadRequestSchema: GenMessage<RecordPayloadRequest>;
+
+/**
+ * Response of RecordPayload.
+ *
+ * @generated from message runlane.internal.v1.RecordPayloadResponse
+ */
+export declare type RecordPayloadResponse = Message<"runlane.internal.v1.RecordPayloadResponse"> & {
+};
+
+/**
+ * Describes the message runlane.internal.v1.RecordPayloadResponse.
+ * Use `create(RecordPayloadResponseSchema)` to create a new message.
+ */
+export declare const RecordPayloadResponseSchema: GenMessage<RecordPayloadResponse>;
+
+/**
  * Request of TriggerRuns.
  *
  * @generated from message runlane.internal.v1.TriggerRunsRequest
@@ -72,6 +120,13 @@ export declare type TriggerRunsResponse = Message<"runlane.internal.v1.TriggerRu
    * @generated from field: repeated runlane.v1.TriggerOutcome outcomes = 1;
    */
   outcomes: TriggerOutcome[];
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 2;
+   */
+  logSequence: bigint;
 };
 
 /**
@@ -119,6 +174,13 @@ export declare type ReadRunResponse = Message<"runlane.internal.v1.ReadRunRespon
    * @generated from field: runlane.v1.Run run = 1;
    */
   run?: Run | undefined;
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 2;
+   */
+  logSequence: bigint;
 };
 
 /**
@@ -173,6 +235,13 @@ export declare type StopRunResponse = Message<"runlane.internal.v1.StopRunRespon
    * @generated from field: runlane.v1.Run run = 1;
    */
   run?: Run | undefined;
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 2;
+   */
+  logSequence: bigint;
 };
 
 /**
@@ -418,6 +487,13 @@ export declare type NotifyRequest = Message<"runlane.internal.v1.NotifyRequest">
    * @generated from field: repeated runlane.v1.Run changes = 3;
    */
   changes: Run[];
+
+  /**
+   * Sequence of the append that covers what is told.
+   *
+   * @generated from field: uint64 log_sequence = 4;
+   */
+  logSequence: bigint;
 };
 
 /**
@@ -626,6 +702,16 @@ export declare const OwnerService: GenService<{
     methodKind: "unary";
     input: typeof RelayFramesRequestSchema;
     output: typeof RelayFramesResponseSchema;
+  },
+  /**
+   * Records a payload whose bytes are in the store, so that runs may refer to it. May be repeated.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.RecordPayload
+   */
+  recordPayload: {
+    methodKind: "unary";
+    input: typeof RecordPayloadRequestSchema;
+    output: typeof RecordPayloadResponseSchema;
   },
 }>;
 

@@ -10,140 +10,154 @@ import { file_runlane_v1_task_service } from "../../v1/task_service_pb.js";
  * Describes the file runlane/internal/v1/owner_service.proto.
  */
 export const file_runlane_internal_v1_owner_service = /*@__PURE__*/
-  fileDesc("CidydW5sYW5lL2ludGVybmFsL3YxL293bmVyX3NlcnZpY2UucHJvdG8SE3J1bmxhbmUuaW50ZXJuYWwudjEikAEKElRyaWdnZXJSdW5zUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEiYKBWl0ZW1zGAMgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbRIVCg1hd2FpdF9yZXN1bHRzGAQgAygNEhIKCnN1YnNjcmliZXIYBSABKAkiQwoTVHJpZ2dlclJ1bnNSZXNwb25zZRIsCghvdXRjb21lcxgBIAMoCzIaLnJ1bmxhbmUudjEuVHJpZ2dlck91dGNvbWUiNQoOUmVhZFJ1blJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDgoGcnVuX2lkGAIgASgJIi8KD1JlYWRSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1biJFCg5TdG9wUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGcmVhc29uGAMgASgJIi8KD1N0b3BSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1biJFChBSZWFkVGFza3NSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg0KBWFmdGVyGAIgASgJEg0KBWxpbWl0GAMgASgNIjQKEVJlYWRUYXNrc1Jlc3BvbnNlEh8KBXRhc2tzGAEgAygLMhAucnVubGFuZS52MS5UYXNrIm4KEFdhdGNoUnVuc1JlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSEgoKc3Vic2NyaWJlchgCIAEoCRIPCgdyZXN1bHRzGAMgAygJEg8KB2NoYW5nZXMYBCADKAkSDwoHdW53YXRjaBgFIAMoCSIsChFXYXRjaFJ1bnNSZXNwb25zZRIXCg91bmtub3duX3J1bl9pZHMYASADKAkiWAoSUmVsYXlGcmFtZXNSZXF1ZXN0EhAKCGV4ZWN1dG9yGAEgASgJEjAKBmZyYW1lcxgCIAMoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuV29ya2VyRnJhbWUiFQoTUmVsYXlGcmFtZXNSZXNwb25zZSJmCgtXb3JrZXJGcmFtZRIRCglzdHJlYW1faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSEwoLZW52aXJvbm1lbnQYAyABKAkSDQoFZnJhbWUYBCABKAwSDgoGY2xvc2VkGAUgASgIImgKDU5vdGlmeVJlcXVlc3QSDQoFZXBvY2gYASABKAQSJgoHcmVzdWx0cxgCIAMoCzIVLnJ1bmxhbmUudjEuUnVuUmVzdWx0EiAKB2NoYW5nZXMYAyADKAsyDy5ydW5sYW5lLnYxLlJ1biIQCg5Ob3RpZnlSZXNwb25zZSJWChREZWxpdmVyRnJhbWVzUmVxdWVzdBINCgVlcG9jaBgBIAEoBBIvCgZmcmFtZXMYAiADKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLk93bmVyRnJhbWUiFwoVRGVsaXZlckZyYW1lc1Jlc3BvbnNlIm0KCk93bmVyRnJhbWUSEQoJc3RyZWFtX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg0KBWZyYW1lGAMgASgMEisKA2VuZBgEIAEoCzIeLnJ1bmxhbmUuaW50ZXJuYWwudjEuU3RyZWFtRW5kIjoKCVN0cmVhbUVuZBIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSDgoGcmVhc29uGAMgASgJMrYECgxPd25lclNlcnZpY2USYAoLVHJpZ2dlclJ1bnMSJy5ydW5sYW5lLmludGVybmFsLnYxLlRyaWdnZXJSdW5zUmVxdWVzdBooLnJ1bmxhbmUuaW50ZXJuYWwudjEuVHJpZ2dlclJ1bnNSZXNwb25zZRJUCgdSZWFkUnVuEiMucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUnVuUmVxdWVzdBokLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZFJ1blJlc3BvbnNlElQKB1N0b3BSdW4SIy5ydW5sYW5lLmludGVybmFsLnYxLlN0b3BSdW5SZXF1ZXN0GiQucnVubGFuZS5pbnRlcm5hbC52MS5TdG9wUnVuUmVzcG9uc2USWgoJUmVhZFRhc2tzEiUucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXF1ZXN0GiYucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXNwb25zZRJaCglXYXRjaFJ1bnMSJS5ydW5sYW5lLmludGVybmFsLnYxLldhdGNoUnVuc1JlcXVlc3QaJi5ydW5sYW5lLmludGVybmFsLnYxLldhdGNoUnVuc1Jlc3BvbnNlEmAKC1JlbGF5RnJhbWVzEicucnVubGFuZS5pbnRlcm5hbC52MS5SZWxheUZyYW1lc1JlcXVlc3QaKC5ydW5sYW5lLmludGVybmFsLnYxLlJlbGF5RnJhbWVzUmVzcG9uc2UyZgoRU3Vic2NyaWJlclNlcnZpY2USUQoGTm90aWZ5EiIucnVubGFuZS5pbnRlcm5hbC52MS5Ob3RpZnlSZXF1ZXN0GiMucnVubGFuZS5pbnRlcm5hbC52MS5Ob3RpZnlSZXNwb25zZTJ5Cg9FeGVjdXRvclNlcnZpY2USZgoNRGVsaXZlckZyYW1lcxIpLnJ1bmxhbmUuaW50ZXJuYWwudjEuRGVsaXZlckZyYW1lc1JlcXVlc3QaKi5ydW5sYW5lLmludGVybmFsLnYxLkRlbGl2ZXJGcmFtZXNSZXNwb25zZWIGcHJvdG8z", [file_runlane_v1_run, file_runlane_v1_task_service]);
+  fileDesc("CidydW5sYW5lL2ludGVybmFsL3YxL293bmVyX3NlcnZpY2UucHJvdG8SE3J1bmxhbmUuaW50ZXJuYWwudjEiUgoUUmVjb3JkUGF5bG9hZFJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQiFwoVUmVjb3JkUGF5bG9hZFJlc3BvbnNlIpABChJUcmlnZ2VyUnVuc1JlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRImCgVpdGVtcxgDIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0SFQoNYXdhaXRfcmVzdWx0cxgEIAMoDRISCgpzdWJzY3JpYmVyGAUgASgJIlkKE1RyaWdnZXJSdW5zUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCI1Cg5SZWFkUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkiRQoPUmVhZFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCJFCg5TdG9wUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGcmVhc29uGAMgASgJIkUKD1N0b3BSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfc2VxdWVuY2UYAiABKAQiRQoQUmVhZFRhc2tzUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRINCgVhZnRlchgCIAEoCRINCgVsaW1pdBgDIAEoDSI0ChFSZWFkVGFza3NSZXNwb25zZRIfCgV0YXNrcxgBIAMoCzIQLnJ1bmxhbmUudjEuVGFzayJuChBXYXRjaFJ1bnNSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEhIKCnN1YnNjcmliZXIYAiABKAkSDwoHcmVzdWx0cxgDIAMoCRIPCgdjaGFuZ2VzGAQgAygJEg8KB3Vud2F0Y2gYBSADKAkiLAoRV2F0Y2hSdW5zUmVzcG9uc2USFwoPdW5rbm93bl9ydW5faWRzGAEgAygJIlgKElJlbGF5RnJhbWVzUmVxdWVzdBIQCghleGVjdXRvchgBIAEoCRIwCgZmcmFtZXMYAiADKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLldvcmtlckZyYW1lIhUKE1JlbGF5RnJhbWVzUmVzcG9uc2UiZgoLV29ya2VyRnJhbWUSEQoJc3RyZWFtX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhMKC2Vudmlyb25tZW50GAMgASgJEg0KBWZyYW1lGAQgASgMEg4KBmNsb3NlZBgFIAEoCCJ+Cg1Ob3RpZnlSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEiYKB3Jlc3VsdHMYAiADKAsyFS5ydW5sYW5lLnYxLlJ1blJlc3VsdBIgCgdjaGFuZ2VzGAMgAygLMg8ucnVubGFuZS52MS5SdW4SFAoMbG9nX3NlcXVlbmNlGAQgASgEIhAKDk5vdGlmeVJlc3BvbnNlIlYKFERlbGl2ZXJGcmFtZXNSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEi8KBmZyYW1lcxgCIAMoCzIfLnJ1bmxhbmUuaW50ZXJuYWwudjEuT3duZXJGcmFtZSIXChVEZWxpdmVyRnJhbWVzUmVzcG9uc2UibQoKT3duZXJGcmFtZRIRCglzdHJlYW1faWQYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSDQoFZnJhbWUYAyABKAwSKwoDZW5kGAQgASgLMh4ucnVubGFuZS5pbnRlcm5hbC52MS5TdHJlYW1FbmQiOgoJU3RyZWFtRW5kEgwKBGNvZGUYASABKAUSDwoHbWVzc2FnZRgCIAEoCRIOCgZyZWFzb24YAyABKAkyngUKDE93bmVyU2VydmljZRJgCgtUcmlnZ2VyUnVucxInLnJ1bmxhbmUuaW50ZXJuYWwudjEuVHJpZ2dlclJ1bnNSZXF1ZXN0GigucnVubGFuZS5pbnRlcm5hbC52MS5UcmlnZ2VyUnVuc1Jlc3BvbnNlElQKB1JlYWRSdW4SIy5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRSdW5SZXF1ZXN0GiQucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUnVuUmVzcG9uc2USVAoHU3RvcFJ1bhIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuU3RvcFJ1blJlcXVlc3QaJC5ydW5sYW5lLmludGVybmFsLnYxLlN0b3BSdW5SZXNwb25zZRJaCglSZWFkVGFza3MSJS5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRUYXNrc1JlcXVlc3QaJi5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRUYXNrc1Jlc3BvbnNlEloKCVdhdGNoUnVucxIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuV2F0Y2hSdW5zUmVxdWVzdBomLnJ1bmxhbmUuaW50ZXJuYWwudjEuV2F0Y2hSdW5zUmVzcG9uc2USYAoLUmVsYXlGcmFtZXMSJy5ydW5sYW5lLmludGVybmFsLnYxLlJlbGF5RnJhbWVzUmVxdWVzdBooLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVsYXlGcmFtZXNSZXNwb25zZRJmCg1SZWNvcmRQYXlsb2FkEikucnVubGFuZS5pbnRlcm5hbC52MS5SZWNvcmRQYXlsb2FkUmVxdWVzdBoqLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVjb3JkUGF5bG9hZFJlc3BvbnNlMmYKEVN1YnNjcmliZXJTZXJ2aWNlElEKBk5vdGlmeRIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuTm90aWZ5UmVxdWVzdBojLnJ1bmxhbmUuaW50ZXJuYWwudjEuTm90aWZ5UmVzcG9uc2UyeQoPRXhlY3V0b3JTZXJ2aWNlEmYKDURlbGl2ZXJGcmFtZXMSKS5ydW5sYW5lLmludGVybmFsLnYxLkRlbGl2ZXJGcmFtZXNSZXF1ZXN0GioucnVubGFuZS5pbnRlcm5hbC52MS5EZWxpdmVyRnJhbWVzUmVzcG9uc2ViBnByb3RvMw", [file_runlane_v1_run, file_runlane_v1_task_service]);
+
+/**
+ * Describes the message runlane.internal.v1.RecordPayloadRequest.
+ * Use `create(RecordPayloadRequestSchema)` to create a new message.
+ */
+export const RecordPayloadRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 0);
+
+/**
+ * Describes the message runlane.internal.v1.RecordPayloadResponse.
+ * Use `create(RecordPayloadResponseSchema)` to create a new message.
+ */
+export const RecordPayloadResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 1);
 
 /**
  * Describes the message runlane.internal.v1.TriggerRunsRequest.
  * Use `create(TriggerRunsRequestSchema)` to create a new message.
  */
 export const TriggerRunsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 0);
+  messageDesc(file_runlane_internal_v1_owner_service, 2);
 
 /**
  * Describes the message runlane.internal.v1.TriggerRunsResponse.
  * Use `create(TriggerRunsResponseSchema)` to create a new message.
  */
 export const TriggerRunsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 1);
+  messageDesc(file_runlane_internal_v1_owner_service, 3);
 
 /**
  * Describes the message runlane.internal.v1.ReadRunRequest.
  * Use `create(ReadRunRequestSchema)` to create a new message.
  */
 export const ReadRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 2);
+  messageDesc(file_runlane_internal_v1_owner_service, 4);
 
 /**
  * Describes the message runlane.internal.v1.ReadRunResponse.
  * Use `create(ReadRunResponseSchema)` to create a new message.
  */
 export const ReadRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 3);
+  messageDesc(file_runlane_internal_v1_owner_service, 5);
 
 /**
  * Describes the message runlane.internal.v1.StopRunRequest.
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 4);
+  messageDesc(file_runlane_internal_v1_owner_service, 6);
 
 /**
  * Describes the message runlane.internal.v1.StopRunResponse.
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 5);
+  messageDesc(file_runlane_internal_v1_owner_service, 7);
 
 /**
  * Describes the message runlane.internal.v1.ReadTasksRequest.
  * Use `create(ReadTasksRequestSchema)` to create a new message.
  */
 export const ReadTasksRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 6);
+  messageDesc(file_runlane_internal_v1_owner_service, 8);
 
 /**
  * Describes the message runlane.internal.v1.ReadTasksResponse.
  * Use `create(ReadTasksResponseSchema)` to create a new message.
  */
 export const ReadTasksResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 7);
+  messageDesc(file_runlane_internal_v1_owner_service, 9);
 
 /**
  * Describes the message runlane.internal.v1.WatchRunsRequest.
  * Use `create(WatchRunsRequestSchema)` to create a new message.
  */
 export const WatchRunsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 8);
+  messageDesc(file_runlane_internal_v1_owner_service, 10);
 
 /**
  * Describes the message runlane.internal.v1.WatchRunsResponse.
  * Use `create(WatchRunsResponseSchema)` to create a new message.
  */
 export const WatchRunsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 9);
+  messageDesc(file_runlane_internal_v1_owner_service, 11);
 
 /**
  * Describes the message runlane.internal.v1.RelayFramesRequest.
  * Use `create(RelayFramesRequestSchema)` to create a new message.
  */
 export const RelayFramesRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 10);
+  messageDesc(file_runlane_internal_v1_owner_service, 12);
 
 /**
  * Describes the message runlane.internal.v1.RelayFramesResponse.
  * Use `create(RelayFramesResponseSchema)` to create a new message.
  */
 export const RelayFramesResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 11);
+  messageDesc(file_runlane_internal_v1_owner_service, 13);
 
 /**
  * Describes the message runlane.internal.v1.WorkerFrame.
  * Use `create(WorkerFrameSchema)` to create a new message.
  */
 export const WorkerFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 12);
+  messageDesc(file_runlane_internal_v1_owner_service, 14);
 
 /**
  * Describes the message runlane.internal.v1.NotifyRequest.
  * Use `create(NotifyRequestSchema)` to create a new message.
  */
 export const NotifyRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 13);
+  messageDesc(file_runlane_internal_v1_owner_service, 15);
 
 /**
  * Describes the message runlane.internal.v1.NotifyResponse.
  * Use `create(NotifyResponseSchema)` to create a new message.
  */
 export const NotifyResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 14);
+  messageDesc(file_runlane_internal_v1_owner_service, 16);
 
 /**
  * Describes the message runlane.internal.v1.DeliverFramesRequest.
  * Use `create(DeliverFramesRequestSchema)` to create a new message.
  */
 export const DeliverFramesRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 15);
+  messageDesc(file_runlane_internal_v1_owner_service, 17);
 
 /**
  * Describes the message runlane.internal.v1.DeliverFramesResponse.
  * Use `create(DeliverFramesResponseSchema)` to create a new message.
  */
 export const DeliverFramesResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 16);
+  messageDesc(file_runlane_internal_v1_owner_service, 18);
 
 /**
  * Describes the message runlane.internal.v1.OwnerFrame.
  * Use `create(OwnerFrameSchema)` to create a new message.
  */
 export const OwnerFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 17);
+  messageDesc(file_runlane_internal_v1_owner_service, 19);
 
 /**
  * Describes the message runlane.internal.v1.StreamEnd.
  * Use `create(StreamEndSchema)` to create a new message.
  */
 export const StreamEndSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 18);
+  messageDesc(file_runlane_internal_v1_owner_service, 20);
 
 /**
  * The owner of a partition, as scheduler and executor see it. Served by the queue service at the address that the owner directory names; the address
