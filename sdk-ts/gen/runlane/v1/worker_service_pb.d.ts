@@ -4,15 +4,213 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Failure, Payload } from "./payload_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../google/rpc/status_pb.js";
 
 /**
  * Describes the file runlane/v1/worker_service.proto.
  */
 export declare const file_runlane_v1_worker_service: GenFile;
+
+/**
+ * A poll of a worker.
+ *
+ * @generated from message runlane.v1.PollRequest
+ */
+export declare type PollRequest = Message<"runlane.v1.PollRequest"> & {
+  /**
+   * The stream that a response named. Empty in a first poll, whose frame holds a Hello.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * `number` of the last response that was handled; 0 for none so far.
+   *
+   * @generated from field: uint64 received = 2;
+   */
+  received: bigint;
+
+  /**
+   * What the worker says. Unset for nothing.
+   *
+   * @generated from field: runlane.v1.WorkRequest frame = 3;
+   */
+  frame?: WorkRequest | undefined;
+
+  /**
+   * How long the server may wait until it has something to say, at most 30 s. Default 10 s; 0 answers at once. A poll that says Hello waits for the Welcome, whatever
+   * this says, 5 s at most.
+   *
+   * @generated from field: google.protobuf.Duration wait = 4;
+   */
+  wait?: Duration | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.PollRequest.
+ * Use `create(PollRequestSchema)` to create a new message.
+ */
+export declare const PollRequestSchema: GenMessage<PollRequest>;
+
+/**
+ * Answer to a poll.
+ *
+ * @generated from message runlane.v1.PollResponse
+ */
+export declare type PollResponse = Message<"runlane.v1.PollResponse"> & {
+  /**
+   * The stream, for what follows.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * Counts the responses of the stream from 1.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * What the server says. Unset if there was nothing.
+   *
+   * @generated from field: runlane.v1.WorkResponse frame = 3;
+   */
+  frame?: WorkResponse | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.PollResponse.
+ * Use `create(PollResponseSchema)` to create a new message.
+ */
+export declare const PollResponseSchema: GenMessage<PollResponse>;
+
+/**
+ * A heartbeat of a worker that polls.
+ *
+ * @generated from message runlane.v1.HeartbeatRequest
+ */
+export declare type HeartbeatRequest = Message<"runlane.v1.HeartbeatRequest"> & {
+  /**
+   * The stream that a PollResponse named.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * The heartbeat.
+   *
+   * @generated from field: runlane.v1.Heartbeat heartbeat = 2;
+   */
+  heartbeat?: Heartbeat | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.HeartbeatRequest.
+ * Use `create(HeartbeatRequestSchema)` to create a new message.
+ */
+export declare const HeartbeatRequestSchema: GenMessage<HeartbeatRequest>;
+
+/**
+ * Answer to a heartbeat of a worker that polls. What it tells besides the answer comes in a PollResponse too.
+ *
+ * @generated from message runlane.v1.HeartbeatResponse
+ */
+export declare type HeartbeatResponse = Message<"runlane.v1.HeartbeatResponse"> & {
+  /**
+   * The answer. Unset if `hello_again` is true: the lease is not renewed.
+   *
+   * @generated from field: runlane.v1.HeartbeatAnswer answer = 1;
+   */
+  answer?: HeartbeatAnswer | undefined;
+
+  /**
+   * Attempts to stop.
+   *
+   * @generated from field: repeated runlane.v1.Cancel cancels = 2;
+   */
+  cancels: Cancel[];
+
+  /**
+   * Tokens that the worker holds and no longer owns.
+   *
+   * @generated from field: repeated bytes lost = 3;
+   */
+  lost: Uint8Array[];
+
+  /**
+   * The server waits for a Hello: poll with one.
+   *
+   * @generated from field: bool hello_again = 4;
+   */
+  helloAgain: boolean;
+};
+
+/**
+ * Describes the message runlane.v1.HeartbeatResponse.
+ * Use `create(HeartbeatResponseSchema)` to create a new message.
+ */
+export declare const HeartbeatResponseSchema: GenMessage<HeartbeatResponse>;
+
+/**
+ * Results of a worker that polls.
+ *
+ * @generated from message runlane.v1.ReportResultsRequest
+ */
+export declare type ReportResultsRequest = Message<"runlane.v1.ReportResultsRequest"> & {
+  /**
+   * The stream that a PollResponse named.
+   *
+   * @generated from field: string stream_id = 1;
+   */
+  streamId: string;
+
+  /**
+   * What attempts came to. Together with `cancel_confirmed` 1 to 500, at most 512 KiB.
+   *
+   * @generated from field: repeated runlane.v1.AttemptResult results = 2;
+   */
+  results: AttemptResult[];
+
+  /**
+   * Tokens of cancelled attempts whose code has ended.
+   *
+   * @generated from field: repeated bytes cancel_confirmed = 3;
+   */
+  cancelConfirmed: Uint8Array[];
+};
+
+/**
+ * Describes the message runlane.v1.ReportResultsRequest.
+ * Use `create(ReportResultsRequestSchema)` to create a new message.
+ */
+export declare const ReportResultsRequestSchema: GenMessage<ReportResultsRequest>;
+
+/**
+ * Answer to results of a worker that polls.
+ *
+ * @generated from message runlane.v1.ReportResultsResponse
+ */
+export declare type ReportResultsResponse = Message<"runlane.v1.ReportResultsResponse"> & {
+  /**
+   * One receipt for each token, in any order.
+   *
+   * @generated from field: repeated runlane.v1.ResultReceipt receipts = 1;
+   */
+  receipts: ResultReceipt[];
+};
+
+/**
+ * Describes the message runlane.v1.ReportResultsResponse.
+ * Use `create(ReportResultsResponseSchema)` to create a new message.
+ */
+export declare const ReportResultsResponseSchema: GenMessage<ReportResultsResponse>;
 
 /**
  * A frame from the worker.
@@ -1094,6 +1292,44 @@ export declare const WorkerService: GenService<{
     methodKind: "bidi_streaming";
     input: typeof WorkRequestSchema;
     output: typeof WorkResponseSchema;
+  },
+  /**
+   * Work for clients that have no full-duplex streams (HTTP/1.1, gRPC-Web, curl): one frame of the worker in, one frame of the server out, at the latest after
+   * `wait`. The server keeps a stream for the worker, named by `stream_id`; frames mean what they mean in Work. Say Hello in the first poll; call again and again,
+   * one call at a time, and Heartbeat meanwhile.
+   *
+   * A response that was lost comes again: repeat the poll with the same `received` and the same frame. All that a frame holds may come twice.
+   * FAILED_PRECONDITION with reason STREAM_UNKNOWN: this server does not know the stream (another replica, a restart, or no call for 30 s): poll again without
+   * `stream_id`, with a Hello that lists what is held. What else Work's stream may end with ends the poll; the stream is then unknown. ABORTED with reason
+   * POLL_SUPERSEDED: a later poll of the stream has taken this one's place.
+   *
+   * @generated from rpc runlane.v1.WorkerService.Poll
+   */
+  poll: {
+    methodKind: "unary";
+    input: typeof PollRequestSchema;
+    output: typeof PollResponseSchema;
+  },
+  /**
+   * A heartbeat of a worker that polls: the lease is renewed when the answer is there. Poll's errors; UNAVAILABLE if the owner does not answer in 5 s.
+   *
+   * @generated from rpc runlane.v1.WorkerService.Heartbeat
+   */
+  heartbeat: {
+    methodKind: "unary";
+    input: typeof HeartbeatRequestSchema;
+    output: typeof HeartbeatResponseSchema;
+  },
+  /**
+   * Results of a worker that polls; answers once each has its receipt. Repeat it if no answer comes: a result that was recorded is then STALE, and as good. Poll's
+   * errors; UNAVAILABLE if there are no receipts after 10 s; FAILED_PRECONDITION with reason HELLO_REQUIRED if the server waits for a Hello: poll.
+   *
+   * @generated from rpc runlane.v1.WorkerService.ReportResults
+   */
+  reportResults: {
+    methodKind: "unary";
+    input: typeof ReportResultsRequestSchema;
+    output: typeof ReportResultsResponseSchema;
   },
 }>;
 

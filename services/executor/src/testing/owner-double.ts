@@ -49,6 +49,7 @@ export class OwnerDouble {
       stopRun: unused,
       readTasks: unused,
       watchRuns: unused,
+      recordPayload: unused,
       relayFrames: (request) => {
         this.calls.push(request);
         for (const frame of request.frames) if (!this.loses("up", frame.streamId)) this.#take(request.executor, frame);

@@ -3,6 +3,7 @@ import type {
   AttemptFailed,
   AttemptSucceeded,
   Event,
+  PayloadStored,
   RunAssigned,
   RunsCreated,
   SessionOpened,
@@ -12,6 +13,7 @@ import type {
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
 import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
+import type { PayloadRecord } from "./payload-record.js";
 import type { CommandAnswer, CreatedRuns, RunRecord } from "./run-record.js";
 import { assign, conclude, delay, endAttempt, enqueue, markDelivered, moveQueued, queueOf, rearm, retire, setPhase } from "./transitions.js";
 
@@ -34,7 +36,7 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
   switch (event.case) {
     case "environmentCreated": {
       const { name, tag } = event.value;
-      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: new Map() });
+      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: new Map(), payloads: new Map() });
       return;
     }
     case "runsCreated":
@@ -87,6 +89,11 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       const { run, commandId, refusal } = event.value;
       return noteCommand(runOf(durable, run), commandId, refusal ? { kind: "refused", refusal } : { kind: "done" });
     }
+    case "payloadStored":
+      return storePayload(durable, event.value);
+    case "payloadDropped":
+      environmentOf(durable, event.value.environment).payloads.delete(event.value.reference);
+      return;
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }
@@ -130,6 +137,7 @@ function createRuns(durable: Durable, event: RunsCreated): void {
       commands: undefined,
     };
     durable.runs.set(number, run);
+    if (item.payload?.reference) refer(environment, item.payload.reference);
     if (parent) {
       parent.children ??= [];
       parent.children.push(number);
@@ -228,6 +236,7 @@ function returnRun(durable: Durable, run: RunRecord): void {
 function succeed(durable: Durable, event: AttemptSucceeded): void {
   const run = runOf(durable, event.run);
   run.output = event.output;
+  if (event.output?.reference) refer(run.environment, event.output.reference);
   endAttempt(durable, run);
   setPhase(durable, run, "completed");
   conclude(durable, run);
@@ -243,6 +252,20 @@ function fail(durable: Durable, event: AttemptFailed): void {
   setPhase(durable, run, "failed");
   conclude(durable, run);
   retire(durable, run);
+}
+
+function storePayload(durable: Durable, { environment: name, reference, sizeBytes }: PayloadStored): void {
+  const environment = environmentOf(durable, name);
+  const payload: PayloadRecord = { reference, sizeBytes: Number(sizeBytes), storedMs: durable.now, refs: 0 };
+  environment.payloads.set(reference, payload);
+  durable.unreferenced.push({ environment, payload });
+}
+
+/** A run names a payload. It does so for as long as it exists: runs that memory forgets are still in the log, and whoever deletes runs counts back. */
+function refer(environment: Environment, reference: string): void {
+  const payload = environment.payloads.get(reference);
+  if (!payload) throw new UnexpectedEvent(`a run refers to payload ${reference}, which is not stored`);
+  payload.refs += 1;
 }
 
 function beginWait(durable: Durable, event: WaitBegan): void {

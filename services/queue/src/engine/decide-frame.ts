@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { type Failure, FailureKind, FailureSchema, type Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import {
   type AttemptCommand,
   type AttemptResult,
@@ -11,6 +11,7 @@ import {
 import { decideCommand } from "./decide-command.js";
 import { heldRun, reconcile } from "./decide-hello.js";
 import { decideSessionEnd } from "./decide-lost.js";
+import { referenceFault } from "./decide-payload.js";
 import { sendCancel } from "./effects.js";
 import { attemptFailed, attemptSucceeded, cancelConfirmed, runReturned, runsAccepted } from "./events.js";
 import { phases } from "./phase.js";
@@ -21,7 +22,7 @@ import type { Connection } from "./volatile.js";
 /** Longest retry delay that a worker may ask for: 30 days. */
 export const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
 
-/** Most bytes of an output, or of a thrown value. */
+/** Most bytes of an output that travels with its result, or of a thrown value. */
 export const maxOutputBytes = 128 * 1024;
 
 const maxMessageLength = 1_000;
@@ -84,9 +85,8 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
   receipt(step, connection, token, ResultDisposition.RECORDED);
   switch (outcome.case) {
     case "output": {
-      const bytes = outcome.value.data.length;
-      if (bytes > maxOutputBytes) return emit(step, attemptFailed(run, tooLarge(bytes), undefined, false));
-      return emit(step, attemptSucceeded(run, outcome.value));
+      const fault = outputFault(run, outcome.value);
+      return emit(step, fault ? attemptFailed(run, fault, undefined, false) : attemptSucceeded(run, outcome.value));
     }
     case "failure": {
       const { retryDelay, processLost } = outcome.value;
@@ -104,8 +104,18 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
   }
 }
 
-function tooLarge(bytes: number): Failure {
-  const message = `the output has ${bytes} bytes; the limit is ${maxOutputBytes}`;
+/** Why an output cannot be taken, as the failure of its attempt; undefined if it can. */
+function outputFault({ environment }: RunRecord, output: Payload): Failure | undefined {
+  const bytes = output.data.length;
+  if (output.reference) {
+    if (bytes > 0) return outputError("the output has bytes and a reference, and may have only one of them");
+    const fault = referenceFault(environment, output);
+    return fault && outputError(fault.message);
+  }
+  return bytes > maxOutputBytes ? outputError(`the output has ${bytes} bytes; the limit is ${maxOutputBytes}: larger ones travel by reference`) : undefined;
+}
+
+function outputError(message: string): Failure {
   return create(FailureSchema, { kind: FailureKind.INTERNAL, name: "Error", code: "TASK_OUTPUT_ERROR", message });
 }
 

@@ -1,9 +1,11 @@
 import { decideSessionEnd } from "./decide-lost.js";
+import { dropUnreferenced } from "./decide-payload.js";
 import { retryDue, runReturned } from "./events.js";
+import { unreferencedRetentionMs } from "./payload-record.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";
 
-/** Does what is due: retries, leases, assignments that nobody accepted. */
+/** Does what is due: retries, leases, assignments that nobody accepted, payloads that nothing refers to. */
 export function decideTick(step: Step, leaseMs: number): void {
   const { durable, volatile } = step;
   for (let entry = durable.due.peek(); entry && entry.atMs <= step.now; entry = durable.due.peek()) {
@@ -15,6 +17,7 @@ export function decideTick(step: Step, leaseMs: number): void {
     volatile.unaccepted.shift();
     emit(step, runReturned(entry.run));
   }
+  dropUnreferenced(step);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
@@ -42,6 +45,8 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   };
   const due = step.durable.due.peek();
   if (due) consider(due.atMs - step.now);
+  const unreferenced = step.durable.unreferenced.peek();
+  if (unreferenced) consider(unreferenced.payload.storedMs + unreferencedRetentionMs - step.now);
   const unaccepted = nextUnaccepted(step.volatile);
   if (unaccepted && unaccepted.deadline !== Number.POSITIVE_INFINITY) consider(unaccepted.deadline - step.monotonic);
   for (const session of step.durable.sessions.values()) consider((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);

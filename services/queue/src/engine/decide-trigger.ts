@@ -1,5 +1,6 @@
 import type { NewRun } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { referenceFault } from "./decide-payload.js";
 import { requestKey } from "./durable.js";
 import { type Environment, queueNameOf } from "./environment.js";
 import { newRun, runsCreated } from "./events.js";
@@ -34,7 +35,7 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
     const options = item.options;
     const queue = options?.queue ?? "";
     // A client's items were checked by the scheduler; those of running code come straight from its worker.
-    const fault = parent && step.faultOf(item);
+    const fault = (parent && step.faultOf(item)) ?? referenceFault(environment, item.payload);
     if (fault) {
       refused.push({ index, refusal: fault });
       continue;

@@ -1,6 +1,7 @@
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
 import { Heap } from "./heap.js";
+import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { CreatedRuns, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -30,6 +31,8 @@ export interface Durable {
   finishedBytes: number;
   /** Runs in phases delayed and backoff, by due time. */
   readonly due: Heap<{ readonly atMs: number; readonly run: RunRecord; readonly attempt: number }>;
+  /** Payloads to which nothing may refer, oldest first; `decideTick` takes them out. */
+  readonly unreferenced: Fifo<{ readonly environment: Environment; readonly payload: PayloadRecord }>;
   /** Queues in which something may have become placeable since `place` looked. */
   readonly eligible: Set<QueueRecord>;
 }
@@ -55,6 +58,7 @@ export function createDurable(): Durable {
     finished: new Fifo(),
     finishedBytes: 0,
     due: new Heap((a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && a.run.number < b.run.number)),
+    unreferenced: new Fifo(),
     eligible: new Set(),
   };
 }

@@ -47,6 +47,9 @@ export function effects(step: Step, { event }: Event): void {
         if (run?.phase === "queued") tellChange(step, run);
       }
       return;
+    case "payloadDropped":
+      step.outbox.droppedPayloads.push({ environment: event.value.environment, reference: event.value.reference });
+      return;
     default:
       return;
   }

@@ -1,4 +1,5 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 
 /** An environment: its own tasks, queues, runs and workers. */
@@ -10,6 +11,8 @@ export interface Environment {
   readonly queues: Map<string, QueueRecord>;
   /** Version number by build id. */
   readonly versions: Map<string, string>;
+  /** Payloads that the store keeps, by reference. */
+  readonly payloads: Map<string, PayloadRecord>;
 }
 
 /** A task that some worker has declared. */

@@ -109,4 +109,10 @@ export const commandAnswered = (run: RunRecord, commandId: number, refusal: { re
     value: { $typeName: "runlane.internal.v1.CommandAnswered", run: BigInt(run.number), commandId, ...(refusal ? { refusal: asRefusal(refusal) } : {}) },
   });
 
+export const payloadStored = (environment: string, reference: string, sizeBytes: bigint): Event =>
+  event({ case: "payloadStored", value: { $typeName: "runlane.internal.v1.PayloadStored", environment, reference, sizeBytes } });
+
+export const payloadDropped = (environment: string, reference: string): Event =>
+  event({ case: "payloadDropped", value: { $typeName: "runlane.internal.v1.PayloadDropped", environment, reference } });
+
 const asRefusal = ({ reason, message }: { reason: string; message: string }): Refusal => ({ $typeName: "runlane.internal.v1.Refusal", reason, message });

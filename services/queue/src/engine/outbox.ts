@@ -10,11 +10,13 @@ const frameBytes = 256 * 1024;
 /** A notice is closed when it has about this many bytes. */
 const noticeBytes = 512 * 1024;
 
-/** What leaves when a batch is on disk: frames for workers, notices for subscribers, ends of streams. */
+/** What leaves when a batch is on disk: frames for workers, notices for subscribers, ends of streams, deletions. */
 export class Outbox {
   readonly frames = new Map<Connection, Sealing<WorkResponse>>();
   readonly notices = new Map<string, Sealing<NotifyRequest>>();
   readonly ends: StreamEnding[] = [];
+  /** Payloads whose bytes may be deleted. */
+  readonly droppedPayloads: DroppedPayload[] = [];
   /** The assignments in the frames: the time to accept them begins when they leave. */
   readonly offers: Unaccepted[] = [];
 
@@ -34,7 +36,7 @@ export class Outbox {
   }
 
   get empty(): boolean {
-    return this.frames.size === 0 && this.notices.size === 0 && this.ends.length === 0;
+    return this.frames.size === 0 && this.notices.size === 0 && this.ends.length === 0 && this.droppedPayloads.length === 0;
   }
 }
 
@@ -43,6 +45,12 @@ export interface Sealing<M> {
   readonly messages: M[];
   /** About how many bytes the last one has. */
   bytes: number;
+}
+
+/** A payload that is no more. */
+export interface DroppedPayload {
+  readonly environment: string;
+  readonly reference: string;
 }
 
 /** A stream that must end. */

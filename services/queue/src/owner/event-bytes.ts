@@ -24,6 +24,9 @@ export function eventBytes({ event }: Event): number {
       return 24 + 6 * event.value.children.length;
     case "runsAccepted":
       return 8 + 6 * event.value.runs.length;
+    case "payloadStored":
+    case "payloadDropped":
+      return 24 + event.value.environment.length + event.value.reference.length;
     case "runCanceled":
       return 20 + event.value.reason.length;
     default:

@@ -26,6 +26,10 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
     async watchRuns({ environment, subscriber, results, changes, unwatch }) {
       return { unknownRunIds: await partition.watch(environment, subscriber, results, changes, unwatch) };
     },
+    async recordPayload({ environment, reference, sizeBytes }) {
+      await partition.recordPayload(environment, reference, sizeBytes);
+      return {};
+    },
     relayFrames(request) {
       partition.relay(request);
       return {};

@@ -7,6 +7,7 @@ import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runla
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed, decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
+import { decideRecordPayload } from "../engine/decide-payload.js";
 import { decideTick, nextDue } from "../engine/decide-tick.js";
 import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
 import type { Durable } from "../engine/durable.js";
@@ -52,6 +53,7 @@ export class Partition {
   readonly #delivery: Delivery;
   #cancelTick: (() => void) | undefined;
   #tickAt = Number.POSITIVE_INFINITY;
+  #leaving = false;
   #stopped = false;
 
   constructor(options: PartitionOptions) {
@@ -88,6 +90,20 @@ export class Partition {
     });
     await this.#commit.settled();
     this.#wake();
+  }
+
+  /** Takes nothing new, waits until what was decided is on disk, `mostMs` milliseconds at most, and ends the epoch. */
+  async leave(mostMs: number): Promise<void> {
+    this.#leaving = true;
+    this.#cancelTick?.();
+    let cancel = () => {};
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(mostMs, resolve);
+    });
+    // What cannot reach the disk is repeated by its callers.
+    await Promise.race([this.#commit.settled().catch(() => {}), patience]);
+    cancel();
+    this.stop();
   }
 
   /** Ends the epoch: callers hear NOT_OWNER. */
@@ -188,9 +204,17 @@ export class Partition {
     return unknown;
   }
 
+  /** Lets runs refer to a payload whose bytes are in the store. */
+  async recordPayload(environmentName: string, reference: string, sizeBytes: bigint): Promise<void> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    this.#commit.decide(64, (step) => decideRecordPayload(step, environment, reference, sizeBytes));
+    await this.#commit.settled();
+  }
+
   /** Takes frames of workers. */
   relay({ executor, frames }: RelayFramesRequest): void {
-    if (this.#stopped || !this.#options.claimed()) return;
+    if (!this.#serves) return;
     for (const frame of frames) this.#take(executor, frame);
     this.#wake();
   }
@@ -273,8 +297,12 @@ export class Partition {
     return environment;
   }
 
+  get #serves(): boolean {
+    return !this.#stopped && !this.#leaving && this.#options.claimed();
+  }
+
   #mustOwn(): void {
-    if (this.#stopped || !this.#options.claimed()) throw refusal("NOT_OWNER", "this server does not own the partition (any more)", { retryDelayMs: 100 });
+    if (!this.#serves) throw refusal("NOT_OWNER", "this server does not own the partition (any more)", { retryDelayMs: 100 });
   }
 
   #admit(): void {
@@ -285,7 +313,7 @@ export class Partition {
 
   /** Sees to it that the next tick comes when the next thing is due. */
   #wake(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#leaving) return;
     const { clock, leaseMs } = this.#options;
     const monotonic = clock.monotonic();
     const wait = nextDue({ durable: this.durable, volatile: this.volatile, now: Math.max(clock.now(), this.durable.now), monotonic }, leaseMs);

@@ -11,6 +11,7 @@ export function pictureOf(durable: Durable): unknown {
       tag: environment.tag,
       tasks: [...environment.tasks.entries()].map(([id, task]) => [id, task.version, task.declaration]),
       versions: [...environment.versions.entries()],
+      payloads: [...environment.payloads.values()],
       queues: [...environment.queues.values()].map(({ name, limit, held }) => ({ name, limit, held })),
     })),
     runs: [...durable.runs.values()]

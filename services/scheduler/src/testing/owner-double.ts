@@ -138,6 +138,7 @@ export class OwnerDouble {
         if (changes.length > 0) void this.notify(request.subscriber, { changes });
         return { unknownRunIds: [...request.results, ...request.changes].filter((id) => !known(id)) };
       },
+      recordPayload: () => ({}),
       relayFrames: () => ({}),
     };
   }

@@ -27,8 +27,8 @@ export declare type Payload = Message<"runlane.v1.Payload"> & {
   contentType: string;
 
   /**
-   * The bytes, at most 131,072 (128 KiB), else RESOURCE_EXHAUSTED with reason PAYLOAD_TOO_LARGE. Empty with a JSON content type means "no value"
-   * (JavaScript's undefined).
+   * The bytes, at most 131,072 (128 KiB), else RESOURCE_EXHAUSTED with reason PAYLOAD_TOO_LARGE: larger ones travel by `reference`. Empty with a JSON
+   * content type, and without a reference, means "no value" (JavaScript's undefined).
    *
    * @generated from field: bytes data = 2;
    */
@@ -41,6 +41,14 @@ export declare type Payload = Message<"runlane.v1.Payload"> & {
    * @generated from field: map<string, string> metadata = 3;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * Names the bytes, if the server keeps them apart: as PayloadService.PutPayload answered; `data` is then empty. PayloadService.GetPayload reads them.
+   * NOT_FOUND with reason PAYLOAD_NOT_FOUND if the environment has none of this name. Payloads and outputs only: in a failure it has no meaning.
+   *
+   * @generated from field: optional string reference = 4;
+   */
+  reference?: string | undefined;
 };
 
 /**

@@ -12,175 +12,217 @@ import { file_runlane_v1_run } from "./run_pb.js";
  * Describes the file runlane/v1/worker_service.proto.
  */
 export const file_runlane_v1_worker_service = /*@__PURE__*/
-  fileDesc("Ch9ydW5sYW5lL3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxItcCCgtXb3JrUmVxdWVzdBIgCgVoZWxsbxgBIAEoCzIRLnJ1bmxhbmUudjEuSGVsbG8SEAoIYWNjZXB0ZWQYAiADKAwSJQoIZGVjbGluZWQYAyADKAsyEy5ydW5sYW5lLnYxLkRlY2xpbmUSLAoIY29tbWFuZHMYBCADKAsyGi5ydW5sYW5lLnYxLkF0dGVtcHRDb21tYW5kEioKB3Jlc3VsdHMYBSADKAsyGS5ydW5sYW5lLnYxLkF0dGVtcHRSZXN1bHQSGAoQY2FuY2VsX2NvbmZpcm1lZBgGIAMoDBIoCgloZWFydGJlYXQYByABKAsyFS5ydW5sYW5lLnYxLkhlYXJ0YmVhdBInCgloZWxkX2xpc3QYCCABKAsyFC5ydW5sYW5lLnYxLkhlbGRMaXN0EiYKBWRyYWluGAkgASgLMhcucnVubGFuZS52MS5Xb3JrZXJEcmFpbiLpAQoFSGVsbG8SGQoRcHJvdG9jb2xfcmV2aXNpb24YASABKA0SEQoJd29ya2VyX2lkGAIgASgJEhMKC2luY2FybmF0aW9uGAMgASgEEioKBXRhc2tzGAQgAygLMhsucnVubGFuZS52MS5UYXNrRGVjbGFyYXRpb24SDQoFc2xvdHMYBSABKA0SJQoEaGVsZBgGIAMoCzIXLnJ1bmxhbmUudjEuSGVsZEF0dGVtcHQSEAoIYnVpbGRfaWQYByABKAkSFAoMY2FwYWJpbGl0aWVzGAggAygJEhMKC2Rlc2NyaXB0aW9uGAkgASgJIrYBCg9UYXNrRGVjbGFyYXRpb24SCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSEQoJZmlsZV9wYXRoGAMgASgJEg0KBXF1ZXVlGAQgASgJEh4KEWNvbmN1cnJlbmN5X2xpbWl0GAUgASgNSACIAQESGQoMbWF4X2F0dGVtcHRzGAYgASgNSAGIAQFCFAoSX2NvbmN1cnJlbmN5X2xpbWl0Qg8KDV9tYXhfYXR0ZW1wdHMiMAoLSGVsZEF0dGVtcHQSDQoFdG9rZW4YASABKAwSEgoKb3Blbl93YWl0cxgCIAMoDSIoCgdEZWNsaW5lEg0KBXRva2VuGAEgASgMEg4KBnJlYXNvbhgCIAEoCSLsAQoOQXR0ZW1wdENvbW1hbmQSDQoFdG9rZW4YASABKAwSEgoKY29tbWFuZF9pZBgCIAEoDRItCgd0cmlnZ2VyGAMgASgLMhoucnVubGFuZS52MS5UcmlnZ2VyQ29tbWFuZEgAEj0KEHRyaWdnZXJfYW5kX3dhaXQYBCABKAsyIS5ydW5sYW5lLnYxLlRyaWdnZXJBbmRXYWl0Q29tbWFuZEgAEj4KEGNvbnRpbnVlX3dhaXRpbmcYBSABKAsyIi5ydW5sYW5lLnYxLkNvbnRpbnVlV2FpdGluZ0NvbW1hbmRIAEIJCgdjb21tYW5kIjgKDlRyaWdnZXJDb21tYW5kEiYKBWl0ZW1zGAEgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbSJQChVUcmlnZ2VyQW5kV2FpdENvbW1hbmQSDwoHd2FpdF9pZBgBIAEoDRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iLAoWQ29udGludWVXYWl0aW5nQ29tbWFuZBISCgpvcGVuX3dhaXRzGAEgAygNIqcBCg1BdHRlbXB0UmVzdWx0Eg0KBXRva2VuGAEgASgMEiUKBm91dHB1dBgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZEgAEi0KB2ZhaWx1cmUYAyABKAsyGi5ydW5sYW5lLnYxLkF0dGVtcHRGYWlsdXJlSAASJgoHcmVsZWFzZRgEIAEoCzITLnJ1bmxhbmUudjEuUmVsZWFzZUgAQgkKB291dGNvbWUifAoOQXR0ZW1wdEZhaWx1cmUSJAoHZmFpbHVyZRgBIAEoCzITLnJ1bmxhbmUudjEuRmFpbHVyZRIuCgtyZXRyeV9kZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIUCgxwcm9jZXNzX2xvc3QYAyABKAgiGQoHUmVsZWFzZRIOCgZyZWFzb24YASABKAkiYwoJSGVhcnRiZWF0EhAKCHNlcXVlbmNlGAEgASgEEhsKE2Fzc2lnbm1lbnRfc2VxdWVuY2UYAiABKAQSEgoKaGVsZF9jb3VudBgDIAEoDRITCgtoZWxkX2RpZ2VzdBgEIAEoBiJOCghIZWxkTGlzdBIbChNhc3NpZ25tZW50X3NlcXVlbmNlGAEgASgEEiUKBGhlbGQYAiADKAsyFy5ydW5sYW5lLnYxLkhlbGRBdHRlbXB0Ih0KC1dvcmtlckRyYWluEg4KBnJlYXNvbhgBIAEoCSKJAwoMV29ya1Jlc3BvbnNlEiQKB3dlbGNvbWUYASABKAsyEy5ydW5sYW5lLnYxLldlbGNvbWUSKwoLYXNzaWdubWVudHMYAiADKAsyFi5ydW5sYW5lLnYxLkFzc2lnbm1lbnQSKwoIcmVjZWlwdHMYAyADKAsyGS5ydW5sYW5lLnYxLlJlc3VsdFJlY2VpcHQSNAoQY29tbWFuZF9vdXRjb21lcxgEIAMoCzIaLnJ1bmxhbmUudjEuQ29tbWFuZE91dGNvbWUSIwoHcmVzdW1lcxgFIAMoCzISLnJ1bmxhbmUudjEuUmVzdW1lEiMKB2NhbmNlbHMYBiADKAsyEi5ydW5sYW5lLnYxLkNhbmNlbBIuCgloZWFydGJlYXQYByABKAsyGy5ydW5sYW5lLnYxLkhlYXJ0YmVhdEFuc3dlchIMCgRsb3N0GAggAygMEhMKC2hlbGxvX2FnYWluGAkgASgIEiYKBWRyYWluGAogASgLMhcucnVubGFuZS52MS5TZXJ2ZXJEcmFpbiLeAQoHV2VsY29tZRIZChFwcm90b2NvbF9yZXZpc2lvbhgBIAEoDRISCgpzZXNzaW9uX2lkGAIgASgJEjUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIxCg5sZWFzZV9kdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgd2ZXJzaW9uGAUgASgJEhQKDGNhcGFiaWxpdGllcxgGIAMoCRITCgtlbnZpcm9ubWVudBgHIAEoCSKhAgoKQXNzaWdubWVudBINCgV0b2tlbhgBIAEoDBIQCghzZXF1ZW5jZRgCIAEoBBIOCgZydW5faWQYAyABKAkSDwoHdGFza19pZBgEIAEoCRIWCg5hdHRlbXB0X251bWJlchgFIAEoDRIUCgxtYXhfYXR0ZW1wdHMYBiABKA0SJAoHcGF5bG9hZBgHIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBINCgVxdWV1ZRgIIAEoCRIWCg5jcmVhdGVfdGltZV9tcxgJIAEoAxIVCg1zdGFydF90aW1lX21zGAogASgDEhUKDXBhcmVudF9ydW5faWQYCyABKAkSEwoLcm9vdF9ydW5faWQYDCABKAkSEwoLb3duX3Byb2Nlc3MYDSABKAgiUgoNUmVzdWx0UmVjZWlwdBINCgV0b2tlbhgBIAEoDBIyCgtkaXNwb3NpdGlvbhgCIAEoDjIdLnJ1bmxhbmUudjEuUmVzdWx0RGlzcG9zaXRpb24ihAEKDkNvbW1hbmRPdXRjb21lEg0KBXRva2VuGAEgASgMEhIKCmNvbW1hbmRfaWQYAiABKA0SLAoIb3V0Y29tZXMYAyADKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lEiEKBWVycm9yGAQgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiXgoGUmVzdW1lEg0KBXRva2VuGAEgASgMEg8KB3dhaXRfaWQYAiABKA0SJgoHcmVzdWx0cxgDIAMoCzIVLnJ1bmxhbmUudjEuUnVuUmVzdWx0EgwKBG1vcmUYBCABKAgiJwoGQ2FuY2VsEg0KBXRva2VuGAEgASgMEg4KBnJlYXNvbhgCIAEoCSI2Cg9IZWFydGJlYXRBbnN3ZXISEAoIc2VxdWVuY2UYASABKAQSEQoJbGlzdF9oZWxkGAIgASgIIk4KC1NlcnZlckRyYWluEg4KBnJlYXNvbhgBIAEoCRIvCgxncmFjZV9wZXJpb2QYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24qdgoRUmVzdWx0RGlzcG9zaXRpb24SIgoeUkVTVUxUX0RJU1BPU0lUSU9OX1VOU1BFQ0lGSUVEEAASHwobUkVTVUxUX0RJU1BPU0lUSU9OX1JFQ09SREVEEAESHAoYUkVTVUxUX0RJU1BPU0lUSU9OX1NUQUxFEAIyTgoNV29ya2VyU2VydmljZRI9CgRXb3JrEhcucnVubGFuZS52MS5Xb3JrUmVxdWVzdBoYLnJ1bmxhbmUudjEuV29ya1Jlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_rpc_status, file_runlane_v1_payload, file_runlane_v1_run]);
+  fileDesc("Ch9ydW5sYW5lL3YxL3dvcmtlcl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxIoMBCgtQb2xsUmVxdWVzdBIRCglzdHJlYW1faWQYASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSJgoFZnJhbWUYAyABKAsyFy5ydW5sYW5lLnYxLldvcmtSZXF1ZXN0EicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iWgoMUG9sbFJlc3BvbnNlEhEKCXN0cmVhbV9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAQSJwoFZnJhbWUYAyABKAsyGC5ydW5sYW5lLnYxLldvcmtSZXNwb25zZSJPChBIZWFydGJlYXRSZXF1ZXN0EhEKCXN0cmVhbV9pZBgBIAEoCRIoCgloZWFydGJlYXQYAiABKAsyFS5ydW5sYW5lLnYxLkhlYXJ0YmVhdCKIAQoRSGVhcnRiZWF0UmVzcG9uc2USKwoGYW5zd2VyGAEgASgLMhsucnVubGFuZS52MS5IZWFydGJlYXRBbnN3ZXISIwoHY2FuY2VscxgCIAMoCzISLnJ1bmxhbmUudjEuQ2FuY2VsEgwKBGxvc3QYAyADKAwSEwoLaGVsbG9fYWdhaW4YBCABKAgibwoUUmVwb3J0UmVzdWx0c1JlcXVlc3QSEQoJc3RyZWFtX2lkGAEgASgJEioKB3Jlc3VsdHMYAiADKAsyGS5ydW5sYW5lLnYxLkF0dGVtcHRSZXN1bHQSGAoQY2FuY2VsX2NvbmZpcm1lZBgDIAMoDCJEChVSZXBvcnRSZXN1bHRzUmVzcG9uc2USKwoIcmVjZWlwdHMYASADKAsyGS5ydW5sYW5lLnYxLlJlc3VsdFJlY2VpcHQi1wIKC1dvcmtSZXF1ZXN0EiAKBWhlbGxvGAEgASgLMhEucnVubGFuZS52MS5IZWxsbxIQCghhY2NlcHRlZBgCIAMoDBIlCghkZWNsaW5lZBgDIAMoCzITLnJ1bmxhbmUudjEuRGVjbGluZRIsCghjb21tYW5kcxgEIAMoCzIaLnJ1bmxhbmUudjEuQXR0ZW1wdENvbW1hbmQSKgoHcmVzdWx0cxgFIAMoCzIZLnJ1bmxhbmUudjEuQXR0ZW1wdFJlc3VsdBIYChBjYW5jZWxfY29uZmlybWVkGAYgAygMEigKCWhlYXJ0YmVhdBgHIAEoCzIVLnJ1bmxhbmUudjEuSGVhcnRiZWF0EicKCWhlbGRfbGlzdBgIIAEoCzIULnJ1bmxhbmUudjEuSGVsZExpc3QSJgoFZHJhaW4YCSABKAsyFy5ydW5sYW5lLnYxLldvcmtlckRyYWluIukBCgVIZWxsbxIZChFwcm90b2NvbF9yZXZpc2lvbhgBIAEoDRIRCgl3b3JrZXJfaWQYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAQSKgoFdGFza3MYBCADKAsyGy5ydW5sYW5lLnYxLlRhc2tEZWNsYXJhdGlvbhINCgVzbG90cxgFIAEoDRIlCgRoZWxkGAYgAygLMhcucnVubGFuZS52MS5IZWxkQXR0ZW1wdBIQCghidWlsZF9pZBgHIAEoCRIUCgxjYXBhYmlsaXRpZXMYCCADKAkSEwoLZGVzY3JpcHRpb24YCSABKAkitgEKD1Rhc2tEZWNsYXJhdGlvbhIKCgJpZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIRCglmaWxlX3BhdGgYAyABKAkSDQoFcXVldWUYBCABKAkSHgoRY29uY3VycmVuY3lfbGltaXQYBSABKA1IAIgBARIZCgxtYXhfYXR0ZW1wdHMYBiABKA1IAYgBAUIUChJfY29uY3VycmVuY3lfbGltaXRCDwoNX21heF9hdHRlbXB0cyIwCgtIZWxkQXR0ZW1wdBINCgV0b2tlbhgBIAEoDBISCgpvcGVuX3dhaXRzGAIgAygNIigKB0RlY2xpbmUSDQoFdG9rZW4YASABKAwSDgoGcmVhc29uGAIgASgJIuwBCg5BdHRlbXB0Q29tbWFuZBINCgV0b2tlbhgBIAEoDBISCgpjb21tYW5kX2lkGAIgASgNEi0KB3RyaWdnZXIYAyABKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJDb21tYW5kSAASPQoQdHJpZ2dlcl9hbmRfd2FpdBgEIAEoCzIhLnJ1bmxhbmUudjEuVHJpZ2dlckFuZFdhaXRDb21tYW5kSAASPgoQY29udGludWVfd2FpdGluZxgFIAEoCzIiLnJ1bmxhbmUudjEuQ29udGludWVXYWl0aW5nQ29tbWFuZEgAQgkKB2NvbW1hbmQiOAoOVHJpZ2dlckNvbW1hbmQSJgoFaXRlbXMYASADKAsyFy5ydW5sYW5lLnYxLlRyaWdnZXJJdGVtIlAKFVRyaWdnZXJBbmRXYWl0Q29tbWFuZBIPCgd3YWl0X2lkGAEgASgNEiYKBWl0ZW1zGAIgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbSIsChZDb250aW51ZVdhaXRpbmdDb21tYW5kEhIKCm9wZW5fd2FpdHMYASADKA0ipwEKDUF0dGVtcHRSZXN1bHQSDQoFdG9rZW4YASABKAwSJQoGb3V0cHV0GAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkSAASLQoHZmFpbHVyZRgDIAEoCzIaLnJ1bmxhbmUudjEuQXR0ZW1wdEZhaWx1cmVIABImCgdyZWxlYXNlGAQgASgLMhMucnVubGFuZS52MS5SZWxlYXNlSABCCQoHb3V0Y29tZSJ8Cg5BdHRlbXB0RmFpbHVyZRIkCgdmYWlsdXJlGAEgASgLMhMucnVubGFuZS52MS5GYWlsdXJlEi4KC3JldHJ5X2RlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDHByb2Nlc3NfbG9zdBgDIAEoCCIZCgdSZWxlYXNlEg4KBnJlYXNvbhgBIAEoCSJjCglIZWFydGJlYXQSEAoIc2VxdWVuY2UYASABKAQSGwoTYXNzaWdubWVudF9zZXF1ZW5jZRgCIAEoBBISCgpoZWxkX2NvdW50GAMgASgNEhMKC2hlbGRfZGlnZXN0GAQgASgGIk4KCEhlbGRMaXN0EhsKE2Fzc2lnbm1lbnRfc2VxdWVuY2UYASABKAQSJQoEaGVsZBgCIAMoCzIXLnJ1bmxhbmUudjEuSGVsZEF0dGVtcHQiHQoLV29ya2VyRHJhaW4SDgoGcmVhc29uGAEgASgJIokDCgxXb3JrUmVzcG9uc2USJAoHd2VsY29tZRgBIAEoCzITLnJ1bmxhbmUudjEuV2VsY29tZRIrCgthc3NpZ25tZW50cxgCIAMoCzIWLnJ1bmxhbmUudjEuQXNzaWdubWVudBIrCghyZWNlaXB0cxgDIAMoCzIZLnJ1bmxhbmUudjEuUmVzdWx0UmVjZWlwdBI0ChBjb21tYW5kX291dGNvbWVzGAQgAygLMhoucnVubGFuZS52MS5Db21tYW5kT3V0Y29tZRIjCgdyZXN1bWVzGAUgAygLMhIucnVubGFuZS52MS5SZXN1bWUSIwoHY2FuY2VscxgGIAMoCzISLnJ1bmxhbmUudjEuQ2FuY2VsEi4KCWhlYXJ0YmVhdBgHIAEoCzIbLnJ1bmxhbmUudjEuSGVhcnRiZWF0QW5zd2VyEgwKBGxvc3QYCCADKAwSEwoLaGVsbG9fYWdhaW4YCSABKAgSJgoFZHJhaW4YCiABKAsyFy5ydW5sYW5lLnYxLlNlcnZlckRyYWluIt4BCgdXZWxjb21lEhkKEXByb3RvY29sX3JldmlzaW9uGAEgASgNEhIKCnNlc3Npb25faWQYAiABKAkSNQoSaGVhcnRiZWF0X2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjEKDmxlYXNlX2R1cmF0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3ZlcnNpb24YBSABKAkSFAoMY2FwYWJpbGl0aWVzGAYgAygJEhMKC2Vudmlyb25tZW50GAcgASgJIqECCgpBc3NpZ25tZW50Eg0KBXRva2VuGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJ1bl9pZBgDIAEoCRIPCgd0YXNrX2lkGAQgASgJEhYKDmF0dGVtcHRfbnVtYmVyGAUgASgNEhQKDG1heF9hdHRlbXB0cxgGIAEoDRIkCgdwYXlsb2FkGAcgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEg0KBXF1ZXVlGAggASgJEhYKDmNyZWF0ZV90aW1lX21zGAkgASgDEhUKDXN0YXJ0X3RpbWVfbXMYCiABKAMSFQoNcGFyZW50X3J1bl9pZBgLIAEoCRITCgtyb290X3J1bl9pZBgMIAEoCRITCgtvd25fcHJvY2VzcxgNIAEoCCJSCg1SZXN1bHRSZWNlaXB0Eg0KBXRva2VuGAEgASgMEjIKC2Rpc3Bvc2l0aW9uGAIgASgOMh0ucnVubGFuZS52MS5SZXN1bHREaXNwb3NpdGlvbiKEAQoOQ29tbWFuZE91dGNvbWUSDQoFdG9rZW4YASABKAwSEgoKY29tbWFuZF9pZBgCIAEoDRIsCghvdXRjb21lcxgDIAMoCzIaLnJ1bmxhbmUudjEuVHJpZ2dlck91dGNvbWUSIQoFZXJyb3IYBCABKAsyEi5nb29nbGUucnBjLlN0YXR1cyJeCgZSZXN1bWUSDQoFdG9rZW4YASABKAwSDwoHd2FpdF9pZBgCIAEoDRImCgdyZXN1bHRzGAMgAygLMhUucnVubGFuZS52MS5SdW5SZXN1bHQSDAoEbW9yZRgEIAEoCCInCgZDYW5jZWwSDQoFdG9rZW4YASABKAwSDgoGcmVhc29uGAIgASgJIjYKD0hlYXJ0YmVhdEFuc3dlchIQCghzZXF1ZW5jZRgBIAEoBBIRCglsaXN0X2hlbGQYAiABKAgiTgoLU2VydmVyRHJhaW4SDgoGcmVhc29uGAEgASgJEi8KDGdyYWNlX3BlcmlvZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbip2ChFSZXN1bHREaXNwb3NpdGlvbhIiCh5SRVNVTFRfRElTUE9TSVRJT05fVU5TUEVDSUZJRUQQABIfChtSRVNVTFRfRElTUE9TSVRJT05fUkVDT1JERUQQARIcChhSRVNVTFRfRElTUE9TSVRJT05fU1RBTEUQAjKpAgoNV29ya2VyU2VydmljZRI9CgRXb3JrEhcucnVubGFuZS52MS5Xb3JrUmVxdWVzdBoYLnJ1bmxhbmUudjEuV29ya1Jlc3BvbnNlKAEwARI5CgRQb2xsEhcucnVubGFuZS52MS5Qb2xsUmVxdWVzdBoYLnJ1bmxhbmUudjEuUG9sbFJlc3BvbnNlEkgKCUhlYXJ0YmVhdBIcLnJ1bmxhbmUudjEuSGVhcnRiZWF0UmVxdWVzdBodLnJ1bmxhbmUudjEuSGVhcnRiZWF0UmVzcG9uc2USVAoNUmVwb3J0UmVzdWx0cxIgLnJ1bmxhbmUudjEuUmVwb3J0UmVzdWx0c1JlcXVlc3QaIS5ydW5sYW5lLnYxLlJlcG9ydFJlc3VsdHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_rpc_status, file_runlane_v1_payload, file_runlane_v1_run]);
+
+/**
+ * Describes the message runlane.v1.PollRequest.
+ * Use `create(PollRequestSchema)` to create a new message.
+ */
+export const PollRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 0);
+
+/**
+ * Describes the message runlane.v1.PollResponse.
+ * Use `create(PollResponseSchema)` to create a new message.
+ */
+export const PollResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 1);
+
+/**
+ * Describes the message runlane.v1.HeartbeatRequest.
+ * Use `create(HeartbeatRequestSchema)` to create a new message.
+ */
+export const HeartbeatRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 2);
+
+/**
+ * Describes the message runlane.v1.HeartbeatResponse.
+ * Use `create(HeartbeatResponseSchema)` to create a new message.
+ */
+export const HeartbeatResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 3);
+
+/**
+ * Describes the message runlane.v1.ReportResultsRequest.
+ * Use `create(ReportResultsRequestSchema)` to create a new message.
+ */
+export const ReportResultsRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 4);
+
+/**
+ * Describes the message runlane.v1.ReportResultsResponse.
+ * Use `create(ReportResultsResponseSchema)` to create a new message.
+ */
+export const ReportResultsResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_worker_service, 5);
 
 /**
  * Describes the message runlane.v1.WorkRequest.
  * Use `create(WorkRequestSchema)` to create a new message.
  */
 export const WorkRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 0);
+  messageDesc(file_runlane_v1_worker_service, 6);
 
 /**
  * Describes the message runlane.v1.Hello.
  * Use `create(HelloSchema)` to create a new message.
  */
 export const HelloSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 1);
+  messageDesc(file_runlane_v1_worker_service, 7);
 
 /**
  * Describes the message runlane.v1.TaskDeclaration.
  * Use `create(TaskDeclarationSchema)` to create a new message.
  */
 export const TaskDeclarationSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 2);
+  messageDesc(file_runlane_v1_worker_service, 8);
 
 /**
  * Describes the message runlane.v1.HeldAttempt.
  * Use `create(HeldAttemptSchema)` to create a new message.
  */
 export const HeldAttemptSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 3);
+  messageDesc(file_runlane_v1_worker_service, 9);
 
 /**
  * Describes the message runlane.v1.Decline.
  * Use `create(DeclineSchema)` to create a new message.
  */
 export const DeclineSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 4);
+  messageDesc(file_runlane_v1_worker_service, 10);
 
 /**
  * Describes the message runlane.v1.AttemptCommand.
  * Use `create(AttemptCommandSchema)` to create a new message.
  */
 export const AttemptCommandSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 5);
+  messageDesc(file_runlane_v1_worker_service, 11);
 
 /**
  * Describes the message runlane.v1.TriggerCommand.
  * Use `create(TriggerCommandSchema)` to create a new message.
  */
 export const TriggerCommandSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 6);
+  messageDesc(file_runlane_v1_worker_service, 12);
 
 /**
  * Describes the message runlane.v1.TriggerAndWaitCommand.
  * Use `create(TriggerAndWaitCommandSchema)` to create a new message.
  */
 export const TriggerAndWaitCommandSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 7);
+  messageDesc(file_runlane_v1_worker_service, 13);
 
 /**
  * Describes the message runlane.v1.ContinueWaitingCommand.
  * Use `create(ContinueWaitingCommandSchema)` to create a new message.
  */
 export const ContinueWaitingCommandSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 8);
+  messageDesc(file_runlane_v1_worker_service, 14);
 
 /**
  * Describes the message runlane.v1.AttemptResult.
  * Use `create(AttemptResultSchema)` to create a new message.
  */
 export const AttemptResultSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 9);
+  messageDesc(file_runlane_v1_worker_service, 15);
 
 /**
  * Describes the message runlane.v1.AttemptFailure.
  * Use `create(AttemptFailureSchema)` to create a new message.
  */
 export const AttemptFailureSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 10);
+  messageDesc(file_runlane_v1_worker_service, 16);
 
 /**
  * Describes the message runlane.v1.Release.
  * Use `create(ReleaseSchema)` to create a new message.
  */
 export const ReleaseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 11);
+  messageDesc(file_runlane_v1_worker_service, 17);
 
 /**
  * Describes the message runlane.v1.Heartbeat.
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 12);
+  messageDesc(file_runlane_v1_worker_service, 18);
 
 /**
  * Describes the message runlane.v1.HeldList.
  * Use `create(HeldListSchema)` to create a new message.
  */
 export const HeldListSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 13);
+  messageDesc(file_runlane_v1_worker_service, 19);
 
 /**
  * Describes the message runlane.v1.WorkerDrain.
  * Use `create(WorkerDrainSchema)` to create a new message.
  */
 export const WorkerDrainSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 14);
+  messageDesc(file_runlane_v1_worker_service, 20);
 
 /**
  * Describes the message runlane.v1.WorkResponse.
  * Use `create(WorkResponseSchema)` to create a new message.
  */
 export const WorkResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 15);
+  messageDesc(file_runlane_v1_worker_service, 21);
 
 /**
  * Describes the message runlane.v1.Welcome.
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 16);
+  messageDesc(file_runlane_v1_worker_service, 22);
 
 /**
  * Describes the message runlane.v1.Assignment.
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export const AssignmentSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 17);
+  messageDesc(file_runlane_v1_worker_service, 23);
 
 /**
  * Describes the message runlane.v1.ResultReceipt.
  * Use `create(ResultReceiptSchema)` to create a new message.
  */
 export const ResultReceiptSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 18);
+  messageDesc(file_runlane_v1_worker_service, 24);
 
 /**
  * Describes the message runlane.v1.CommandOutcome.
  * Use `create(CommandOutcomeSchema)` to create a new message.
  */
 export const CommandOutcomeSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 19);
+  messageDesc(file_runlane_v1_worker_service, 25);
 
 /**
  * Describes the message runlane.v1.Resume.
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 20);
+  messageDesc(file_runlane_v1_worker_service, 26);
 
 /**
  * Describes the message runlane.v1.Cancel.
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 21);
+  messageDesc(file_runlane_v1_worker_service, 27);
 
 /**
  * Describes the message runlane.v1.HeartbeatAnswer.
  * Use `create(HeartbeatAnswerSchema)` to create a new message.
  */
 export const HeartbeatAnswerSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 22);
+  messageDesc(file_runlane_v1_worker_service, 28);
 
 /**
  * Describes the message runlane.v1.ServerDrain.
  * Use `create(ServerDrainSchema)` to create a new message.
  */
 export const ServerDrainSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_worker_service, 23);
+  messageDesc(file_runlane_v1_worker_service, 29);
 
 /**
  * Describes the enum runlane.v1.ResultDisposition.

@@ -278,6 +278,22 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
      */
     value: CommandAnswered;
     case: "commandAnswered";
+  } | {
+    /**
+     * A payload is in the store, and runs may refer to it.
+     *
+     * @generated from field: runlane.internal.v1.PayloadStored payload_stored = 19;
+     */
+    value: PayloadStored;
+    case: "payloadStored";
+  } | {
+    /**
+     * A payload to which nothing referred is gone.
+     *
+     * @generated from field: runlane.internal.v1.PayloadDropped payload_dropped = 20;
+     */
+    value: PayloadDropped;
+    case: "payloadDropped";
   } | { case: undefined; value?: undefined };
 };
 
@@ -944,4 +960,65 @@ export declare type CommandAnswered = Message<"runlane.internal.v1.CommandAnswer
  * Use `create(CommandAnsweredSchema)` to create a new message.
  */
 export declare const CommandAnsweredSchema: GenMessage<CommandAnswered>;
+
+/**
+ * A payload is in the store.
+ *
+ * @generated from message runlane.internal.v1.PayloadStored
+ */
+export declare type PayloadStored = Message<"runlane.internal.v1.PayloadStored"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string reference = 2;
+   */
+  reference: string;
+
+  /**
+   * How many bytes it has.
+   *
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.PayloadStored.
+ * Use `create(PayloadStoredSchema)` to create a new message.
+ */
+export declare const PayloadStoredSchema: GenMessage<PayloadStored>;
+
+/**
+ * A payload is gone; its bytes are deleted after the commit.
+ *
+ * @generated from message runlane.internal.v1.PayloadDropped
+ */
+export declare type PayloadDropped = Message<"runlane.internal.v1.PayloadDropped"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string reference = 2;
+   */
+  reference: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.PayloadDropped.
+ * Use `create(PayloadDroppedSchema)` to create a new message.
+ */
+export declare const PayloadDroppedSchema: GenMessage<PayloadDropped>;
 
