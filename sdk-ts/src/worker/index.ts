@@ -2,6 +2,7 @@
  * The parts of a worker, for the `runlane` command: not for applications, and without a promise that they stay as they are.
  */
 export { defaultRetryOptions } from "../task/retry-options.js";
+export type { AttemptReport } from "./attempt-reporter.js";
 export { defaultConcurrency, defaultGraceMs, type LaunchedWorker, launchWorker, type WorkerOptions } from "./launcher.js";
 export { type ManifestTask, readManifest, type WorkerManifest } from "./manifest.js";
 export { type IndexedTask, type TaskIndex, taskFileHook } from "./task-index.js";

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { fileURLToPath } from "node:url";
+import type { AttemptReport } from "./attempt-reporter.js";
 import { RestartBudget } from "./restart-budget.js";
-import { type SupervisorArguments, supervisorExitCodes } from "./supervisor-arguments.js";
+import { jsonLines, type LauncherLine, type SupervisorArguments, type SupervisorLine, supervisorExitCodes } from "./supervisor-arguments.js";
 import { logToStderr, type WorkerLog } from "./worker-log.js";
 
 /** Attempts at once that a worker takes if nobody says otherwise: tasks mostly wait for something else than the processor. */
@@ -29,6 +30,8 @@ export interface WorkerOptions {
   readonly log?: WorkerLog | undefined;
   /** The server has taken the worker, for the first time or again. */
   readonly onConnected?: ((session: { environment: string; version: string }) => void) | undefined;
+  /** Hears of every attempt. Default: nobody does. */
+  readonly onAttempt?: ((report: AttemptReport) => void) | undefined;
   /** The supervisor's entry. Default: the one beside this file. */
   readonly supervisorEntry?: string | undefined;
 }
@@ -39,8 +42,13 @@ export interface LaunchedWorker {
   readonly supervisorPid: number | undefined;
   /** The exit code to leave with, once the worker has ended: 0 if it was told to, 1 if the server refused it. */
   readonly exited: Promise<number>;
-  /** Tells it to stop: it takes no new work, and what it has may finish within `graceMs`. Called again, it ends at once. */
+  /** Tells it to stop: it takes no new work, and what it has may finish within `graceMs`. Called again, or after `drain`, it ends at once. */
   stop(): void;
+  /**
+   * Tells it to take no new work, and to end when what it has is finished, or given back after `graceMs` milliseconds. Without `graceMs` there is no limit; called again, it can
+   * only shorten the time. Resolves when the worker declines whatever it is still offered, or has ended.
+   */
+  drain(graceMs?: number): Promise<void>;
 }
 
 /**
@@ -60,6 +68,11 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
   const exited = new Promise<number>((resolve) => {
     exit = resolve;
   });
+  let declines: () => void = () => {};
+  const declining = new Promise<void>((resolve) => {
+    declines = resolve;
+  });
+  void exited.then(declines);
 
   const start = () => {
     incarnation += 1;
@@ -70,6 +83,7 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
       slots: options.concurrency ?? defaultConcurrency,
       sharedRunners: options.sharedRunners,
       graceMs: options.graceMs ?? defaultGraceMs,
+      reportsAttempts: options.onAttempt !== undefined,
     };
     const child = spawn(process.execPath, [entry, JSON.stringify(args)], {
       // A group of its own: it can be killed whole, and a terminal's Ctrl-C reaches only this process.
@@ -79,7 +93,16 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
       env: { ...process.env, ...options.env },
     });
     supervisor = child;
-    hearConnected(child, options.onConnected);
+    pipeOf(child)
+      ?.on("error", () => {})
+      .on(
+        "data",
+        jsonLines<SupervisorLine>(({ connected, attempt, draining }) => {
+          if (connected) options.onConnected?.(connected);
+          if (attempt) options.onAttempt?.(attempt);
+          if (draining) declines();
+        }),
+      );
     child.once("error", (error) => ended(child, `could not be started: ${error.message}`, null));
     child.once("exit", (code, signal) => ended(child, signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`, code));
   };
@@ -112,6 +135,14 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
       else supervisor.kill("SIGTERM");
       stopping = true;
     },
+    drain(graceMs) {
+      stopping = true;
+      if (supervisor === undefined) {
+        clearTimeout(restartTimer);
+        exit(0);
+      } else pipeOf(supervisor)?.write(`${JSON.stringify({ drain: { graceMs } } satisfies LauncherLine)}\n`);
+      return declining;
+    },
   };
 }
 
@@ -125,16 +156,7 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** A supervisor says a line of JSON whenever the server has taken it. */
-function hearConnected(child: ChildProcess, onConnected: WorkerOptions["onConnected"]): void {
-  const pipe = child.stdio[3] as Duplex | null | undefined;
-  let text = "";
-  pipe
-    ?.on("error", () => {})
-    .on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-      const lines = text.split("\n");
-      text = lines.pop()!;
-      for (const line of lines) onConnected?.(JSON.parse(line));
-    });
+/** Carries lines of JSON in both directions; undefined for a process that could not be started. */
+function pipeOf(supervisor: ChildProcess): Duplex | undefined {
+  return (supervisor.stdio[3] as Duplex | null | undefined) ?? undefined;
 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
+import { Pace } from "./pace.js";
 import type { PassingAssignment } from "./passing-frames.js";
 import { type RunnerListener, RunnerProcess } from "./runner-process.js";
 import { type RunnerProgram, spawnRunner } from "./runner-spawn.js";
@@ -43,6 +44,7 @@ export class RunnerPool {
   readonly #homes = new Map<TokenKey, RunnerProcess>();
   /** Attempts that wait for a process of their own. */
   #queue: QueuedAttempt[] = [];
+  readonly #pace = new Pace();
   #session: RunnerSession | undefined;
   #failedStarts = 0;
   #stopped = false;
@@ -63,11 +65,17 @@ export class RunnerPool {
     return this.#homes.get(key);
   }
 
-  /** Starts an attempt in a shared runner. */
-  startShared(assignment: PassingAssignment): void {
-    const runner = this.#leastLoaded() ?? this.#startShared();
-    if (runner.attempts.size > 0) this.#startAnother();
-    this.#place(runner, assignment);
+  /** Starts the attempts of one frame in shared runners: the least loaded takes the next block. */
+  startShared(assignments: readonly PassingAssignment[]): void {
+    const now = performance.now();
+    const size = this.#pace.block(assignments.length, now);
+    for (let from = 0; from < assignments.length; from += size) {
+      const runner = this.#leastLoaded() ?? this.#startShared();
+      if (runner.attempts.size > 0) this.#startAnother();
+      else this.#pace.runnerBusy(now);
+      const to = Math.min(assignments.length, from + size);
+      for (let at = from; at < to; at += 1) this.#place(runner, assignments[at]!);
+    }
   }
 
   /** Starts an attempt in a process of its own; `machine` is "" for none in particular. */
@@ -98,6 +106,10 @@ export class RunnerPool {
     if (runner === undefined) return;
     this.#homes.delete(key);
     runner.attempts.delete(key);
+    if (runner.isShared) {
+      this.#pace.finished();
+      if (runner.attempts.size === 0) this.#pace.runnerIdle(performance.now());
+    }
     if (runner.attempts.size > 0 || runner.state === "dead") return;
     if (runner.state === "retired") runner.kill();
     else if (!runner.isShared) this.#keepIdle(runner);
@@ -199,6 +211,7 @@ export class RunnerPool {
   #buried(runner: RunnerProcess, failure: Failure): void {
     this.#runners.delete(runner);
     for (const key of runner.attempts) this.#homes.delete(key);
+    if (runner.isShared && runner.attempts.size > 0) this.#pace.runnerIdle(performance.now());
     this.#options.onDeath(runner, failure);
     if (this.#stopped) return;
     this.startQueued();

@@ -1,9 +1,10 @@
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
+import { AttemptReporter } from "./attempt-reporter.js";
 import { readManifest } from "./manifest.js";
 import { spawnRunner } from "./runner-spawn.js";
-import type { SupervisorArguments } from "./supervisor-arguments.js";
-import { supervisorExitCodes } from "./supervisor-arguments.js";
+import type { LauncherLine, SupervisorArguments, SupervisorLine } from "./supervisor-arguments.js";
+import { jsonLines, supervisorExitCodes } from "./supervisor-arguments.js";
 import { logToStderr } from "./worker-log.js";
 
 // The process that holds a worker's session; started by a launcher as `node supervisor-main.js <SupervisorArguments as JSON>`, as the leader of a process group of its own. Pipe 3 is
@@ -27,7 +28,13 @@ const killGroup = () => {
 launcher
   .on("error", () => {})
   .on("close", killGroup)
-  .resume();
+  .on(
+    "data",
+    jsonLines<LauncherLine>(({ drain }) => {
+      if (drain) leave(drain.graceMs);
+    }),
+  );
+const tell = (line: SupervisorLine) => void launcher.write(`${JSON.stringify(line)}\n`);
 
 const supervisor = new Supervisor({
   manifest,
@@ -39,8 +46,9 @@ const supervisor = new Supervisor({
   slots: args.slots,
   sharedRunners: args.sharedRunners,
   firstRunner,
+  reporter: args.reportsAttempts ? new AttemptReporter((attempt) => tell({ attempt })) : undefined,
   onWelcome({ environment, version }) {
-    launcher.write(`${JSON.stringify({ environment, version })}\n`);
+    tell({ connected: { environment, version } });
   },
   onRefused(error) {
     logToStderr(`the server refuses this worker: ${error.rawMessage}`);
@@ -48,15 +56,20 @@ const supervisor = new Supervisor({
   },
 });
 
-let leaving = false;
-const leave = () => {
-  // Whoever asks twice means at once.
-  if (leaving) killGroup();
-  leaving = true;
-  void supervisor.drain("the worker is stopping", args.graceMs).then(() => process.exit(supervisorExitCodes.finished));
+const leave = (graceMs: number | undefined) => {
+  const left = supervisor.drain("the worker is stopping", graceMs);
+  tell({ draining: true });
+  void left.then(() => process.exit(supervisorExitCodes.finished));
 };
-process.on("SIGTERM", leave);
-process.on("SIGINT", leave);
+let signalled = false;
+const onSignal = () => {
+  // Whoever asks twice means at once.
+  if (signalled) killGroup();
+  signalled = true;
+  leave(args.graceMs);
+};
+process.on("SIGTERM", onSignal);
+process.on("SIGINT", onSignal);
 try {
   supervisor.start();
 } catch (error) {

@@ -15,6 +15,7 @@ import {
 } from "#gen/runlane/v1/worker_service_pb.js";
 import type { ConnectionSource } from "../client/connection-source.js";
 import { userAgent } from "../client/grpc-connection.js";
+import type { AttemptReporter } from "./attempt-reporter.js";
 import { internalFailure } from "./failure.js";
 import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
 import type { ManifestTask, WorkerManifest } from "./manifest.js";
@@ -51,6 +52,8 @@ export interface SupervisorOptions {
   readonly ownRunners?: number | undefined;
   /** A shared runner that has been started already. */
   readonly firstRunner?: ChildProcess | undefined;
+  /** Hears of every attempt. Default: nobody does. */
+  readonly reporter?: AttemptReporter | undefined;
   /** The server has taken the worker, for the first time or on another stream. */
   readonly onWelcome: (welcome: Welcome) => void;
   /** The server does not want this worker; trying again is of no use. */
@@ -69,6 +72,8 @@ export class Supervisor implements SessionHost {
   readonly #tasks: ReadonlyMap<string, ManifestTask>;
   /** Why the worker takes no new work; undefined while it does. */
   #draining: string | undefined;
+  #drained: Promise<void> | undefined;
+  readonly #graceOver = new AbortController();
   #onHeldChange: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -93,23 +98,29 @@ export class Supervisor implements SessionHost {
   }
 
   /**
-   * Takes no new work, lets the present attempts finish for `graceMs` milliseconds, gives back the others undone, and ends the session. Resolves when everything is said and
-   * no code runs any more.
+   * Takes no new work from now on, lets the present attempts finish for `graceMs` milliseconds, gives back the others undone, and ends the session. Without `graceMs` they may take as long
+   * as they do; called again, it can only shorten the time. Resolves when everything is said and no code runs any more.
    */
-  async drain(reason: string, graceMs: number): Promise<void> {
-    if (this.#draining !== undefined) return;
+  drain(reason: string, graceMs?: number): Promise<void> {
+    if (graceMs !== undefined) setTimeout(() => this.#graceOver.abort(), graceMs).unref();
+    this.#drained ??= this.#leave(reason, graceMs);
+    return this.#drained;
+  }
+
+  async #leave(reason: string, graceMs: number | undefined): Promise<void> {
     this.#draining = reason;
     this.#session.outbound.drain(reason);
     this.#session.saySoon();
-    if (this.#liveCount() > 0) this.#options.log(`${reason}: ${this.#liveCount()} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
-    await this.#until(() => this.#liveCount() === 0, graceMs);
+    if (graceMs !== undefined && this.#liveCount() > 0)
+      this.#options.log(`${reason}: ${this.#liveCount()} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
+    await this.#until(() => this.#liveCount() === 0, this.#graceOver.signal);
     const unfinished = Array.from(this.held).filter((attempt) => attempt.live);
     this.#pool.stop();
     for (const attempt of unfinished) {
       if (attempt.state === "canceling") this.#confirmCancel(attempt);
       else this.#report(attempt, { case: "release", value: { $typeName: "runlane.v1.Release", reason } });
     }
-    await this.#until(() => this.held.count === 0, lastReceiptsMs);
+    await this.#until(() => this.held.count === 0, AbortSignal.timeout(lastReceiptsMs));
     await this.#session.close();
   }
 
@@ -141,7 +152,7 @@ export class Supervisor implements SessionHost {
   }
 
   receive({ assignments, receipts, rest }: ServerFrame): void {
-    for (const assignment of assignments) this.#assign(assignment);
+    if (assignments.length > 0) this.#assign(assignments);
     for (const key of receipts) this.#drop(key);
     if (rest) {
       for (const outcome of rest.commandOutcomes) this.#answer(outcome);
@@ -169,22 +180,32 @@ export class Supervisor implements SessionHost {
     this.#options.onRefused(error);
   }
 
-  #assign(assignment: PassingAssignment): void {
-    const { key } = assignment;
+  #assign(assignments: readonly PassingAssignment[]): void {
+    const shared: PassingAssignment[] = [];
+    for (const assignment of assignments) {
+      const task = this.#take(assignment);
+      if (task === undefined) continue;
+      this.#options.reporter?.started(assignment);
+      const own = assignment.ownProcess || task.machine !== undefined || this.#options.manifest.isolation === "process";
+      if (own) this.#pool.startOwn(assignment, task.machine ?? "");
+      else shared.push(assignment);
+    }
+    if (shared.length > 0) this.#pool.startShared(shared);
+  }
+
+  /** Accepts or declines an assignment. Its task if it is to be started: accepted, and not held already. */
+  #take({ key, taskId }: PassingAssignment): ManifestTask | undefined {
     const { outbound } = this.#session;
-    const task = this.#tasks.get(assignment.taskId);
+    const task = this.#tasks.get(taskId);
     if (task === undefined || this.#draining !== undefined) {
-      outbound.decline(key, task === undefined ? `this worker has no task "${assignment.taskId}"` : this.#draining!);
+      outbound.decline(key, task === undefined ? `this worker has no task "${taskId}"` : this.#draining!);
       this.#session.saySoon();
-      return;
+      return undefined;
     }
     const isNew = this.held.add(key) !== undefined;
     outbound.accept(key);
     this.#session.sayLater();
-    if (!isNew) return;
-    const own = assignment.ownProcess || task.machine !== undefined || this.#options.manifest.isolation === "process";
-    if (own) this.#pool.startOwn(assignment, task.machine ?? "");
-    else this.#pool.startShared(assignment);
+    return isNew ? task : undefined;
   }
 
   #answer(outcome: CommandOutcome): void {
@@ -224,6 +245,7 @@ export class Supervisor implements SessionHost {
   /** The server wants to hear no more of an attempt: it has what it wants, or has given the run to another. Its code, if it runs, is stopped. */
   #drop(key: TokenKey): void {
     const attempt = this.held.remove(key);
+    this.#options.reporter?.dropped(key);
     if (attempt?.live && !this.#pool.unqueue(key)) this.#stopCode(key, "attempt lost", () => {});
   }
 
@@ -298,6 +320,7 @@ export class Supervisor implements SessionHost {
   /** Keeps an encoded result until its receipt comes, and sends it. */
   #keep(attempt: HeldAttempt, result: Uint8Array): void {
     attempt.state = "reported";
+    this.#options.reporter?.ended(attempt.key, result);
     attempt.result = result;
     attempt.openWaits = undefined;
     this.#session.outbound.result(attempt.key, result);
@@ -307,6 +330,7 @@ export class Supervisor implements SessionHost {
   #confirmCancel(attempt: HeldAttempt): void {
     if (attempt.state === "canceled") return;
     attempt.state = "canceled";
+    this.#options.reporter?.canceled(attempt.key);
     this.#session.outbound.confirmCancel(attempt.key);
     this.#session.saySoon();
   }
@@ -321,15 +345,13 @@ export class Supervisor implements SessionHost {
     return count;
   }
 
-  /** Resolves when `condition` holds for what is held, or time is up. */
-  async #until(condition: () => boolean, atMostMs: number): Promise<void> {
-    if (condition()) return;
+  /** Resolves when `condition` holds for what is held, or time is over. */
+  async #until(condition: () => boolean, over: AbortSignal): Promise<void> {
+    if (condition() || over.aborted) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, atMostMs);
+      over.addEventListener("abort", () => resolve(), { once: true });
       this.#onHeldChange = () => {
-        if (!condition()) return;
-        clearTimeout(timer);
-        resolve();
+        if (condition()) resolve();
       };
     });
     this.#onHeldChange = undefined;
