@@ -1,2 +1,2 @@
 export { type Clock, systemClock } from "./owner/clock.js";
-export { defaultLeaseMs, type OwnerHandle, type OwnerOptions, startOwner } from "./owner/owner.js";
+export { defaultLeaseMs, type OwnerHandle, type OwnerOptions, type OwnerState, startOwner } from "./owner/owner.js";

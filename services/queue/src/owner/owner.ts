@@ -21,6 +21,19 @@ import { replay } from "./replay.js";
 /** How long a session may be silent before what it holds is lost, unless told otherwise. */
 export const defaultLeaseMs = 10_000;
 
+/**
+ * Where a node stands with its partition.
+ *
+ * - `waiting`: another node has it, or the claim is being asked for. This node takes over when it can.
+ * - `taking over`: the claim is this node's; the log is replayed.
+ * - `serving`
+ * - `closed`: for good.
+ */
+export type OwnerState = "waiting" | "taking over" | "serving" | "closed";
+
+/** How long what is under way may take to reach the disk when the owner leaves, in milliseconds. A log that is away is not waited for: callers repeat. */
+const lastAppendMs = 2_000;
+
 /** What an owner needs. */
 export interface OwnerOptions {
   /** The partition. One machine has one: 0. */
@@ -36,13 +49,18 @@ export interface OwnerOptions {
   readonly leaseMs?: number;
   /** Default: this machine's. */
   readonly clock?: Clock;
+  /** Hears where the node stands, whenever that changes; `waiting` comes first. */
+  readonly onState?: (state: OwnerState) => void;
 }
 
 /** A node that owns a partition whenever it can. */
 export interface OwnerHandle {
   /** Resolves when the partition is served for the first time. */
   readonly ready: Promise<void>;
-  /** Stops serving, gives the claim up, and leaves the log to others. */
+  /**
+   * Takes nothing new, lets what is under way reach the disk (for 2 s at most), gives the claim up, and leaves the log to others: another node that waits takes over at once. Callers hear
+   * NOT_OWNER, and so look for it.
+   */
   close(): Promise<void>;
 }
 
@@ -52,7 +70,7 @@ export interface OwnerHandle {
  * The claim says who should try; that nobody else writes comes from the log alone: the epoch record is appended at the log's last sequence, and each append expects the one before.
  */
 export function startOwner(options: OwnerOptions): OwnerHandle {
-  const { logger } = options;
+  const { logger, onState = () => {} } = options;
   const closing = new AbortController();
   let firstServed: () => void = () => {};
   const ready = new Promise<void>((resolve) => {
@@ -62,8 +80,11 @@ export function startOwner(options: OwnerOptions): OwnerHandle {
   const done = (async () => {
     for (let failures = 0; !closing.signal.aborted; ) {
       try {
+        onState("waiting");
         const claim = await options.claims.claim(options.partition, options.nodeId, { signal: closing.signal });
+        onState("taking over");
         served = await takeOver(options, claim, closing.signal);
+        onState("serving");
         firstServed();
         failures = 0;
         const cause = await served.lost;
@@ -87,6 +108,7 @@ export function startOwner(options: OwnerOptions): OwnerHandle {
       closing.abort();
       await served?.end();
       await done;
+      onState("closed");
     },
   };
 }
@@ -108,7 +130,7 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
   const end = async () => {
     if (ended) return;
     ended = true;
-    partition?.stop();
+    await partition?.leave(lastAppendMs);
     await server?.close();
     await claim.release();
   };
