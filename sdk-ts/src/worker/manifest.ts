@@ -20,6 +20,8 @@ export interface WorkerManifest {
   readonly isolation?: "shared" | "process" | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
   readonly logLevel?: LogLevel | undefined;
+  /** Runners print nothing of failed attempts, because whoever started the worker does. Default false. */
+  readonly quietFailures?: boolean | undefined;
 }
 
 /** A task of a build. */

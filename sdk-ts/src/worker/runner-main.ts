@@ -1,6 +1,4 @@
 import { Socket } from "node:net";
-import { fromBinary } from "@bufbuild/protobuf";
-import { RunnerRequestSchema } from "#gen/runlane/internal/v1/runner_pb.js";
 import { runRuntimeStorage } from "../runtime/run-runtime.js";
 import { FramePipe } from "./frame-pipe.js";
 import { readManifest } from "./manifest.js";
@@ -8,6 +6,7 @@ import { dieWithPipe } from "./parent-watch.js";
 import { chargeFaults } from "./process-faults.js";
 import { labelOutput } from "./run-output.js";
 import { Runner } from "./runner.js";
+import { readRunnerRequest } from "./runner-frames.js";
 import { loadTasks } from "./task-library.js";
 
 // The process that executes user code; started by a supervisor as `node runner-main.js <manifest>`. Pipe 3 carries frames, pipe 4 nothing: its end is the supervisor's.
@@ -20,8 +19,9 @@ const runner = new Runner({
   filePaths: new Map(manifest.tasks.map((task) => [task.id, task.filePath])),
   defaultRetry: manifest.defaultRetry,
   logLevel: manifest.logLevel,
+  quietFailures: manifest.quietFailures,
 });
-const pipe = new FramePipe(socket, (frame) => runner.receive(fromBinary(RunnerRequestSchema, frame)));
+const pipe = new FramePipe(socket, (frame) => runner.receive(readRunnerRequest(frame)));
 // The watching thread sees the end too, and acts on it.
 socket.on("error", () => {});
 labelOutput(runRuntimeStorage());

@@ -1,7 +1,6 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
-import { toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type RunnerRequest, type RunnerResponse, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
+import type { RunnerRequest } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
 import { ApiError } from "../errors/api-error.js";
@@ -15,6 +14,7 @@ import { outputPayload } from "./attempt-value.js";
 import { failureOf, type InternalCode, internalFailure, isError, messageOf } from "./failure.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
+import { RunnerResponseFrame } from "./runner-frames.js";
 import type { TaskLibrary } from "./task-library.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 
@@ -31,6 +31,8 @@ export interface RunnerOptions {
   defaultRetry?: RetryOptions | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
   logLevel?: LogLevel | undefined;
+  /** Prints nothing of failed attempts. Default false. */
+  quietFailures?: boolean | undefined;
 }
 
 /** Executes attempts, many at a time, each on an asynchronous context of its own. All that one turn of the event loop brings about leaves in one frame. */
@@ -42,7 +44,7 @@ export class Runner implements AttemptHost {
   #library: TaskLibrary | undefined;
   /** Assignments that came while the task files were loading. */
   #early: Assignment[] = [];
-  #frame = emptyFrame();
+  #frame = new RunnerResponseFrame();
   #flushScheduled = false;
 
   constructor(options: RunnerOptions) {
@@ -53,7 +55,7 @@ export class Runner implements AttemptHost {
   /** Says that the task files are loaded; assignments that came before start now. */
   loaded(library: TaskLibrary): void {
     this.#library = library;
-    this.#frame.ready = true;
+    this.#frame.rest.ready = true;
     this.#schedule();
     for (const assignment of this.#early) this.#start(assignment, library);
     this.#early = [];
@@ -83,7 +85,7 @@ export class Runner implements AttemptHost {
     }
     // Code that was told to stop may leave rejections behind.
     if (culprit.state === "aborted" && fault.kind === "uncaught" && fault.rejection) return true;
-    this.#frame.abandoned.push(keyToken(culprit.key));
+    this.#frame.rest.abandoned.push(keyToken(culprit.key));
     if (fault.kind === "exit") {
       const error = new ProcessExitError(fault.exitCode);
       this.#fail(culprit, error, internalFailure("TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", error.message, error));
@@ -95,7 +97,7 @@ export class Runner implements AttemptHost {
   }
 
   send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void {
-    this.#frame.commands.push({ $typeName: "runlane.v1.AttemptCommand", token: keyToken(attempt.key), commandId, command });
+    this.#frame.rest.commands.push({ $typeName: "runlane.v1.AttemptCommand", token: keyToken(attempt.key), commandId, command });
     this.#schedule();
   }
 
@@ -183,16 +185,17 @@ export class Runner implements AttemptHost {
   }
 
   #report(key: TokenKey, outcome: AttemptResult["outcome"]): void {
-    this.#frame.results.push({ $typeName: "runlane.v1.AttemptResult", token: keyToken(key), outcome });
+    this.#frame.result(key, outcome);
     this.#schedule();
   }
 
   #reportEnded(key: TokenKey): void {
-    this.#frame.ended.push(keyToken(key));
+    this.#frame.rest.ended.push(keyToken(key));
     this.#schedule();
   }
 
   #printFailure(attempt: Attempt, failure: Failure, delay: number | undefined): void {
+    if (this.#options.quietFailures) return;
     const what = failure.stackTrace || (failure.name ? `${failure.name}: ${failure.message}` : failure.message);
     const code = failure.code ? `${failure.code}: ` : "";
     const next = delay === undefined ? "" : `\nnext attempt in ${(delay / 1_000).toFixed(1)} s`;
@@ -208,13 +211,9 @@ export class Runner implements AttemptHost {
   readonly #flush = (): void => {
     this.#flushScheduled = false;
     const frame = this.#frame;
-    this.#frame = emptyFrame();
-    this.#options.send(toBinary(RunnerResponseSchema, frame));
+    this.#frame = new RunnerResponseFrame();
+    this.#options.send(frame.encode());
   };
-}
-
-function emptyFrame(): RunnerResponse {
-  return { $typeName: "runlane.internal.v1.RunnerResponse", ready: false, commands: [], results: [], ended: [], abandoned: [] };
 }
 
 /** How long to wait before the next attempt, in milliseconds; undefined if there should be none. The rules are Trigger.dev's. */
