@@ -17,6 +17,7 @@ test("latencies have a ratio for p50 and one for p99", () => {
 
 test("every metric of every workload has a bar, with and without a write to disk for each acknowledgement", () => {
   for (const sync of ["always", "lazy"] as const) {
-    for (const { name, metrics } of workloads) for (const metric of metrics) expect(barOf({ workload: name, metric, sync }), `${name} ${metric}`).toBeDefined();
+    for (const { name, metrics } of workloads)
+      for (const metric of metrics) expect(barOf({ system: "runlane", workload: name, metric, sync }), `${name} ${metric}`).toBeDefined();
   }
 });

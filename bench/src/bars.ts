@@ -24,8 +24,14 @@ const bars: Readonly<Record<string, Readonly<Record<Sync, Bar>>>> = {
 };
 
 /** The bar of a measurement; undefined if it has none. */
-export function barOf({ workload, metric, sync }: Pick<Measurement, "workload" | "metric" | "sync">): Bar | undefined {
-  return bars[`${workload} ${metric}`]?.[sync];
+export function barOf({ system, workload, metric, sync }: Pick<Measurement, "system" | "workload" | "metric" | "sync">): Bar | undefined {
+  if (system !== "runlane") return undefined;
+  return bars[`${workload} ${metric}`]?.[sync as Sync];
+}
+
+/** A peer's figure as the bar of Runlane's. */
+export function asBar({ value, p50, p99, unit }: Figure): Bar {
+  return unit === "ms" && p50 !== undefined && p99 !== undefined ? { p50, p99 } : { value };
 }
 
 /** How many times as good as its bar a figure is: 1 reaches it, 2 is twice the rate or half the time. One ratio for a value, two for p50 and p99. */

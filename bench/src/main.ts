@@ -1,11 +1,14 @@
-import { measure } from "./measure.js";
-import { jsonLine } from "./measurement.js";
+import { type Contender, describePeers, peerContenders, runlaneContender } from "./contender.js";
+import { type Found, measure } from "./measure.js";
+import { type Figure, jsonLine, type Measurement } from "./measurement.js";
 import { type BenchOptions, readOptions, usage } from "./options.js";
 import { disk, machine } from "./report/machine.js";
-import { tableHead, tableRow } from "./report/table.js";
+import { peerRow, tableHead, tableRow } from "./report/table.js";
 import { natsServerVersion, runlaneVersion } from "./report/versions.js";
-import { Stage } from "./stage/stage.js";
+import { RunlaneStage } from "./stage/runlane-stage.js";
+import type { Stage } from "./stage/stage.js";
 import { workloads } from "./workloads/index.js";
+import type { Workload } from "./workloads/workload.js";
 
 const names = workloads.map((workload) => workload.name);
 const durability = {
@@ -26,6 +29,7 @@ async function main(): Promise<number> {
   const say = options.json ? console.error : console.log;
   say(`${machine()}\n${disk()}`);
   say(`Runlane ${runlaneVersion()}, nats-server ${await usedNatsServer(options)}; ${durability[options.sync]}`);
+  if (options.peers.length > 0) say(describePeers());
   say("server, nats-server, worker and client share this machine; all services in one process\n");
   if (!options.json) say(tableHead());
   const stop = new AbortController();
@@ -33,10 +37,7 @@ async function main(): Promise<number> {
   let failed = 0;
   for (const workload of workloads.filter((one) => options.workloads.includes(one.name)).sort(inOrderOf(options.workloads))) {
     try {
-      for (const figure of await measure(workload, options, stop.signal)) {
-        const measurement = { ...figure, workload: workload.name, sync: options.sync, shape: options.shape };
-        console.log(options.json ? jsonLine(measurement) : tableRow(measurement));
-      }
+      for (const line of await measurements(workload, options, stop.signal)) console.log(line);
     } catch (error) {
       failed += 1;
       console.error(`${workload.name} failed: ${messageOf(error)}`);
@@ -46,9 +47,31 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
+/** Measures a workload, of Runlane and of the peers that can play it. Returns the lines that tell of it. */
+async function measurements(workload: Workload, options: BenchOptions, stop: AbortSignal): Promise<string[]> {
+  const { json, runs, shape } = options;
+  const own = runlaneContender(options);
+  const found: readonly Found<Contender>[] = workload.common
+    ? await measure<Stage, Contender>(workload.scenes, [own, ...peerContenders(options)], runs, stop)
+    : await measure(workload.scenes, [own], runs, stop);
+  const tell = ({ contender: { system, sync } }: Found<Contender>, figure: Figure): Measurement => ({
+    ...figure,
+    workload: workload.name,
+    system,
+    sync,
+    shape,
+  });
+  const [first, ...peers] = found;
+  return first!.figures.flatMap((figure, index) => {
+    const measurement = tell(first!, figure);
+    const ofPeers = peers.map((peer) => tell(peer, peer.figures[index]!));
+    return json ? [measurement, ...ofPeers].map(jsonLine) : [tableRow(measurement), ...ofPeers.map((peer) => peerRow(peer, measurement))];
+  });
+}
+
 /** Version of the nats-server that servers start here. */
 async function usedNatsServer({ sync }: BenchOptions): Promise<string> {
-  const stage = await Stage.set(sync);
+  const stage = await RunlaneStage.set(sync);
   try {
     return natsServerVersion(stage.server.children());
   } finally {

@@ -1,30 +1,46 @@
+import type { Contender } from "./contender.js";
 import { type Figure, medianFigure } from "./measurement.js";
-import type { BenchOptions } from "./options.js";
-import { Stage } from "./stage/stage.js";
-import type { Scene, Workload } from "./workloads/workload.js";
+import type { Stage } from "./stage/stage.js";
+import type { Scene } from "./workloads/workload.js";
 
 /** The longest that a scene may take. */
 const limitMs = 300_000;
 
+/** A contender, and what was found of it. */
+export interface Found<C extends Contender> {
+  readonly contender: C;
+  /** Medians, one a metric. */
+  readonly figures: Figure[];
+}
+
 /**
- * Measures a workload as often as the options say, each time from scratch.
+ * Plays the scenes of a workload with each contender, `runs` times, each time from scratch. Contenders take turns, so that what the machine does meanwhile does it to all of them.
  *
- * @returns medians
  * @throws Error if a scene fails, a program ends that should not, a scene takes longer than five minutes, or `stop` is aborted
  */
-export async function measure(workload: Workload, { sync, runs }: BenchOptions, stop: AbortSignal): Promise<Figure[]> {
-  const found: Figure[] = [];
-  for (const scene of workload.scenes) {
-    const results: Figure[][] = [];
-    for (let run = 0; run < runs; run++) results.push(await play(scene, sync, stop));
-    found.push(...results[0]!.map((_, index) => medianFigure(results.map((figures) => figures[index]!))));
+export async function measure<S extends Stage, C extends Contender & { set(): Promise<S> }>(
+  scenes: readonly Scene<S>[],
+  contenders: readonly C[],
+  runs: number,
+  stop: AbortSignal,
+): Promise<Found<C>[]> {
+  const found: Found<C>[] = contenders.map((contender) => ({ contender, figures: [] }));
+  for (const scene of scenes) {
+    const results: Figure[][][] = contenders.map(() => []);
+    for (let run = 0; run < runs; run++) {
+      for (const [index, contender] of contenders.entries()) results[index]!.push(await play(scene, contender, stop));
+    }
+    for (const [index, { figures }] of found.entries()) {
+      const ofRuns = results[index]!;
+      figures.push(...ofRuns[0]!.map((_, metric) => medianFigure(ofRuns.map((figuresOfRun) => figuresOfRun[metric]!))));
+    }
   }
   return found;
 }
 
-async function play(scene: Scene, sync: BenchOptions["sync"], stop: AbortSignal): Promise<Figure[]> {
+async function play<S extends Stage>(scene: Scene<S>, contender: { set(): Promise<S> }, stop: AbortSignal): Promise<Figure[]> {
   stop.throwIfAborted();
-  const stage = await Stage.set(sync);
+  const stage = await contender.set();
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, fail) => {
     stop.addEventListener("abort", () => fail(stop.reason));

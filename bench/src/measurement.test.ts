@@ -17,7 +17,7 @@ test("one run is its own median", () => expect(medianFigure([figure(7, "once")])
 
 test("a line of JSON has every key, and no more digits than mean something", () => {
   const throughput: Figure = { metric: "throughput", value: 12_345.678, unit: "runs/s", n: 50_000, note: "" };
-  expect(JSON.parse(jsonLine({ ...throughput, workload: "e2e", sync: "always", shape: "one" }))).toEqual({
+  expect(JSON.parse(jsonLine({ ...throughput, workload: "e2e", system: "runlane", sync: "always", shape: "one" }))).toEqual({
     workload: "e2e",
     metric: "throughput",
     value: 12_346,
@@ -28,6 +28,7 @@ test("a line of JSON has every key, and no more digits than mean something", () 
     sync: "always",
     shape: "one",
     note: "",
+    system: "runlane",
   });
-  expect(jsonLine({ ...figure(1.234567), workload: "ack", sync: "lazy", shape: "one" })).toContain('"p50_ms":1.235,"p99_ms":12.35,');
+  expect(jsonLine({ ...figure(1.234567), workload: "ack", system: "runlane", sync: "lazy", shape: "one" })).toContain('"p50_ms":1.235,"p99_ms":12.35,');
 });

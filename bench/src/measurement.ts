@@ -1,4 +1,3 @@
-import type { Sync } from "./options.js";
 import { median } from "./statistics.js";
 
 /** What a workload has found. */
@@ -19,13 +18,15 @@ export interface Figure {
 /** A figure, and what it is a figure of. */
 export interface Measurement extends Figure {
   readonly workload: string;
-  readonly sync: Sync;
+  readonly system: "runlane" | "bullmq";
+  /** How the system writes to disk, in its own words: "always", "lazy", "everysec". */
+  readonly sync: string;
   readonly shape: "one";
 }
 
 /** The line of JSON for programs. */
-export function jsonLine({ workload, metric, value, unit, p50, p99, n, sync, shape, note }: Measurement): string {
-  return JSON.stringify({ workload, metric, value: rounded(value), unit, p50_ms: rounded(p50), p99_ms: rounded(p99), n, sync, shape, note });
+export function jsonLine({ system, workload, metric, value, unit, p50, p99, n, sync, shape, note }: Measurement): string {
+  return JSON.stringify({ workload, metric, value: rounded(value), unit, p50_ms: rounded(p50), p99_ms: rounded(p99), n, sync, shape, note, system });
 }
 
 /** The medians of the same figure of several runs; the note is that of the run in the middle, with the range. One run is its own median. */

@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly sync: Sync;
   /** `one`: all services in one process. */
   readonly shape: "one";
+  /** Systems that play the same workloads in the same sitting, where they can. */
+  readonly peers: readonly "bullmq"[];
   /** How often each workload is measured, each time from scratch; medians are told. */
   readonly runs: number;
   /** One JSON object a line on standard output, and everything else on standard error. */
@@ -18,7 +20,7 @@ export interface BenchOptions {
 
 /** How the command is used. */
 export function usage(workloads: readonly string[]): string {
-  return `usage: npm run bench -- [--workloads ${workloads.join(",")}] [--sync always|lazy] [--shape one] [--runs N] [--json]`;
+  return `usage: npm run bench -- [--workloads ${workloads.join(",")}] [--sync always|lazy] [--shape one] [--peers bullmq] [--runs N] [--json]`;
 }
 
 /**
@@ -33,6 +35,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
       workloads: { type: "string", default: known.join(",") },
       sync: { type: "string", default: "always" },
       shape: { type: "string", default: "one" },
+      peers: { type: "string", default: "" },
       runs: { type: "string", default: "1" },
       json: { type: "boolean", default: false },
     },
@@ -44,5 +47,8 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   if (values.shape !== "one") throw new Error(`--shape is one, not ${JSON.stringify(values.shape)}`);
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs is a whole number from 1, not ${JSON.stringify(values.runs)}`);
-  return { workloads, sync: values.sync, shape: values.shape, runs, json: values.json };
+  const peers = values.peers.split(",").filter((name) => name !== "");
+  const stranger = peers.find((name) => name !== "bullmq");
+  if (stranger !== undefined) throw new Error(`--peers is bullmq, not ${JSON.stringify(stranger)}`);
+  return { workloads, peers: [...new Set(peers)] as "bullmq"[], sync: values.sync, shape: values.shape, runs, json: values.json };
 }

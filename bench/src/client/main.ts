@@ -1,5 +1,7 @@
-// A program that triggers tasks with the SDK and takes the time, told by messages what to do. See stage/client.ts.
+// A program that triggers tasks, as programs of a system's users do, and takes the time, told by messages what to do. See stage/client.ts.
 
+import { systemOf } from "../systems/index.js";
+import type { Rate } from "./at-rate.js";
 import { batchTrigger } from "./batch-trigger.js";
 import { LastingLoad } from "./lasting-load.js";
 import { trigger } from "./trigger.js";
@@ -10,12 +12,14 @@ import { triggerLongHaul } from "./trigger-long-haul.js";
 
 let load: LastingLoad | undefined;
 
+const system = await systemOf(process.env);
+
 const verbs = {
-  trigger,
-  batchTrigger,
-  triggerAndWait,
-  triggerAtRate,
-  triggerAndWaitAtRate,
+  trigger: (count: number, most: number) => trigger(system, count, most),
+  batchTrigger: (count: number, size: number) => batchTrigger(system, count, size),
+  triggerAndWait: (count: number, most: number) => triggerAndWait(system, count, most),
+  triggerAtRate: (rate: Rate) => triggerAtRate(system, rate),
+  triggerAndWaitAtRate: (rate: Rate) => triggerAndWaitAtRate(system, rate),
   triggerLongHaul,
   /** Begins to trigger `perSecond` tasks a second, whatever becomes of them. */
   beginLoad: async (perSecond: number): Promise<void> => {

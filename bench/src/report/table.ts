@@ -1,9 +1,10 @@
-import { type Bar, barOf, ratios } from "../bars.js";
+import { asBar, type Bar, barOf, ratios } from "../bars.js";
 import type { Measurement } from "../measurement.js";
 
 const columns = ["workload", "metric", "value", "p50 ms", "p99 ms", "n", "bar", "times the bar"] as const;
 const widths = [9, 29, 14, 8, 8, 8, 12, 15];
 const leftAligned = 2;
+const names = { runlane: "Runlane", bullmq: "BullMQ" } as const;
 
 /** The head of the table for people. */
 export function tableHead(): string {
@@ -16,6 +17,14 @@ export function tableRow(measurement: Measurement): string {
   const bar = barOf(measurement);
   const times = bar ? ratios(measurement, bar).map((ratio) => `${ratio.toFixed(2)}${ratio < 1 ? "!" : ""}`) : [];
   const cells = [workload, metric, `${number(value)} ${unit}`, number(p50), number(p99), number(n), bar ? barText(bar) : "", times.join(" / ")];
+  return `${row(cells)}\n${" ".repeat(widths[0]! + 2)}${note}`;
+}
+
+/** A line of the table with a peer's figure, how many times as good Runlane's is, and the note below it. */
+export function peerRow(peer: Measurement, own: Measurement): string {
+  const { system, value, unit, p50, p99, n, sync, note } = peer;
+  const times = ratios(own, asBar(peer)).map((ratio) => `${ratio.toFixed(2)}×`);
+  const cells = ["", `${names[system]}, ${sync}`, `${number(value)} ${unit}`, number(p50), number(p99), number(n), "Runlane is", times.join(" / ")];
   return `${row(cells)}\n${" ".repeat(widths[0]! + 2)}${note}`;
 }
 

@@ -4,7 +4,8 @@ import { descendantEntries, type ProcessEntry, processorMs, processTable } from 
 /** Process ids of the programs that a stage has started. */
 export interface StagePrograms {
   readonly client: number | undefined;
-  readonly server: number;
+  /** The programs of the server, and with them what they started. */
+  readonly servers: readonly number[];
   readonly worker: number | undefined;
 }
 
@@ -26,10 +27,12 @@ export class ProcessorUse {
     const use = new Map<string, number>();
     const add = (part: string, pid: number) => use.set(part, (use.get(part) ?? 0) + processorMs(pid));
     if (programs.client !== undefined) add("client", programs.client);
-    add("server", programs.server);
-    for (const child of descendantEntries(programs.server, table)) add("nats-server", child.pid);
+    for (const server of programs.servers) {
+      add("server", server);
+      for (const child of descendantEntries(server, table)) add(storePart(child), child.pid);
+    }
     if (programs.worker !== undefined) {
-      add("launcher", programs.worker);
+      add("worker", programs.worker);
       for (const child of descendantEntries(programs.worker, table)) add(workerPart(child), child.pid);
     }
     const times = cpus().map((cpu) => cpu.times);
@@ -55,6 +58,10 @@ export class ProcessorUse {
     const others = Math.max(0, Math.round((100 * (this.#busy - all)) / (this.#busy + this.#idle)));
     return `cpu µs a run: ${parts.join(", ")}; ${micros(all)} in all. Others used ${others} % of the machine`;
   }
+}
+
+function storePart({ command }: ProcessEntry): string {
+  return command.includes("redis-server") ? "redis-server" : "nats-server";
 }
 
 function workerPart({ command }: ProcessEntry): string {

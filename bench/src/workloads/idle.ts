@@ -1,11 +1,11 @@
 import { sleep } from "../clock.js";
-import { workload } from "./workload.js";
+import { ownWorkload } from "./workload.js";
 
 const settleMs = 5_000;
 const seconds = 15;
 
 /** Processor time and memory of all server processes while a worker is connected and nothing happens. */
-export const idle = workload("idle", ["cpu", "memory"], async (stage) => {
+export const idle = ownWorkload("idle", ["cpu", "memory"], async (stage) => {
   stage.startWorker();
   const client = stage.startClient();
   await client.ask("triggerAndWait", 100, 1);

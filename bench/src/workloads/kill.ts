@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { nowMs, sleep } from "../clock.js";
-import { workload } from "./workload.js";
+import { ownWorkload } from "./workload.js";
 
 const runsBeforeKillMs = 1_000;
 
 /** SIGKILL of the supervisor of a task that takes a minute: how long until the task starts again, by what it writes into a file. */
-export const kill = workload("kill", ["restart"], async (stage) => {
+export const kill = ownWorkload("kill", ["restart"], async (stage) => {
   const worker = stage.startWorker();
   const diary = join(stage.folder, "diary");
   await stage.startClient().ask("triggerLongHaul", diary);

@@ -1,5 +1,5 @@
 import { nowMs, sleep } from "../clock.js";
-import { workload } from "./workload.js";
+import { ownWorkload } from "./workload.js";
 
 // A run is at least two events, its assignment and its end; creations and acceptances are several to an event.
 const finished = 100_000;
@@ -7,7 +7,7 @@ const perSecond = 2_000;
 const loadBeforeKillMs = 2_000;
 
 /** SIGKILL of the server and its nats-server under load: how long until a trigger that was called afterwards is acknowledged. The server is started again at once. */
-export const recover = workload("recover", ["first_acknowledgement"], async (stage) => {
+export const recover = ownWorkload("recover", ["first_acknowledgement"], async (stage) => {
   stage.startWorker();
   const client = stage.startClient();
   await client.ask("triggerAndWait", finished, 2_000);
