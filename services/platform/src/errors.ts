@@ -32,8 +32,10 @@ export const reasons = {
   FRAME_TOO_LARGE: Code.ResourceExhausted,
   /** A payload says it is JSON and is not. */
   PAYLOAD_NOT_JSON: Code.InvalidArgument,
-  /** A payload or output has more than 128 KiB. */
+  /** A payload or output has more than 128 KiB, and travels with its run; or more than 10 MiB, and travels by reference. */
   PAYLOAD_TOO_LARGE: Code.ResourceExhausted,
+  /** No payload of the environment has this reference. */
+  PAYLOAD_NOT_FOUND: Code.NotFound,
   /** No run has this id. */
   RUN_NOT_FOUND: Code.NotFound,
   /** The run is in a final state. */
@@ -42,6 +44,12 @@ export const reasons = {
   STALE_ATTEMPT: Code.Aborted,
   /** A newer life of the same worker has taken over. */
   SESSION_SUPERSEDED: Code.Aborted,
+  /** This server does not know the polled stream: another one does, or it was quiet for too long. */
+  STREAM_UNKNOWN: Code.FailedPrecondition,
+  /** The polled stream waits for a Hello. */
+  HELLO_REQUIRED: Code.FailedPrecondition,
+  /** A later poll of the same stream has taken the place of this one. */
+  POLL_SUPERSEDED: Code.Aborted,
   /** The attempt waits for nothing. */
   NO_OPEN_WAIT: Code.FailedPrecondition,
   /** This server does not own the partition (any more). */
@@ -52,9 +60,9 @@ export const reasons = {
   CONNECTION_LOST: Code.Unavailable,
   /** Nobody owns the partition at present. */
   NO_OWNER: Code.Unavailable,
-  /** The log cannot be reached: NATS is away. */
+  /** The log, or the store of payloads, cannot be reached: NATS is away. */
   LOG_UNAVAILABLE: Code.Unavailable,
-  /** The log's store is full. */
+  /** The store of the log and the payloads is full. */
   LOG_FULL: Code.ResourceExhausted,
   /** The queue holds as many runs as it may. */
   QUEUE_FULL: Code.ResourceExhausted,

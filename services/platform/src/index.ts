@@ -18,6 +18,10 @@ export { type EmbeddedNats, type EmbeddedNatsOptions, startEmbeddedNats } from "
 export type { NatsSync } from "./nats/server-config.js";
 export { streams, subjects } from "./nats/subjects.js";
 export type { NatsCredentialSet, NatsCredentials, NatsUser } from "./nats/users.js";
+export { JetStreamPayloadStore, type JetStreamPayloadStoreOptions } from "./payloads/jetstream-payload-store.js";
+export { MemoryPayloadStore } from "./payloads/memory-payload-store.js";
+export * from "./payloads/payload-store.js";
+export { ensurePayloadStream } from "./payloads/payload-stream.js";
 export { MemoryOwnership } from "./ownership/memory-ownership.js";
 export { NatsOwnerDirectory } from "./ownership/nats-owner-directory.js";
 export { NatsPartitionClaims, type NatsPartitionClaimsOptions } from "./ownership/nats-partition-claims.js";

@@ -115,7 +115,7 @@ export async function jetStreamRequest<T>(connection: NatsConnection, operation:
 export async function jetStreamPublish(
   connection: NatsConnection,
   subject: string,
-  data: string,
+  data: string | Uint8Array,
   headers: MsgHdrs,
   { timeoutMs = 2_000 } = {},
 ): Promise<PublishAck> {
@@ -141,7 +141,7 @@ export async function unlessInterrupted<T>(link: NatsLink, request: Promise<T>, 
   return await Promise.race([request, interrupted]).finally(stop);
 }
 
-async function ask<T>(connection: NatsConnection, subject: string, data: string, options: { timeout: number; headers?: MsgHdrs }): Promise<T> {
+async function ask<T>(connection: NatsConnection, subject: string, data: string | Uint8Array, options: { timeout: number; headers?: MsgHdrs }): Promise<T> {
   let answer: T & { error?: JetStreamError };
   try {
     answer = (await connection.request(subject, data, options)).json();

@@ -4,6 +4,7 @@
  * | subject | what |
  * | --- | --- |
  * | `runlane.log.<partition>` | appends to a partition's log, stream `RUNLANE_LOG_<partition>` |
+ * | `runlane.payload.<environment>.<reference>` | chunks of a payload, stream `RUNLANE_PAYLOADS` |
  * | `runlane.call.>` | the internal transport |
  * | `$KV.RUNLANE_OWNERS.<partition>` | claims of partitions, KV bucket `RUNLANE_OWNERS` |
  * | `runlane.owners.<partition>` | the same, sent out again once it is stored |
@@ -15,6 +16,10 @@ export const subjects = {
   log: (partition: number): string => `runlane.log.${partition}`,
   /** Every log's subject. */
   allLogs: "runlane.log.*",
+  /** Where the chunks of a payload are published. */
+  payload: (environment: string, reference: string): string => `runlane.payload.${environment}.${reference}`,
+  /** Every payload's subject. */
+  allPayloads: "runlane.payload.*.*",
   /** Everything of the internal transport. */
   allCalls: "runlane.call.>",
   /** Where a partition's claim is written. */
@@ -35,6 +40,8 @@ export const subjects = {
 export const streams = {
   /** A partition's log. */
   log: (partition: number): string => `RUNLANE_LOG_${partition}`,
+  /** Chunks of payloads. */
+  payloads: "RUNLANE_PAYLOADS",
   /** The KV bucket of claims, as a stream. */
   owners: "KV_RUNLANE_OWNERS",
 } as const;

@@ -27,16 +27,19 @@ const caller = (user: NatsUser): NatsPermissions => ({
   subscribe: [subjects.allCalls, subjects.allOwners, `${subjects.inbox(user)}.>`],
 });
 
+/** Putting and getting payloads. Removing them, and making their stream, is the owner's. */
+const payloadRights = [subjects.allPayloads, `$JS.API.DIRECT.GET.${streams.payloads}`, `$JS.API.STREAM.MSG.GET.${streams.payloads}`];
+
 /**
  * Permissions of every user. Only owners (`queue`) may publish to logs: whoever appends to a log becomes its writer. Nobody but NATS itself may answer an
  * append, and nobody hears the answers to another user.
  */
 export const natsPermissions: Readonly<Record<NatsUser, NatsPermissions>> = {
   queue: {
-    publish: [subjects.allLogs, subjects.allClaims, subjects.allCalls, "_INBOX.>", "$JS.API.>"],
+    publish: [subjects.allLogs, subjects.allPayloads, subjects.allClaims, subjects.allCalls, "_INBOX.>", "$JS.API.>"],
     subscribe: [subjects.allCalls, subjects.allOwners, `${subjects.inbox("queue")}.>`, `${subjects.logInbox}.>`],
   },
-  scheduler: caller("scheduler"),
+  scheduler: { ...caller("scheduler"), publish: [...caller("scheduler").publish, ...payloadRights] },
   executor: caller("executor"),
 };
 

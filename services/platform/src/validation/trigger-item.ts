@@ -3,10 +3,11 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { refusal } from "../errors.js";
+import { payloadLimits } from "../payloads/payload-store.js";
 
 /** What one trigger may hold, whether a client asks or running code. The protos state each limit beside the field that it binds. */
 export const itemLimits = {
-  /** Bytes of one payload, metadata included. */
+  /** Bytes of one payload that travels with its run, metadata included. */
   payloadBytes: 128 * 1024,
   /** Entries of a payload's metadata. */
   payloadMetadata: 8,
@@ -51,6 +52,11 @@ const itemRules: readonly ItemRule[] = [
     description: `must have at most ${itemLimits.payloadMetadata} entries`,
     broken: ({ payload }) => payload !== undefined && hasMoreEntries(payload.metadata, itemLimits.payloadMetadata),
   },
+  {
+    field: "payload.reference",
+    description: "must stand instead of data, and be as PutPayload answered it",
+    broken: ({ payload }) => Boolean(payload?.reference) && (payload!.data.length > 0 || payload!.reference!.length > payloadLimits.reference),
+  },
 ];
 
 /**
@@ -67,7 +73,7 @@ export function itemFault(item: TriggerItem, path: string): ConnectError | undef
   if (item.payload === undefined) return undefined;
   const bytes = payloadBytes(item.payload);
   if (bytes > itemLimits.payloadBytes) {
-    return refusal("PAYLOAD_TOO_LARGE", `the payload has ${bytes} bytes; the limit is ${itemLimits.payloadBytes}`, {
+    return refusal("PAYLOAD_TOO_LARGE", `the payload has ${bytes} bytes; the limit is ${itemLimits.payloadBytes}: larger ones travel by reference`, {
       metadata: { field: `${path}.payload`, bytes: String(bytes), limit: String(itemLimits.payloadBytes) },
       resource: { type: "payload", name: `${path}.payload` },
     });
