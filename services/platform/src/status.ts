@@ -1,7 +1,12 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
+
+// gRPC's C core, which Python, Ruby, C# and PHP use, refuses metadata above 8 KiB in total by default. The message goes out twice (grpc-message, percent-encoded, and in
+// the details) and the details as base64.
+const maxMessageLength = 1024;
+const maxDetailsBytes = 4096;
 
 /** The error as google.rpc.Status, with all its details: how it is stored, and how it crosses between services. */
 export function statusOf(error: ConnectError): Status {
@@ -16,4 +21,24 @@ export function errorOf(status: Status): ConnectError {
   const error = new ConnectError(status.message, status.code in Code ? status.code : Code.Unknown);
   error.details = status.details.map((any) => ({ type: any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1), value: any.value }));
   return error;
+}
+
+/** The error as google.rpc.Status, cut to what fits into the trailers that every gRPC client accepts: the message to 1,024 characters, details dropped from the last to 4 KiB. */
+export function fittedStatusOf(error: ConnectError): Status {
+  const status = statusOf(error);
+  status.message = fittedMessage(status.message);
+  while (status.details.length > 0 && toBinary(StatusSchema, status).length > maxDetailsBytes) status.details.pop();
+  return status;
+}
+
+/** The same error, or one cut as {@link fittedStatusOf} does if it is too large for trailers. */
+export function fitted(error: ConnectError): ConnectError {
+  const status = fittedStatusOf(error);
+  return status.message === error.rawMessage && status.details.length === error.details.length ? error : errorOf(status);
+}
+
+/** Half a surrogate pair would break the percent-encoding of grpc-message, in grpc-js and Connect alike. */
+function fittedMessage(message: string): string {
+  const short = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
+  return Buffer.from(short, "utf8").toString("utf8");
 }

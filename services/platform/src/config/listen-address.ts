@@ -24,8 +24,8 @@ export function formatListenAddress(address: ListenAddress): string {
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
-/** The address for clients on this machine, `http://host:port`; all interfaces are reached by the loopback one. */
-export function localUrl(address: ListenAddress): string {
+/** The address for clients on this machine, `http://host:port`, or `https://…` with TLS; all interfaces are reached by the loopback one. */
+export function localUrl(address: ListenAddress, secure = false): string {
   const host = address.host === "" || address.host === "0.0.0.0" || address.host === "::" ? "127.0.0.1" : address.host;
-  return `http://${formatListenAddress({ host, port: address.port })}`;
+  return `${secure ? "https" : "http"}://${formatListenAddress({ host, port: address.port })}`;
 }

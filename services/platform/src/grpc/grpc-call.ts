@@ -17,6 +17,8 @@ export interface ServedMethod {
   readonly handler: BidiHandler<never, unknown>;
   /** Messages stay bytes. */
   readonly raw: boolean;
+  /** Callers need no secret key. */
+  readonly withoutKey: boolean;
 }
 
 /** What calls share. */
@@ -79,6 +81,11 @@ export class GrpcCall implements BidiStream<unknown> {
     });
   }
 
+  /** Whether it may go on for as long as both sides like. */
+  get isStream(): boolean {
+    return this.#served.method.methodKind !== "unary";
+  }
+
   send(message: unknown): boolean {
     if (!this.open) return false;
     let bytes: Uint8Array;
@@ -130,9 +137,9 @@ export class GrpcCall implements BidiStream<unknown> {
 
   #begin(metadata: Metadata): void {
     if (!this.open) return;
-    const { method, handler } = this.#served;
+    const { method, handler, withoutKey } = this.#served;
     try {
-      const principal = this.#around.authenticate(metadata.get("authorization")[0]?.toString());
+      const principal = withoutKey ? undefined : this.#around.authenticate(metadata.get("authorization")[0]?.toString());
       const deadline = this.#call.getDeadline();
       this.#context = new CallContext({
         method,

@@ -1,15 +1,19 @@
 import { once } from "node:events";
 import net from "node:net";
 import { createServiceImplSpec } from "@connectrpc/connect";
-import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptor } from "@grpc/grpc-js";
+import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from "@grpc/grpc-js";
 import type { Logger } from "pino";
 import type { Authenticate } from "../auth/principal.js";
-import { formatListenAddress, type ListenAddress, localUrl, parseListenAddress } from "../config/listen-address.js";
+import { type ListenAddress, localUrl } from "../config/listen-address.js";
 import { refusal } from "../errors.js";
+import { listen } from "../listening/listen.js";
+import { type DrainLimits, type ListeningServer, stopsOf, within } from "../listening/listening-server.js";
+import type { TlsIdentity } from "../tls/tls-files.js";
 import { type BidiHandler, callbackFormOf } from "./bidi-stream.js";
 import { callbackHandlerOf } from "./callback-handler.js";
 import { type CallSurroundings, GrpcCall, type ServedMethod } from "./grpc-call.js";
 import type { GrpcService } from "./grpc-service.js";
+import { errorStatus } from "./grpc-status.js";
 
 /** Options of {@link startGrpcServer}. */
 export interface GrpcServerOptions {
@@ -21,6 +25,8 @@ export interface GrpcServerOptions {
   authenticate: Authenticate;
   /** Gets defects of handlers, each with the id that its caller was told. */
   logger: Logger;
+  /** Serves TLS with this certificate. Default: cleartext. */
+  tls?: TlsIdentity | undefined;
   /** Largest message that is accepted, in bytes. Default 4 MiB. Beyond it: RESOURCE_EXHAUSTED. */
   maxReceiveBytes?: number;
   /** A client that lets more than this many bytes of one stream wait is cut off. Default 32 MiB. */
@@ -35,39 +41,15 @@ export interface GrpcServerOptions {
   maxConnectionAgeGraceMs?: number;
 }
 
-/** A gRPC server that listens. */
-export interface GrpcServer {
-  /** The address for clients on this machine, for instance `http://127.0.0.1:7400`. */
-  readonly address: string;
-  /** The port, also if 0 was asked for. */
-  readonly port: number;
-  /**
-   * Takes no more connections, asks clients to go elsewhere, and waits until all calls are over; those that are not after `graceMs` end with UNAVAILABLE and reason
-   * DRAINING.
-   */
-  drain(graceMs: number): Promise<void>;
-  /** Like `drain(0)`; cuts a drain short that is under way. */
-  close(): Promise<void>;
-}
-
-/** The port to listen on belongs to somebody else. */
-export class PortTaken extends Error {
-  override readonly name = "PortTaken";
-  /** The port. */
-  readonly port: number;
-
-  constructor(address: ListenAddress, cause: unknown) {
-    super(`port ${address.port} on ${address.host || "this machine"} is taken: stop what listens there, or choose another with --listen`, { cause });
-    this.port = address.port;
-  }
-}
+/** Stands for every method that nobody serves. */
+const unknownMethod = "*";
 
 /**
  * Serves Connect handlers over gRPC.
  *
  * @throws PortTaken if something listens there already.
  */
-export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+export async function startGrpcServer(options: GrpcServerOptions): Promise<ListeningServer> {
   const methods = new Map(options.services.flatMap(servedMethods));
   const sockets = new Set<net.Socket>();
   const around: CallSurroundings = {
@@ -82,7 +64,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   };
   const intercept: ServerInterceptor = (method, call) => {
     const served = methods.get(method.path);
-    return new ServerInterceptingCall(call, served && { start: () => new GrpcCall(call, served, around).start() });
+    return new ServerInterceptingCall(call, { start: () => (served ? new GrpcCall(call, served, around).start() : refuseUnknown(call)) });
   };
   const server = new Server({
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 4 * 1024 * 1024,
@@ -97,54 +79,51 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     interceptors: [intercept],
   });
   // The interceptor takes every call over before a handler of grpc-js is asked; it decodes too, so that malformed bytes are not an INTERNAL error.
-  for (const path of methods.keys()) server.register(path, () => {}, asBuffer, asBuffer, "bidi");
+  for (const path of [...methods.keys(), unknownMethod]) server.register(path, () => {}, asBuffer, asBuffer, "bidi");
+  // A method that it does not know, grpc-js refuses before any interceptor hears of it, without details. Should a later version look up methods in another way, they are
+  // merely missing again.
+  const find: unknown = Reflect.get(server, "_retrieveHandler");
+  if (typeof find === "function") {
+    Reflect.set(server, "_retrieveHandler", (path: string) => Reflect.apply(find, server, [methods.has(path) ? path : unknownMethod]));
+  }
 
   // grpc-js can listen by itself, but then a taken port is a line on the console and an error that does not say so.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const { tls } = options;
+  const injector = server.createConnectionInjector(
+    tls ? ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]) : ServerCredentials.createInsecure(),
+  );
   const listener = net.createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     injector.injectConnection(socket);
   });
-  const wanted = typeof options.listen === "string" ? parseListenAddress(options.listen) : options.listen;
   listener.on("error", (error) => options.logger.error({ err: error }, "the gRPC listener could not accept a connection"));
-  const address = { host: wanted.host, port: await listen(listener, wanted) };
+  const address = await listen(listener, options.listen, "--listen");
 
-  let cutShort = () => {};
-  const drain = async (graceMs: number): Promise<void> => {
-    const hurry = new Promise<void>((resolve) => {
-      cutShort = resolve;
-    });
+  const abandon = (calls: Iterable<GrpcCall>) => {
+    for (const call of calls) call.abandon(refusal("DRAINING", "the server is stopping"));
+  };
+  const drain = async ({ graceMs, streamGraceMs, hurry }: DrainLimits): Promise<void> => {
     const closed = once(listener, "close");
     listener.close();
     const idle = new Promise<void>((resolve) => {
       server.tryShutdown(() => resolve());
     });
-    await within(graceMs, Promise.race([idle, hurry]));
-    for (const call of around.calls) call.abandon(refusal("DRAINING", "the server is stopping"));
+    const over = Promise.race([idle, hurry]);
+    await within(streamGraceMs, over);
+    abandon([...around.calls].filter((call) => call.isStream));
+    await within(graceMs - streamGraceMs, over);
+    abandon(around.calls);
     // What was just said needs a moment to reach the clients; whoever does not listen is not waited for.
     if (around.calls.size > 0) await within(250, idle);
     server.forceShutdown();
     for (const socket of sockets) socket.destroy();
     await closed;
   };
-  let drained: Promise<void> | undefined;
-  const drainOnce = (graceMs: number) => {
-    drained ??= drain(graceMs);
-    return drained;
-  };
-  return {
-    address: localUrl(address),
-    port: address.port,
-    drain: drainOnce,
-    close: () => {
-      cutShort();
-      return drainOnce(0);
-    },
-  };
+  return { address: localUrl(address, tls !== undefined), port: address.port, ...stopsOf(drain) };
 }
 
-function servedMethods({ service, implementation }: GrpcService): [string, ServedMethod][] {
+function servedMethods({ service, implementation, withoutKey = false }: GrpcService): [string, ServedMethod][] {
   const spec = createServiceImplSpec(service, implementation);
   return service.methods.map((method) => {
     const given = (implementation as Record<string, object | undefined>)[method.localName];
@@ -152,7 +131,7 @@ function servedMethods({ service, implementation }: GrpcService): [string, Serve
     const methodSpec = spec.methods[method.localName];
     if (methodSpec === undefined) throw new Error(`${service.typeName} has no method ${method.name}`);
     const handler: BidiHandler<never, unknown> = given ? (form?.handler ?? callbackHandlerOf(methodSpec)) : unimplemented(method.name);
-    return [`/${service.typeName}/${method.name}`, { method, handler, raw: form?.raw ?? false }];
+    return [`/${service.typeName}/${method.name}`, { method, handler, raw: form?.raw ?? false, withoutKey }];
   });
 }
 
@@ -162,22 +141,9 @@ function unimplemented(name: string): BidiHandler<never, unknown> {
   };
 }
 
-async function listen(listener: net.Server, address: ListenAddress): Promise<number> {
-  try {
-    listener.listen({ port: address.port, ...(address.host && { host: address.host }) });
-    await once(listener, "listening");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") throw new PortTaken(address, error);
-    throw new Error(`cannot listen on ${formatListenAddress(address)}: ${(error as Error).message}`, { cause: error });
-  }
-  return (listener.address() as net.AddressInfo).port;
-}
-
-/** Waits for `done`, but not longer than `ms`. */
-async function within(ms: number, done: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([done, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
-  clearTimeout(timer);
+function refuseUnknown(call: ServerInterceptingCallInterface): void {
+  call.start({ onReceiveMetadata() {}, onReceiveMessage() {}, onReceiveHalfClose() {}, onCancel() {} });
+  call.sendStatus(errorStatus(refusal("UNIMPLEMENTED", "this server has no such method")));
 }
 
 function asBuffer(bytes: Buffer): Buffer {

@@ -3,15 +3,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { status as grpcCode, Metadata, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { StatusSchema } from "#gen/google/rpc/status_pb.js";
 import { refusal } from "../errors.js";
-import { statusOf } from "../status.js";
+import { fittedStatusOf } from "../status.js";
 
 /** The status that ends a call, as grpc-js has it. */
 export type GrpcStatus = Parameters<ServerInterceptingCallInterface["sendStatus"]>[0];
-
-// gRPC's C core, which Python, Ruby, C# and PHP use, refuses metadata above 8 KiB in total by default. The message goes out twice (grpc-message, percent-encoded, and in
-// the details) and the details as base64.
-const maxMessageLength = 1024;
-const maxDetailsBytes = 4096;
 
 /** The status of a call that ended well. */
 export function okStatus(trailer: Metadata | undefined): GrpcStatus {
@@ -20,16 +15,8 @@ export function okStatus(trailer: Metadata | undefined): GrpcStatus {
 
 /** The status of a call that failed: code, message, and `grpc-status-details-bin` with the details, cut to what every gRPC client accepts. */
 export function errorStatus(error: ConnectError, trailer: Metadata = new Metadata()): GrpcStatus {
-  const status = statusOf(error);
-  status.message = wellFormed(status.message);
-  let bytes = toBinary(StatusSchema, status);
-  while (bytes.length > maxDetailsBytes && status.details.length > 1) {
-    status.details.pop();
-    bytes = toBinary(StatusSchema, status);
-  }
-  if (status.details.length > 0 && bytes.length <= maxDetailsBytes) {
-    trailer.set("grpc-status-details-bin", Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  }
+  const status = fittedStatusOf(error);
+  if (status.details.length > 0) trailer.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, status)));
   // Connect's codes are gRPC's.
   return { code: error.code as number, details: status.message, metadata: trailer };
 }
@@ -48,10 +35,4 @@ export function errorOfGrpc(status: GrpcStatus): ConnectError {
       if (status.details === "Internal server error") return new ConnectError("the client went away", Code.Canceled);
       return refusal("MALFORMED_FRAME", status.details);
   }
-}
-
-/** grpc-js passes messages through encodeURI, which throws at half a surrogate pair. */
-function wellFormed(message: string): string {
-  const short = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
-  return Buffer.from(short, "utf8").toString("utf8");
 }
