@@ -1,5 +1,5 @@
 import { type Client, Code, ConnectError, createClient, createRouterTransport, type Interceptor } from "@connectrpc/connect";
-import { createMemoryTransport, type InternalTransport, MemoryOwnership, principalKey, reasonOf } from "@runlane/platform";
+import { createMemoryTransport, type InternalTransport, MemoryOwnership, MemoryPayloadStore, principalKey, reasonOf } from "@runlane/platform";
 import { BadRequestSchema } from "@runlane/platform/gen/google/rpc/error_details_pb.js";
 import { type Run, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunService } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
@@ -25,7 +25,7 @@ beforeEach(async () => {
   transport = createMemoryTransport({ logger: silentLogger });
   directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
-  scheduler = await startScheduler({ nodeId: "n1", transport, directory, logger: silentLogger, sweepIntervalMs: 20 });
+  scheduler = await startScheduler({ nodeId: "n1", transport, directory, payloads: new MemoryPayloadStore(), logger: silentLogger, sweepIntervalMs: 20 });
   const router = createRouterTransport(
     ({ service: add }) => {
       for (const { service, implementation } of scheduler.services) add(service, implementation);

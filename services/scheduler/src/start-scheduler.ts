@@ -1,6 +1,7 @@
-import type { GrpcService, InternalTransport, Logger, OwnerDirectory } from "@runlane/platform";
+import type { GrpcService, InternalTransport, Logger, OwnerDirectory, PayloadStore } from "@runlane/platform";
 import { SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { OwnerClient } from "./owner-client.js";
+import { payloadService } from "./payload-service.js";
 import { runService } from "./run-service.js";
 import { Subscriptions } from "./subscriptions.js";
 import { taskService } from "./task-service.js";
@@ -13,6 +14,8 @@ export interface SchedulerOptions {
   transport: InternalTransport;
   /** Says who the owner is. */
   directory: OwnerDirectory;
+  /** Where payloads are that are too large for the log. Calls that need it wait until it is there. */
+  payloads: PayloadStore | Promise<PayloadStore>;
   logger: Logger;
   /** The partition that all environments live in. Default 0. */
   partition?: number;
@@ -42,7 +45,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   });
   const sweeps = setInterval(() => void subscriptions.sweep(), options.sweepIntervalMs ?? 5_000).unref();
   return {
-    services: [runService({ owner, subscriptions, subscriber, logger }), taskService(owner)],
+    services: [runService({ owner, subscriptions, subscriber, logger }), taskService(owner), payloadService({ owner, payloads: options.payloads })],
     async close() {
       clearInterval(sweeps);
       subscriptions.close();
