@@ -2,12 +2,13 @@ import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { sleep } from "../clock.js";
 import { Program, repository } from "../stage/program.js";
 import { concurrency, Stage } from "../stage/stage.js";
 
 /** When Redis writes its append-only file to disk. `always`: before it answers. `everysec`: once a second; power loss may lose what was acknowledged. */
 export type AppendFsync = "always" | "everysec";
+
+const patienceMs = 10_000;
 
 /** A stage with a redis-server of its own, and BullMQ. */
 export class BullmqStage extends Stage {
@@ -59,18 +60,17 @@ export class BullmqStage extends Stage {
   }
 
   async #answers(): Promise<void> {
-    const redis = new Redis({ port: this.#port, lazyConnect: true, retryStrategy: () => null });
+    const redis = new Redis({ port: this.#port, retryStrategy: () => 20, maxRetriesPerRequest: null });
+    // It is refused until redis-server listens.
     redis.on("error", () => {});
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      timer = setTimeout(() => fail(new Error("redis-server does not answer")), patienceMs);
+    });
     try {
-      for (let attempt = 0; attempt < 500; attempt++) {
-        try {
-          if ((await redis.ping()) === "PONG") return;
-        } catch {
-          await sleep(20);
-        }
-      }
-      throw new Error("redis-server does not answer");
+      await Promise.race([redis.ping(), late]);
     } finally {
+      clearTimeout(timer);
       redis.disconnect();
     }
   }
