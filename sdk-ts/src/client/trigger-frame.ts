@@ -1,7 +1,8 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { type RunResult, type TriggerItem, TriggerOptionsSchema } from "#gen/runlane/v1/run_pb.js";
-import { TriggerFrameSchema, TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { encodeTriggerFrame } from "./trigger-stream-frames.js";
 
 /** Hears what becomes of one trigger, or of a run that is watched. Exactly one of `finished` and `failed` comes last; if no result is awaited, `triggered` or `failed`. */
 export interface TriggerWaiter {
@@ -63,10 +64,10 @@ export class TriggerFrame {
   #encode(): Uint8Array {
     const awaitResults: number[] = [];
     for (let index = 0; index < this.waiters.length; index++) if (this.waiters[index]!.awaitsResult) awaitResults.push(index);
-    const value = create(TriggerFrameSchema, { requestId: this.requestId, items: this.#items, awaitResults });
+    const bytes = encodeTriggerFrame({ requestId: this.requestId, items: this.#items, awaitResults }, this.#size);
     // The bytes are all that is kept until the answer comes: objects that die young cost the collector nothing.
     this.#items = [];
-    return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: "trigger", value } }));
+    return bytes;
   }
 }
 
@@ -78,7 +79,7 @@ export function itemSize(item: TriggerItem): number {
   const { payload } = item;
   if (payload) {
     size += payload.data.length + 3 * payload.contentType.length;
-    for (const [key, value] of Object.entries(payload.metadata)) size += 16 + 3 * (key.length + value.length);
+    for (const key in payload.metadata) size += 16 + 3 * (key.length + payload.metadata[key]!.length);
   }
   return size;
 }

@@ -1,10 +1,10 @@
 import { AsyncResource } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
-import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema, TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { AwaitedRuns } from "./awaited-runs.js";
 import { type Backoff, createBackoff } from "./backoff.js";
 import type { ConnectionSource } from "./connection-source.js";
@@ -12,6 +12,7 @@ import { type FrameStream, openFrameStream } from "./frame-stream.js";
 import type { GrpcConnection } from "./grpc-connection.js";
 import { errorDomain, errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
 import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
+import { readTriggerStreamResponse } from "./trigger-stream-frames.js";
 import { isUnconnected, unreachableError } from "./unreachable.js";
 
 /** How a {@link TriggerStream} behaves. */
@@ -183,7 +184,7 @@ export class TriggerStream {
   }
 
   #receive(bytes: Uint8Array): void {
-    const { frame } = fromBinary(TriggerStreamResponseSchema, bytes);
+    const frame = readTriggerStreamResponse(bytes);
     this.#contacted = true;
     this.#reached = true;
     this.#awaySince = undefined;

@@ -2,7 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { type AttemptCommand, type Heartbeat, type HeldAttempt, type WorkRequest, WorkRequestSchema } from "#gen/runlane/v1/worker_service_pb.js";
-import { appendFields } from "./field-cursor.js";
+import { appendFields } from "../wire/field-writer.js";
 import { keyToken, type TokenKey } from "./token-key.js";
 
 /** Items of a frame. */

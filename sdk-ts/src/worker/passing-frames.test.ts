@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RunnerRequestSchema, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
 import { AssignmentSchema, AttemptResultSchema, WorkResponseSchema } from "#gen/runlane/v1/worker_service_pb.js";
-import { appendFields, FieldCursor } from "./field-cursor.js";
+import { FieldCursor } from "../wire/field-cursor.js";
+import { appendFields } from "../wire/field-writer.js";
 import { readRunnerFrame, readServerFrame } from "./passing-frames.js";
 import { tokenKey } from "./token-key.js";
 
