@@ -68,6 +68,14 @@ export const reasons = {
   QUEUE_FULL: Code.ResourceExhausted,
   /** Too much is uncommitted. */
   OVERLOADED: Code.Unavailable,
+  /** History is being made anew from the log. */
+  HISTORY_REBUILDING: Code.Unavailable,
+  /** History has not yet followed the log to the position that a read must see. */
+  HISTORY_BEHIND: Code.Unavailable,
+  /** History does not know the stream of changes (any more). */
+  WATCH_UNKNOWN: Code.FailedPrecondition,
+  /** The cursor of a Watch is of another log. */
+  CURSOR_OUT_OF_RANGE: Code.OutOfRange,
   /** The server is stopping. */
   DRAINING: Code.Unavailable,
   /** The call took longer than its deadline. */

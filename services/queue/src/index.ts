@@ -1,2 +1,3 @@
+export { type History, type HistoryOptions, startHistory } from "./history/history.js";
 export { type Clock, systemClock } from "./owner/clock.js";
 export { defaultLeaseMs, type OwnerHandle, type OwnerOptions, type OwnerState, startOwner } from "./owner/owner.js";

@@ -1,18 +1,21 @@
-import type { Environment } from "./environment.js";
+/** The part of an environment that its run ids show. */
+export interface TaggedEnvironment {
+  readonly tag: string;
+}
 
 // Crockford's alphabet in lower case: no letter is mistaken for a digit.
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const digits = 9;
 
 /** Id of a run: the environment's tag, which tells ids of other installations apart, and the run's number. */
-export function runIdOf(environment: Environment, number: number): string {
+export function runIdOf(environment: TaggedEnvironment, number: number): string {
   let text = "";
   for (let rest = number, i = 0; i < digits; i++, rest = Math.floor(rest / 32)) text = alphabet.charAt(rest % 32) + text;
   return `run_${environment.tag}${text}`;
 }
 
 /** Number of the run with this id, or undefined if no run of this environment can have it. */
-export function runNumberOf(environment: Environment, id: string): number | undefined {
+export function runNumberOf(environment: TaggedEnvironment, id: string): number | undefined {
   const prefix = `run_${environment.tag}`;
   if (id.length !== prefix.length + digits || !id.startsWith(prefix)) return undefined;
   let number = 0;

@@ -23,7 +23,8 @@ export class Delivery {
     this.#failed = failed;
   }
 
-  deliver(outbox: Outbox): void {
+  /** Sends an outbox, which the append at `sequence` covers. */
+  deliver(outbox: Outbox, sequence: number): void {
     const byExecutor = new Map<string, OwnerFrame[]>();
     for (const [connection, { messages }] of outbox.frames) {
       if (!connection.open) continue;
@@ -43,6 +44,7 @@ export class Delivery {
     for (const [subscriber, { messages }] of outbox.notices) {
       for (const message of messages) {
         message.epoch = this.#epoch;
+        message.logSequence = BigInt(sequence);
         this.#subscriber(subscriber)
           .notify(message, this.#options)
           .catch((error: unknown) => this.#failed(subscriber, error));

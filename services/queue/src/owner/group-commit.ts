@@ -47,8 +47,8 @@ export interface GroupCommitOptions {
   readonly clock: Clock;
   /** Sends what a batch on disk allows to leave. */
   readonly deliver: (outbox: Outbox) => void;
-  /** A batch is on disk at this sequence. */
-  readonly committed: (batch: Batch, sequence: number) => void;
+  /** A record is on disk at this sequence. What hangs on it leaves after this. */
+  readonly committed: (sequence: number, record: Uint8Array) => void;
   /** The state in memory is worth nothing any more: another owner wrote to the log, or the engine failed. */
   readonly lost: (cause: unknown) => void;
 }
@@ -76,6 +76,11 @@ export class GroupCommit {
     this.#options = options;
     this.#expected = Number(options.epoch);
     this.#open = this.#form();
+  }
+
+  /** Sequence of the last append that is on disk. */
+  get sequence(): number {
+    return this.#expected;
   }
 
   /** Why new work cannot be taken now; undefined if it can. */
@@ -242,7 +247,7 @@ export class GroupCommit {
       log.append(this.#expected, bytes).then(
         (sequence) => {
           calm();
-          this.#written(forming, batch, sequence);
+          this.#written(forming, sequence, bytes);
         },
         (error: unknown) => {
           calm();
@@ -256,14 +261,14 @@ export class GroupCommit {
     attempt();
   }
 
-  #written(forming: Forming, batch: Batch, sequence: number): void {
+  #written(forming: Forming, sequence: number, record: Uint8Array): void {
     if (this.#stopped) return;
     this.#inFlight = undefined;
     this.#trouble = undefined;
     this.#expected = sequence;
     this.#uncommitted -= forming.bytes;
     forming.outbox.leaves(this.#options.clock.monotonic());
-    this.#options.committed(batch, sequence);
+    this.#options.committed(sequence, record);
     this.#release(forming);
     const { durable, volatile } = this.#options;
     if (this.#sealed.length > 0 || this.#open.events.length > 0 || this.#open.replies.length > 0 || !this.#open.outbox.empty) this.#schedule();

@@ -7,13 +7,16 @@ import type { Partition } from "./partition.js";
 export function ownerService(partition: Partition): ServiceImpl<typeof OwnerService> {
   return {
     async triggerRuns({ environment, requestId, items, subscriber, awaitResults }) {
-      return { outcomes: await partition.trigger(environment, requestId, items, subscriber, awaitResults) };
+      const outcomes = await partition.trigger(environment, requestId, items, subscriber, awaitResults);
+      return { outcomes, logSequence: BigInt(partition.sequence) };
     },
     async readRun({ environment, runId }) {
-      return { run: await partition.read(environment, runId) };
+      const run = await partition.read(environment, runId);
+      return { run, logSequence: BigInt(partition.sequence) };
     },
     async stopRun({ environment, runId, reason }) {
-      return { run: await partition.cancel(environment, runId, reason) };
+      const run = await partition.cancel(environment, runId, reason);
+      return { run, logSequence: BigInt(partition.sequence) };
     },
     async readTasks({ environment, after, limit }) {
       const found = partition.durable.environments.get(environment);

@@ -15,6 +15,7 @@ import { type Run, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { WorkRequestSchema, type WorkResponse, WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { item } from "../testing/engine-harness.js";
+import { inlineHistory } from "../testing/inline-history.js";
 import { silentLogger } from "../testing/logger.js";
 import { type OwnerHandle, startOwner } from "./owner.js";
 
@@ -32,7 +33,8 @@ class Node {
 
   constructor(options: { records?: MemoryRecords; onAppend?: () => void | Promise<void> } = {}) {
     this.log = new MemoryLog(options);
-    this.handle = startOwner({ partition: 0, nodeId: "node", log: this.log, claims: this.ownership, transport: this.transport, logger: silentLogger });
+    const history = inlineHistory(this.log);
+    this.handle = startOwner({ partition: 0, nodeId: "node", log: this.log, claims: this.ownership, transport: this.transport, history, logger: silentLogger });
   }
 
   async begin(): Promise<void> {

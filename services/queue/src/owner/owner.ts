@@ -7,15 +7,18 @@ import {
   type Logger,
   type PartitionClaim,
   type PartitionClaims,
+  type PayloadStore,
   type Served,
 } from "@runlane/platform";
+import { HistoryService } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { createDurable } from "../engine/durable.js";
+import type { History } from "../history/history.js";
+import { historyAddress, historyService } from "../history/history-service.js";
 import { type Clock, systemClock } from "./clock.js";
 import { ownerService } from "./owner-service.js";
 import { Partition } from "./partition.js";
-import { PastRuns } from "./past-runs.js";
 import { replay } from "./replay.js";
 
 /** How long a session may be silent before what it holds is lost, unless told otherwise. */
@@ -41,8 +44,12 @@ export interface OwnerOptions {
   readonly nodeId: string;
   readonly log: Log;
   readonly claims: PartitionClaims;
+  /** Follows what the owner commits, and is served beside it. Without one there are no lists, and finished runs are readable only as long as they are in memory. */
+  readonly history?: History;
   readonly transport: InternalTransport;
   readonly logger: Logger;
+  /** Where payloads are that are too large for the log. Without one, the bytes of those that are dropped stay where they are. */
+  readonly payloads?: PayloadStore;
   /** Environments that must exist. Default: dev. */
   readonly environments?: readonly string[];
   /** Default {@link defaultLeaseMs}. */
@@ -122,23 +129,26 @@ interface Epoch {
 }
 
 async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: AbortSignal): Promise<Epoch> {
-  const { log, logger, transport, nodeId, partition: number } = options;
+  const { log, logger, transport, nodeId, history, partition: number } = options;
   const clock = options.clock ?? systemClock;
   let partition: Partition | undefined;
   let server: Served | undefined;
+  let historyServer: Served | undefined;
   let ended = false;
   const end = async () => {
     if (ended) return;
     ended = true;
     await partition?.leave(lastAppendMs);
     await server?.close();
+    // Calls that wait for changes would wait for long: whoever made them asks the next owner.
+    void historyServer?.close();
     await claim.release();
   };
   try {
     const epoch = await startEpoch(log, nodeId, clock);
     const durable = createDurable();
-    const past = new PastRuns(log, durable);
-    const { events, ms } = await replay(log, durable, epoch, (batch, sequence) => past.note(batch, sequence));
+    history?.begin(epoch);
+    const { events, ms } = await replay(log, durable, epoch);
     signal.throwIfAborted();
     let lose: (cause: unknown) => void = () => {};
     const lost = new Promise<unknown>((resolve) => {
@@ -153,7 +163,8 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
       log,
       epoch,
       durable,
-      past,
+      ...(history ? { history } : {}),
+      ...(options.payloads ? { payloads: options.payloads } : {}),
       transport,
       clock,
       logger,
@@ -164,6 +175,7 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
     });
     await partition.begin();
     const address = `owner.${number}.${epoch}`;
+    if (history) historyServer = await transport.serve(historyAddress(number, epoch), HistoryService, historyService(history));
     server = await transport.serve(address, OwnerService, ownerService(partition));
     await claim.publish({ epoch: BigInt(epoch), address });
     logger.info({ partition: number, epoch, events, replayMs: Math.round(ms), runs: durable.runs.size }, "partition served");

@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type InternalTransport, type Log, type Logger, reasonOf, refusal } from "@runlane/platform";
+import { type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
 import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { Run, TriggerItem, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
@@ -20,11 +20,12 @@ import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
 import { runMessageOf } from "../engine/view.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
+import type { History } from "../history/history.js";
 import type { Clock } from "./clock.js";
 import { concernsRun, concernsTasks } from "./concerns.js";
 import { Delivery } from "./delivery.js";
 import { GroupCommit } from "./group-commit.js";
-import type { PastRuns } from "./past-runs.js";
+import { PayloadRemoval } from "./payload-removal.js";
 import { protocolStatus } from "./protocol-status.js";
 
 /** What a partition stands on. */
@@ -32,7 +33,9 @@ export interface PartitionOptions {
   readonly log: Log;
   readonly epoch: number;
   readonly durable: Durable;
-  readonly past: PastRuns;
+  readonly history?: History;
+  /** Where payloads are that are too large for the log. */
+  readonly payloads?: PayloadStore;
   readonly environments: readonly string[];
   readonly transport: InternalTransport;
   readonly clock: Clock;
@@ -51,6 +54,7 @@ export class Partition {
   readonly #options: PartitionOptions;
   readonly #commit: GroupCommit;
   readonly #delivery: Delivery;
+  readonly #removal: PayloadRemoval | undefined;
   #cancelTick: (() => void) | undefined;
   #tickAt = Number.POSITIVE_INFINITY;
   #leaving = false;
@@ -59,7 +63,7 @@ export class Partition {
   constructor(options: PartitionOptions) {
     this.#options = options;
     this.durable = options.durable;
-    const { log, clock, transport, logger, past } = options;
+    const { log, clock, transport, logger, history } = options;
     const epoch = BigInt(options.epoch);
     this.#delivery = new Delivery(transport, epoch, (address, error) => logger.debug({ address, err: error }, "could not be told"));
     this.#commit = new GroupCommit({
@@ -68,9 +72,13 @@ export class Partition {
       clock,
       durable: this.durable,
       volatile: this.volatile,
-      deliver: (outbox) => this.#delivery.deliver(outbox),
-      committed: (batch, sequence) => {
-        past.note(batch, sequence);
+      deliver: (outbox) => {
+        this.#delivery.deliver(outbox, this.#commit.sequence);
+        this.#removal?.remove(outbox.droppedPayloads);
+      },
+      committed: (sequence, record) => {
+        // Before any answer leaves: whoever asks history after that answer finds what it told.
+        history?.feed(sequence, record);
         this.#wake();
       },
       lost: (cause) => {
@@ -78,6 +86,9 @@ export class Partition {
         options.lost(cause);
       },
     });
+    const owns = () => this.#serves;
+    const settled = () => this.#commit.settled();
+    this.#removal = options.payloads && new PayloadRemoval({ store: options.payloads, durable: this.durable, clock, logger, owns, settled });
   }
 
   /** Creates missing environments and does what fell due while nobody owned the partition. */
@@ -90,6 +101,7 @@ export class Partition {
     });
     await this.#commit.settled();
     this.#wake();
+    this.#removal?.begin();
   }
 
   /** Takes nothing new, waits until what was decided is on disk, `mostMs` milliseconds at most, and ends the epoch. */
@@ -110,6 +122,7 @@ export class Partition {
   stop(): void {
     this.#stopped = true;
     this.#cancelTick?.();
+    this.#removal?.stop();
     this.#commit.stop();
   }
 
@@ -141,9 +154,14 @@ export class Partition {
     const { number, live } = this.#find(environment, runId);
     const message = live && runMessageOf(this.volatile, live);
     await this.#commit.settled((event) => concernsRun(event, number));
-    const run = message ?? (await this.#options.past.read(environment, number));
+    const run = message ?? (await this.#past(environmentName, runId));
     if (!run) throw notFound(runId);
     return run;
+  }
+
+  /** Sequence of the last append that is on disk: it covers every answer given so far. */
+  get sequence(): number {
+    return this.#commit.sequence;
   }
 
   /** Cancels a run and its descendants. */
@@ -178,7 +196,7 @@ export class Partition {
     this.#admit();
     const environment = this.#environment(environmentName);
     const unknown: string[] = [];
-    const past: { number: number; id: string; change: boolean }[] = [];
+    const past: { id: string; change: boolean }[] = [];
     this.#commit.decide(0, (step) => {
       for (const [ids, change] of [
         [results, false],
@@ -188,7 +206,7 @@ export class Partition {
           const number = runNumberOf(environment, id);
           const run = number === undefined ? undefined : this.durable.runs.get(number);
           if (number === undefined || number >= this.durable.nextRun || (run && run.environment !== environment)) unknown.push(id);
-          else if (!run) past.push({ number, id, change });
+          else if (!run) past.push({ id, change });
           else if (change) this.#wantChanges(step, subscriber, run);
           else this.#want(step, environment, subscriber, number);
         }
@@ -196,8 +214,8 @@ export class Partition {
       for (const id of unwatch) this.#unwatch(environment, subscriber, id);
     });
     await this.#commit.settled();
-    for (const { number, id, change } of past) {
-      const run = await this.#options.past.read(environment, number);
+    for (const { id, change } of past) {
+      const run = await this.#past(environmentName, id);
       if (!run) unknown.push(id);
       else this.#commit.decide(0, (step) => tellPast(step, subscriber, run, change));
     }
@@ -223,6 +241,13 @@ export class Partition {
   settledTasks(): Promise<void> {
     this.#mustOwn();
     return this.#commit.settled(concernsTasks);
+  }
+
+  /** A run that memory has forgotten. */
+  async #past(environment: string, runId: string): Promise<Run | undefined> {
+    const { history } = this.#options;
+    if (!history) throw refusal("HISTORY_REBUILDING", `run ${runId} ended long ago, and there is no history to read it from`);
+    return await history.read(environment, runId, this.#commit.sequence);
   }
 
   #take(executor: string, frame: WorkerFrame): void {

@@ -1,5 +1,4 @@
 import type { Log } from "@runlane/platform";
-import type { Batch } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { apply, UnexpectedEvent } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
 import { decodeRecord } from "./log-decoder.js";
@@ -14,7 +13,7 @@ export interface Replayed {
  * Brings the state to where the log is, up to and including the owner's own epoch record: on a replicated stream a read may come from a replica that lags, and only
  * that record proves that nothing is missing.
  */
-export async function replay(log: Log, durable: Durable, epoch: number, note: (batch: Batch, sequence: number) => void): Promise<Replayed> {
+export async function replay(log: Log, durable: Durable, epoch: number): Promise<Replayed> {
   const began = performance.now();
   let events = 0;
   let next = 1;
@@ -28,7 +27,6 @@ export async function replay(log: Log, durable: Durable, epoch: number, note: (b
         const batch = entry.value;
         const context = { now: Number(batch.nowMs), epoch: batch.epoch };
         for (const event of batch.events) apply(durable, event, context);
-        note(batch, sequence);
         events += batch.events.length;
       } else if (entry.case === "epochStarted") {
         durable.now = Math.max(durable.now, Number(entry.value.timeMs));

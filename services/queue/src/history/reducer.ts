@@ -1,0 +1,332 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { AttemptFailed, Event, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type Database from "libsql";
+import type { CachedRow } from "./history-row.js";
+import { Names } from "./names.js";
+import { type RecordListener, type ScannedRun, scanRecord } from "./record-scan.js";
+import { RunTable } from "./run-table.js";
+
+/** Retry delays shorter than this leave the run EXECUTING. */
+const shortDelayMs = 30_000;
+/** Attempts in total of a run whose trigger and task do not say. */
+const defaultMaxAttempts = 3;
+/** Runs kept in memory because they may change soon; beyond the first number, the oldest are let go until the second is left. */
+const cachedRows = { most: 60_000, kept: 30_000 } as const;
+
+/** A task that workers have declared. */
+interface DeclaredTask {
+  readonly queue: number;
+  readonly maxAttempts: number;
+}
+
+/**
+ * Makes rows of events: what the API says of a run, and no more of the engine's state than that needs. Kept apart from the engine on purpose: the two must agree, and a property test sees to it.
+ *
+ * Changes gather in memory until {@link flush} writes them, so that a run that comes and goes between two flushes is one insert.
+ */
+export class Reducer implements RecordListener {
+  readonly table: RunTable;
+  readonly names: Names;
+  /** Tags of environments, by the number of their name. */
+  readonly tags = new Map<number, string>();
+  readonly #sqlite: Database.Database;
+  readonly #tasks = new Map<string, DeclaredTask>();
+  readonly #sessions = new Map<number, number>();
+  /** Writes to the small tables, for the next flush. */
+  readonly #pending: { readonly sql: string; readonly values: unknown[] }[] = [];
+  readonly #rows = new Map<number, CachedRow>();
+  #dirty: CachedRow[] = [];
+  #bytes = 0;
+  #moved = false;
+  /** A transaction is open. */
+  #writing = false;
+  #position = 0;
+  #now = 0;
+
+  constructor(sqlite: Database.Database) {
+    this.#sqlite = sqlite;
+    this.table = new RunTable(sqlite);
+    this.names = new Names((id, text) => this.#pending.push({ sql: "INSERT INTO name VALUES (?, ?)", values: [id, text] }));
+    for (const [id, text] of all<[number, string]>(sqlite, "SELECT id, text FROM name")) this.names.load(id, text);
+    for (const [name, tag] of all<[number, string]>(sqlite, "SELECT name, tag FROM environment")) this.tags.set(name, tag);
+    for (const [number, version] of all<[number, number]>(sqlite, "SELECT number, version FROM session")) this.#sessions.set(number, version);
+    for (const [environment, name, queue, maxAttempts] of all<[number, number, number, number]>(
+      sqlite,
+      "SELECT environment, name, queue, max_attempts FROM task",
+    )) {
+      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts });
+    }
+  }
+
+  /** Runs that changed since the last flush. */
+  get changed(): readonly CachedRow[] {
+    return this.#dirty;
+  }
+
+  /** About how many bytes the changes hold in memory. */
+  get changedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a record of the log. */
+  take(sequence: number, record: Uint8Array): void {
+    this.#position = sequence;
+    scanRecord(record, this);
+  }
+
+  /**
+   * Writes what changed, with the position up to which the log has been followed.
+   *
+   * @returns true if rows changed in the table that were not among {@link changed}
+   */
+  flush(position: number, mark: Uint8Array): boolean {
+    const moved = this.#moved;
+    this.#write();
+    this.#sqlite.prepare("UPDATE followed SET position = ?, mark = ?").run([position, mark]);
+    this.#sqlite.exec("COMMIT");
+    this.#writing = false;
+    this.#moved = false;
+    this.#trim();
+    return moved;
+  }
+
+  batch(nowMs: number): void {
+    this.#now = Math.max(this.#now, nowMs);
+  }
+
+  created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[]): void {
+    const environment = this.names.idOf(environmentName);
+    const parent = parentNumber > 0 ? this.#row(parentNumber) : undefined;
+    let number = firstNumber;
+    for (const { taskId, queue, askedAttempts, payload } of runs) {
+      const task = this.names.idOf(taskId);
+      const declared = this.#tasks.get(taskKey(environment, task));
+      const row: CachedRow = {
+        number,
+        environment,
+        task,
+        queue: queue ? this.names.idOf(queue) : (declared?.queue ?? this.names.idOf(`task/${taskId}`)),
+        version: 0,
+        state: declared ? RunState.QUEUED : RunState.PENDING_VERSION,
+        attempt: 0,
+        askedAttempts,
+        queueNamed: queue !== "",
+        maxAttempts: askedAttempts || (declared?.maxAttempts ?? defaultMaxAttempts),
+        createMs: this.#now,
+        startMs: 0,
+        finishMs: 0,
+        retryMs: 0,
+        parent: parentNumber,
+        root: parent ? parent.root || parentNumber : 0,
+        depth: parent ? parent.depth + 1 : 0,
+        position: this.#position,
+        failure: null,
+        payload,
+        output: null,
+        stored: false,
+        dirty: true,
+      };
+      this.#rows.set(number, row);
+      this.#dirty.push(row);
+      this.#bytes += 300 + (payload?.length ?? 0);
+      number += 1;
+    }
+  }
+
+  assigned(number: number, session: number, attempt: number): void {
+    const row = this.#change(number);
+    if (!row) return;
+    row.attempt = attempt;
+    row.version = this.#sessions.get(session) ?? 0;
+    row.failure = null;
+    row.state = RunState.DEQUEUED;
+    if (row.startMs > 0) return;
+    row.startMs = this.#now;
+    row.maxAttempts = row.askedAttempts || (this.#tasks.get(taskKey(row.environment, row.task))?.maxAttempts ?? defaultMaxAttempts);
+  }
+
+  accepted(number: number): void {
+    this.#setState(number, RunState.EXECUTING);
+  }
+
+  succeeded(number: number, output: Uint8Array | null): void {
+    const row = this.#change(number);
+    if (!row) return;
+    row.state = RunState.COMPLETED;
+    row.output = output;
+    row.finishMs = this.#now;
+    this.#bytes += output?.length ?? 0;
+  }
+
+  event(event: Event["event"]): void {
+    switch (event.case) {
+      case "environmentCreated": {
+        const name = this.names.idOf(event.value.name);
+        this.tags.set(name, event.value.tag);
+        this.#pending.push({ sql: "INSERT INTO environment VALUES (?, ?)", values: [name, event.value.tag] });
+        return;
+      }
+      case "tasksDeclared":
+        return this.#declare(event.value);
+      case "sessionOpened": {
+        const [number, version] = [Number(event.value.session), this.names.idOf(event.value.version)];
+        this.#sessions.set(number, version);
+        this.#pending.push({ sql: "INSERT OR REPLACE INTO session VALUES (?, ?)", values: [number, version] });
+        return;
+      }
+      case "sessionEnded":
+        this.#sessions.delete(Number(event.value.session));
+        this.#pending.push({ sql: "DELETE FROM session WHERE number = ?", values: [Number(event.value.session)] });
+        return;
+      case "runReturned": {
+        const row = this.#change(Number(event.value.run));
+        if (!row) return;
+        row.attempt -= 1;
+        if (row.attempt === 0) row.startMs = 0;
+        row.state = RunState.QUEUED;
+        return;
+      }
+      case "attemptFailed":
+        return this.#fail(event.value);
+      case "retryDue": {
+        const row = this.#change(Number(event.value.run));
+        if (row) row.retryMs = 0;
+        return;
+      }
+      case "waitBegan": {
+        const row = this.#change(Number(event.value.run));
+        if (row?.state === RunState.EXECUTING) row.state = RunState.WAITING;
+        return;
+      }
+      case "runResumed":
+        return this.#setState(Number(event.value.run), RunState.EXECUTING);
+      case "waitContinued":
+        return this.#setState(Number(event.value.run), RunState.WAITING);
+      case "runCanceled": {
+        const row = this.#change(Number(event.value.run));
+        if (!row) return;
+        row.state = RunState.CANCELED;
+        row.finishMs = this.#now;
+        row.retryMs = 0;
+        row.failure = toBinary(FailureSchema, create(FailureSchema, { kind: FailureKind.VALUE, message: event.value.reason }));
+        return;
+      }
+      default: // changes nothing that the API says of a run
+    }
+  }
+
+  #fail({ run, failure, retryAtMs }: AttemptFailed): void {
+    const row = this.#change(Number(run));
+    if (!row) return;
+    row.failure = failure ? toBinary(FailureSchema, failure) : null;
+    this.#bytes += row.failure?.length ?? 0;
+    if (retryAtMs === undefined) {
+      row.state = RunState.FAILED;
+      row.finishMs = this.#now;
+      return;
+    }
+    const delay = Number(retryAtMs) - this.#now;
+    if (delay <= 0) {
+      row.state = RunState.QUEUED;
+      return;
+    }
+    // A run that gave its slot back, because its code waited when it failed, takes none for the delay.
+    const keepsSlot = row.state !== RunState.WAITING && delay < shortDelayMs;
+    row.state = keepsSlot ? RunState.EXECUTING : RunState.QUEUED;
+    row.retryMs = Number(retryAtMs);
+  }
+
+  /** Runs in their queues follow a declaration: they are no longer of an unknown task, and stand in the task's queue unless their trigger named one. */
+  #declare({ environment: environmentName, tasks }: TasksDeclared): void {
+    const environment = this.names.idOf(environmentName);
+    for (const declaration of tasks) {
+      const name = this.names.idOf(declaration.id);
+      const queue = this.names.idOf(declaration.queue || `task/${declaration.id}`);
+      const key = taskKey(environment, name);
+      const before = this.#tasks.get(key);
+      const after: DeclaredTask = { queue, maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts };
+      this.#tasks.set(key, after);
+      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)", values: [environment, name, queue, after.maxAttempts] });
+      const from = before?.queue ?? this.names.idOf(`task/${declaration.id}`);
+      if (before && from === queue) continue;
+      this.#write();
+      const waiting = "environment = ? AND task = ? AND state IN (?, ?) AND retry_ms = 0";
+      const values = [environment, name, RunState.PENDING_VERSION, RunState.QUEUED];
+      this.#sqlite
+        .prepare(`UPDATE run SET queue = ?, position = ? WHERE ${waiting} AND queue_named = 0 AND queue = ? AND queue <> ?`)
+        .run([queue, this.#position, ...values, from, queue]);
+      this.#sqlite
+        .prepare(`UPDATE run SET state = ?, position = ? WHERE ${waiting} AND state = ?`)
+        .run([RunState.QUEUED, this.#position, ...values, RunState.PENDING_VERSION]);
+      this.#rows.clear();
+      this.#moved = true;
+    }
+  }
+
+  /** Writes all changes, in the transaction that the next flush ends: what is ahead of the position must not outlive a crash. */
+  #write(): void {
+    if (!this.#writing) this.#sqlite.exec("BEGIN");
+    this.#writing = true;
+    for (const { sql, values } of this.#pending) this.#sqlite.prepare(sql).run(values);
+    for (const row of this.#dirty) this.table.write(row);
+    this.table.finish();
+    this.#pending.length = 0;
+    for (const row of this.#dirty) {
+      row.dirty = false;
+      row.stored = true;
+      row.payload = null;
+      row.output = null;
+      if (row.finishMs > 0) this.#rows.delete(row.number);
+    }
+    this.#dirty = [];
+    this.#bytes = 0;
+  }
+
+  #trim(): void {
+    if (this.#rows.size <= cachedRows.most) return;
+    let surplus = this.#rows.size - cachedRows.kept;
+    for (const number of this.#rows.keys()) {
+      this.#rows.delete(number);
+      surplus -= 1;
+      if (surplus === 0) return;
+    }
+  }
+
+  #setState(number: number, state: RunState): void {
+    const row = this.#change(number);
+    if (row) row.state = state;
+  }
+
+  /** The row of a run that changes now. Undefined if the log that history began with did not hold its creation any more. */
+  #change(number: number): CachedRow | undefined {
+    const row = this.#row(number);
+    if (!row) return undefined;
+    if (!row.dirty) {
+      row.dirty = true;
+      this.#dirty.push(row);
+      this.#bytes += 300;
+    }
+    row.position = this.#position;
+    return row;
+  }
+
+  #row(number: number): CachedRow | undefined {
+    const known = this.#rows.get(number);
+    if (known) return known;
+    const stored = this.table.read(number);
+    if (!stored) return undefined;
+    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null };
+    this.#rows.set(number, row);
+    return row;
+  }
+}
+
+function all<T>(sqlite: Database.Database, sql: string): T[] {
+  return sqlite.prepare(sql).raw().all() as T[];
+}
+
+function taskKey(environment: number, task: number): string {
+  return `${environment}.${task}`;
+}

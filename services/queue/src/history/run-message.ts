@@ -1,0 +1,59 @@
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { PendingReason, type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { runIdOf } from "../engine/run-id.js";
+import type { HistoryRow } from "./history-row.js";
+import type { Names } from "./names.js";
+
+/** What a row's numbers stand for. */
+export interface RowContext {
+  readonly names: Names;
+  /** Tags of environments, by the number of their name. */
+  readonly tags: ReadonlyMap<number, string>;
+}
+
+/** A run as the API shows it, without payload and output. */
+export function basicRun({ names, tags }: RowContext, row: HistoryRow): Run {
+  const environment = { tag: tags.get(row.environment) ?? "" };
+  const time = (ms: number): Timestamp | undefined => (ms ? timestampFromMs(ms) : undefined);
+  return create(RunSchema, {
+    id: runIdOf(environment, row.number),
+    taskId: names.textOf(row.task),
+    state: row.state,
+    pendingReason: pendingReasonOf(row),
+    queue: names.textOf(row.queue),
+    attemptCount: row.attempt,
+    maxAttempts: row.maxAttempts,
+    createTime: time(row.createMs),
+    startTime: time(row.startMs),
+    finishTime: time(row.finishMs),
+    retryTime: time(row.retryMs),
+    failure: row.failure === null ? undefined : fromBinary(FailureSchema, row.failure),
+    parentRunId: row.parent ? runIdOf(environment, row.parent) : "",
+    rootRunId: row.root ? runIdOf(environment, row.root) : "",
+    depth: row.depth,
+    version: names.textOf(row.version),
+  });
+}
+
+/** Adds payload and output, as they are encoded, to a run. */
+export function addBodies(run: Run, { payload, output }: { payload: Uint8Array | null; output: Uint8Array | null }): Run {
+  if (payload !== null) run.payload = fromBinary(PayloadSchema, payload);
+  if (output !== null) run.output = fromBinary(PayloadSchema, output);
+  return run;
+}
+
+/** About how many bytes a run takes in a message. */
+export function runBytes(row: HistoryRow, bodies?: { payload: Uint8Array | null; output: Uint8Array | null }): number {
+  return 300 + (row.failure?.length ?? 0) + (bodies?.payload?.length ?? 0) + (bodies?.output?.length ?? 0);
+}
+
+/** As far as the state alone says it: who is connected, and which limit binds, only the owner knows. */
+function pendingReasonOf({ state, retryMs }: HistoryRow): PendingReason {
+  if (retryMs > 0) return PendingReason.DELAYED_UNTIL;
+  if (state === RunState.PENDING_VERSION) return PendingReason.UNKNOWN_TASK;
+  if (state === RunState.WAITING) return PendingReason.WAITING_FOR_RUNS;
+  if (state === RunState.DEQUEUED) return PendingReason.PLACING;
+  return PendingReason.UNSPECIFIED;
+}
