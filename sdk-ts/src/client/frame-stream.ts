@@ -1,8 +1,11 @@
 import type { DescMethodBiDiStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { StatusObject } from "@grpc/grpc-js";
-import { type GrpcConnection, methodPath } from "./grpc-connection.js";
+import type { ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
+import { type GrpcConnection, loadGrpc, methodPath } from "./grpc-connection.js";
 import { errorOfGrpcStatus } from "./grpc-error.js";
+
+/** Messages that wait to be written before the sender is told. As Node's streams have it. */
+const mostWaiting = 16;
 
 /**
  * A bidirectional call whose messages stay bytes.
@@ -29,15 +32,51 @@ export interface FrameListener {
 
 /** Starts a call of a bidirectional method. Failures, of connecting too, come as `onClose`, never before this returns. */
 export function openFrameStream(connection: GrpcConnection, method: DescMethodBiDiStreaming, listener: FrameListener): FrameStream {
-  const call = connection.client.makeBidiStreamRequest<Uint8Array, Uint8Array>(methodPath(method), asBuffer, asIs, connection.metadata());
-  let state: "open" | "ended" | "closed" = "open";
+  let state: "open" | "ended" | "canceled" | "closed" = "open";
+  let call: ClientDuplexStream<Uint8Array, Uint8Array> | undefined;
+  /** What is sent before there is a call. */
+  const early: Uint8Array[] = [];
   const close = (error: ConnectError | undefined) => {
     if (state === "closed") return;
     state = "closed";
     listener.onClose(error);
   };
+  const start = () => {
+    if (state === "canceled") return close(new ConnectError("the call was cancelled before it began", Code.Canceled));
+    call = startCall(connection, method, listener, { isClosed: () => state === "closed", close });
+    for (const frame of early) call.write(frame);
+    if (state === "ended") call.end();
+  };
+  const loading = loadGrpc();
+  if (loading === undefined) start();
+  else loading.then(start, (error: unknown) => close(ConnectError.from(error, Code.Internal)));
+  return {
+    send(frame) {
+      if (state !== "open") return false;
+      if (call) return call.write(frame);
+      return early.push(frame) < mostWaiting;
+    },
+    end() {
+      if (state !== "open") return;
+      state = "ended";
+      call?.end();
+    },
+    cancel() {
+      if (call) call.cancel();
+      else if (state !== "closed") state = "canceled";
+    },
+  };
+}
+
+function startCall(
+  connection: GrpcConnection,
+  method: DescMethodBiDiStreaming,
+  listener: FrameListener,
+  { isClosed, close }: { isClosed: () => boolean; close: (error: ConnectError | undefined) => void },
+): ClientDuplexStream<Uint8Array, Uint8Array> {
+  const call = connection.client.makeBidiStreamRequest<Uint8Array, Uint8Array>(methodPath(method), asBuffer, asIs, connection.metadata());
   call.on("data", (frame: Uint8Array) => {
-    if (state === "closed") return;
+    if (isClosed()) return;
     try {
       listener.onFrame(frame);
     } catch (error) {
@@ -53,15 +92,7 @@ export function openFrameStream(connection: GrpcConnection, method: DescMethodBi
     if (call.readableLength === 0) over();
     else call.once("end", over);
   });
-  return {
-    send: (frame) => state === "open" && call.write(frame),
-    end() {
-      if (state !== "open") return;
-      state = "ended";
-      call.end();
-    },
-    cancel: () => call.cancel(),
-  };
+  return call;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -12,7 +12,7 @@ import {
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { CallOptions, ClientReadableStream, ClientWritableStream, Metadata, ServiceError, StatusObject } from "@grpc/grpc-js";
-import { type GrpcConnection, type HeaderInit, methodPath } from "./grpc-connection.js";
+import { type GrpcConnection, type HeaderInit, loadGrpc, methodPath } from "./grpc-connection.js";
 import { errorOfGrpcStatus, headersOf } from "./grpc-error.js";
 
 /**
@@ -24,8 +24,14 @@ import { errorOfGrpcStatus, headersOf } from "./grpc-error.js";
  */
 export function createGrpcTransport(connection: () => GrpcConnection): Transport {
   return {
-    unary: (method, signal, timeoutMs, header, input) => callUnary(connection(), method, signal, timeoutMs, header, input),
-    stream: async (method, signal, timeoutMs, header, input) => openStream(connection(), method, signal, timeoutMs, header, input),
+    async unary(method, signal, timeoutMs, header, input) {
+      await loadGrpc();
+      return callUnary(connection(), method, signal, timeoutMs, header, input);
+    },
+    async stream(method, signal, timeoutMs, header, input) {
+      await loadGrpc();
+      return openStream(connection(), method, signal, timeoutMs, header, input);
+    },
   };
 }
 

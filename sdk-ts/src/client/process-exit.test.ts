@@ -49,3 +49,14 @@ test("a program that only defines tasks and imports the SDK ends at once", async
   expect((await run("")).code).toBe(0);
   expect(service.streams).toBe(0);
 });
+
+test("@grpc/grpc-js is loaded for the first call, and not before", async () => {
+  const { output } = await run(`
+    const { createRequire } = await import("node:module");
+    const isLoaded = () => Object.keys(createRequire(process.cwd() + "/").cache).some((file) => file.includes("grpc-js"));
+    const before = isLoaded();
+    await tasks.trigger("echo", 1);
+    process.stdout.write([before, isLoaded()].join());
+  `);
+  expect(output).toBe("false,true");
+});

@@ -15,11 +15,13 @@ const manifest = readManifest(args.manifestFile);
 const program = { entry: manifest.runnerEntry ?? fileURLToPath(new URL("./runner-main.js", import.meta.url)), manifestFile: args.manifestFile };
 // Both take a while: the runner loads its task files while this process loads gRPC.
 const firstRunner = spawnRunner(program);
-const [{ Supervisor }, { createConnectionSource }, { resolveTarget }] = await Promise.all([
+const [{ Supervisor }, { createConnectionSource }, { resolveTarget }, { loadGrpc }] = await Promise.all([
   import("./supervisor.js"),
   import("../client/connection-source.js"),
   import("../client/configuration.js"),
+  import("../client/grpc-connection.js"),
 ]);
+await loadGrpc();
 
 const launcher = new Socket({ fd: 3, readable: true, writable: true });
 const killGroup = () => {
