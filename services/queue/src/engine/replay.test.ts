@@ -5,6 +5,7 @@ import { EngineHarness, type HarnessWorker, item, replayed } from "../testing/en
 import { audit } from "./audit.js";
 import { decideCancel } from "./decide-cancel.js";
 import { decideClosed } from "./decide-frame.js";
+import { decideRecordPayload } from "./decide-payload.js";
 import { phases } from "./phase.js";
 import { tokenOf } from "./token.js";
 
@@ -28,6 +29,10 @@ const kinds = [
   "restartWorker",
   "close",
   "restart",
+  "storePayload",
+  "triggerStored",
+  "succeedStored",
+  "hours",
 ] as const;
 
 const happening: fc.Arbitrary<Happening> = fc.record({ kind: fc.constantFrom(...kinds), a: fc.nat(1_000), b: fc.nat(1_000) });
@@ -45,6 +50,9 @@ it("whatever happens: replay gives the same state, no slot leaks, no limit is ex
         world.happen(event);
         expect(audit(harness.durable)).toEqual([]);
         for (const [name, limit] of Object.entries(limits)) expect(harness.environment.queues.get(name)?.held ?? 0).toBeLessThanOrEqual(limit);
+        const named = [...harness.durable.runs.values()].flatMap(({ payload, output }) => [payload?.reference, output?.reference]);
+        for (const { reference, refs } of harness.environment.payloads.values()) expect(refs).toBe(named.filter((name) => name === reference).length);
+        for (const name of named) if (name) expect(harness.environment.payloads.has(name)).toBe(true);
         for (const run of harness.durable.runs.values()) {
           const state = phases[run.phase].final ? String(phases[run.phase].state) : undefined;
           const before = ended.get(run.number);
@@ -78,6 +86,8 @@ class World {
     const target = held[a % Math.max(1, held.length)];
     const entry = target && this.#workers.find(({ worker }) => worker.connection === harness.volatile.connections.get(target.session!));
     const worker = entry?.worker;
+    const payloads = [...harness.environment.payloads.keys()];
+    const payload = payloads[b % Math.max(1, payloads.length)];
     switch (kind) {
       case "trigger":
         harness.trigger(tasks[a % tasks.length]!.id, 1 + (b % 4), { maxAttempts: 1 + (b % 3) });
@@ -138,6 +148,18 @@ class World {
         return;
       case "restart":
         harness.restart();
+        return;
+      case "storePayload":
+        harness.step((step) => decideRecordPayload(step, harness.environment, `pay_${a % 20}`, 200_000n));
+        return;
+      case "triggerStored":
+        if (payload) harness.trigger(tasks[a % tasks.length]!.id, 1, { reference: payload });
+        return;
+      case "succeedStored":
+        if (worker && target && payload) worker.send({ results: [{ token: tokenOf(target), outcome: { case: "output", value: { reference: payload } } }] });
+        return;
+      case "hours":
+        harness.advance(a * 10_000);
         return;
     }
   }

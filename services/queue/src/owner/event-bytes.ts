@@ -37,7 +37,7 @@ export function eventBytes({ event }: Event): number {
 /** Bytes of a payload, near enough. */
 function payloadBytes(payload: Payload | undefined): number {
   if (!payload) return 0;
-  let bytes = 8 + payload.contentType.length + payload.data.length;
+  let bytes = 8 + payload.contentType.length + payload.data.length + (payload.reference?.length ?? 0);
   for (const key in payload.metadata) bytes += key.length + (payload.metadata[key]?.length ?? 0) + 8;
   return bytes;
 }

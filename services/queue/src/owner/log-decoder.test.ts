@@ -16,6 +16,7 @@ const payload = fc.record(
       text,
       { maxKeys: 2 },
     ),
+    reference: text,
   },
   { requiredKeys: ["contentType", "data"] },
 );
@@ -43,6 +44,10 @@ const event = fc.oneof(
   fc.record({
     case: fc.constant("attemptFailed" as const),
     value: fc.record({ run: big, failure: fc.record({ message: text }), retryAtMs: big }, { requiredKeys: ["run"] }),
+  }),
+  fc.record({
+    case: fc.constantFrom("payloadStored" as const, "payloadDropped" as const),
+    value: fc.record({ environment: text, reference: text, sizeBytes: big }),
   }),
   fc.record({ case: fc.constant("sessionEnded" as const), value: fc.record({ session: big }) }),
 );

@@ -95,7 +95,7 @@ export class EngineHarness {
   }
 
   /** Triggers runs of a task. */
-  trigger(taskId: string, count = 1, options: { requestId?: string; maxAttempts?: number; queue?: string } = {}): RunRecord[] {
+  trigger(taskId: string, count = 1, options: { requestId?: string; maxAttempts?: number; queue?: string; reference?: string } = {}): RunRecord[] {
     let first = 0;
     this.step((step) => {
       const items = Array.from({ length: count }, () => item(taskId, options));
@@ -215,10 +215,13 @@ export class HarnessWorker {
 }
 
 /** An item that triggers a task. */
-export function item(taskId: string, options: { maxAttempts?: number; queue?: string } = {}): TriggerItem {
+export function item(taskId: string, options: { maxAttempts?: number; queue?: string; reference?: string } = {}): TriggerItem {
   return create(TriggerItemSchema, {
     taskId,
-    payload: { contentType: "application/json", data: new TextEncoder().encode("{}") },
+    payload:
+      options.reference === undefined
+        ? { contentType: "application/json", data: new TextEncoder().encode("{}") }
+        : { contentType: "application/json", reference: options.reference },
     options: { ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }), ...(options.queue ? { queue: options.queue } : {}) },
   });
 }
