@@ -5,6 +5,7 @@ import { payloadService } from "./payload-service.js";
 import { runService } from "./run-service.js";
 import { Subscriptions } from "./subscriptions.js";
 import { taskService } from "./task-service.js";
+import type { TriggerStream } from "./trigger-stream.js";
 
 /** What a scheduler needs. */
 export interface SchedulerOptions {
@@ -27,6 +28,8 @@ export interface SchedulerOptions {
 export interface Scheduler {
   /** The public services, for the listeners. */
   readonly services: GrpcService[];
+  /** Ends the streams of clients as soon as what they have sent is answered, so that they go on elsewhere. Other calls end by themselves, or by the listener. */
+  drain(): void;
   /** Stops hearing of runs. Close the listeners first: calls under way do not end by this. */
   close(): Promise<void>;
 }
@@ -37,6 +40,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   const subscriber = `subscriber.${nodeId}`;
   const owner = new OwnerClient(transport, directory, options.partition ?? 0);
   const subscriptions = new Subscriptions(owner, subscriber, logger);
+  const streams = new Set<TriggerStream>();
   const served = await transport.serve(subscriber, SubscriberService, {
     notify(request) {
       subscriptions.notify(request);
@@ -45,7 +49,10 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   });
   const sweeps = setInterval(() => void subscriptions.sweep(), options.sweepIntervalMs ?? 5_000).unref();
   return {
-    services: [runService({ owner, subscriptions, subscriber, logger }), taskService(owner), payloadService({ owner, payloads: options.payloads })],
+    services: [runService({ owner, subscriptions, subscriber, logger, streams }), taskService(owner), payloadService({ owner, payloads: options.payloads })],
+    drain() {
+      for (const stream of [...streams]) stream.drain();
+    },
     async close() {
       clearInterval(sweeps);
       subscriptions.close();

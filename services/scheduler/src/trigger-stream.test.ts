@@ -16,6 +16,7 @@ let owner: OwnerDouble;
 let subscriptions: Subscriptions;
 let client: ClientDouble;
 let stream: TriggerStream;
+const streams = new Set<TriggerStream>();
 
 beforeEach(async () => {
   transport = createMemoryTransport({ logger: silentLogger });
@@ -38,7 +39,7 @@ afterEach(async () => {
 });
 
 function newStream(end: ClientDouble): TriggerStream {
-  return new TriggerStream(end, "dev", { owner: new OwnerClient(transport, directory, 0), subscriptions, subscriber, logger: silentLogger });
+  return new TriggerStream(end, "dev", { owner: new OwnerClient(transport, directory, 0), subscriptions, subscriber, logger: silentLogger, streams });
 }
 const watchFrame = (...runIds: string[]) => frame({ frame: { case: "watch", value: { runIds } } });
 const settled = (check: () => void) => vi.waitFor(check, { interval: 1 });
@@ -51,6 +52,36 @@ function gate() {
   return { opened, open: () => open() };
 }
 const kinds = () => client.heard.map(({ frame: { case: kind } }) => kind);
+
+describe("a server that stops", () => {
+  test("answers what has come, takes nothing more, and ends the stream so that the client goes on elsewhere", async () => {
+    const answer = gate();
+    owner.methods = {
+      async triggerRuns() {
+        await answer.opened;
+        return { outcomes: [{ outcome: { case: "runId", value: "run_1" } }] };
+      },
+    };
+    await owner.takeOver(2n);
+    stream.onMessage(triggerFrame("a"));
+    stream.drain();
+    expect([client.paused, client.open]).toEqual([true, true]);
+    answer.open();
+    await settled(() => expect(client.open).toBe(false));
+    expect(client.outcomes.map(({ requestId }) => requestId)).toEqual(["a"]);
+    expect(client.paused).toBe(true);
+    // Its run is still open: the client asks another server for it.
+    expect(reasonOf(client.endedWith)).toBe("DRAINING");
+  });
+
+  test("ends a stream on which nothing is under way at once", () => {
+    stream.drain();
+    expect(reasonOf(client.endedWith)).toBe("DRAINING");
+    expect(streams.has(stream)).toBe(true);
+    stream.onClose();
+    expect(streams.has(stream)).toBe(false);
+  });
+});
 
 describe("triggering", () => {
   test("each frame is answered under its request id, with one outcome for each item", async () => {

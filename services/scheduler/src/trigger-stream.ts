@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type BidiListener, type BidiStream, invalidFields, type Logger, payloadBytes, refusalOf, statusOf } from "@runlane/platform";
+import { type BidiListener, type BidiStream, invalidFields, type Logger, payloadBytes, refusal, refusalOf, statusOf } from "@runlane/platform";
 import type { RunResult, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { TriggerFrame, TriggerStreamRequest, TriggerStreamResponseSchema, WatchFrame } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { limits } from "./limits.js";
@@ -26,6 +26,8 @@ export interface TriggerStreamSurroundings {
   /** Address at which this scheduler serves SubscriberService. */
   readonly subscriber: string;
   readonly logger: Logger;
+  /** The streams that are not over. */
+  readonly streams: Set<TriggerStream>;
 }
 
 /**
@@ -48,6 +50,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
   #full = false;
   #unread = 0;
   #ended = false;
+  #draining = false;
   #closed = false;
   /** Leave together at the end of this turn. */
   #results: RunResult[] = [];
@@ -60,6 +63,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     this.#stream = stream;
     this.environment = environment;
     this.#around = around;
+    around.streams.add(this);
   }
 
   onMessage({ frame }: TriggerStreamRequest): void {
@@ -84,6 +88,13 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     this.#endIfDone();
   }
 
+  /** Takes no more frames, and ends once those that have come are answered: the client sends the others to another server, and asks there for what it awaits. */
+  drain(): void {
+    this.#draining = true;
+    this.#stream.pause();
+    this.#endIfDone();
+  }
+
   onDrain(): void {
     this.#full = false;
     this.#unread = 0;
@@ -96,6 +107,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
 
   onClose(): void {
     this.#closed = true;
+    this.#around.streams.delete(this);
     this.#results = [];
     this.#postponed = [];
     if (this.#open > 0) this.#around.subscriptions.unwatchAll(this);
@@ -131,8 +143,8 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     this.#began(bytes);
     if (awaits) subscriptions.registrationBegan();
     try {
-      const outcomes = await trigger(owner, { environment: this.environment, subscriber }, frame);
-      this.#send({ frame: { case: "outcomes", value: { requestId, outcomes } } });
+      const { outcomes, logPosition } = await trigger(owner, { environment: this.environment, subscriber }, frame);
+      this.#send({ frame: { case: "outcomes", value: { requestId, outcomes, logPosition } } });
       // Only now: a result that is there already must not overtake its outcome.
       if (awaits) this.#awaitResults(frame.awaitResults, outcomes);
     } catch (error) {
@@ -210,7 +222,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
   }
 
   #resumeIfRoom(): void {
-    if (!this.#paused || !this.#hasRoom()) return;
+    if (this.#draining || !this.#paused || !this.#hasRoom()) return;
     this.#paused = false;
     this.#stream.resume();
   }
@@ -226,23 +238,26 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     if (this.#closed) return;
     const results = this.#results;
     const unknownRunIds = this.#unknown;
+    const { logPosition } = this.#around.subscriptions;
     this.#results = [];
     this.#unknown = [];
     let start = 0;
     for (let end = 0, bytes = 0; end < results.length; end++) {
       bytes += resultBytes(results[end]!);
       if (end > start && (bytes > resultFrameBytes || end - start >= limits.items)) {
-        this.#send({ frame: { case: "results", value: { results: results.slice(start, end) } } });
+        this.#send({ frame: { case: "results", value: { results: results.slice(start, end), logPosition } } });
         start = end;
         bytes = resultBytes(results[end]!);
       }
     }
-    this.#send({ frame: { case: "results", value: { results: start === 0 ? results : results.slice(start), unknownRunIds } } });
+    this.#send({ frame: { case: "results", value: { results: start === 0 ? results : results.slice(start), unknownRunIds, logPosition } } });
     this.#endIfDone();
   }
 
   #endIfDone(): void {
-    if (this.#ended && this.#frames === 0 && this.#open === 0 && !this.#flushing) this.#stream.end();
+    if (this.#frames > 0 || this.#flushing) return;
+    if (this.#ended && this.#open === 0) this.#stream.end();
+    else if (this.#draining) this.#stream.end(refusal("DRAINING", "the server is stopping"));
   }
 }
 
