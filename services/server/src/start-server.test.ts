@@ -11,7 +11,8 @@ import { createLogger, PortTaken, reasonOf } from "@runlane/platform";
 import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { createRunlaneClient, type RunlaneClient } from "@runlane/sdk/internal";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type RunningServer, type ServerOptions, startServer } from "./start-server.js";
+import type { RunningServer, WholeServerOptions } from "./server-options.js";
+import { startServer } from "./start-server.js";
 
 const logger = createLogger({ name: "test", env: { RUNLANE_LOG_LEVEL: process.env.RUNLANE_LOG_LEVEL ?? "silent" }, destination: process.stderr });
 let natsServer: string;
@@ -30,7 +31,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp();
 });
 
-async function start(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+async function start(options: Partial<WholeServerOptions> = {}): Promise<RunningServer> {
   const server = await startServer({ dataFolder, listen: "127.0.0.1:0", sync: "lazy", natsServer, logger, env: {}, graceMs: 50, ...options });
   cleanUps.push(() => server.stop());
   return server;

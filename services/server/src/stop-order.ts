@@ -4,7 +4,7 @@ import type { Logger } from "@runlane/platform";
 export class StopOrder<Part extends string> {
   readonly #order: readonly Part[];
   readonly #logger: Logger;
-  readonly #stops = new Map<Part, () => Promise<void> | void>();
+  readonly #stops = new Map<Part, (() => Promise<void> | void)[]>();
   #stopped: Promise<void> | undefined;
 
   constructor(order: readonly Part[], logger: Logger) {
@@ -12,9 +12,11 @@ export class StopOrder<Part extends string> {
     this.#logger = logger;
   }
 
-  /** A part was started; `stop` stops it. */
+  /** A part was started; `stop` stops it. There may be several of a kind, each service's own: they stop in the order in which they were started. */
   add(part: Part, stop: () => Promise<void> | void): void {
-    this.#stops.set(part, stop);
+    const stops = this.#stops.get(part);
+    if (stops) stops.push(stop);
+    else this.#stops.set(part, [stop]);
   }
 
   /** Stops all, one after the other. A part that fails to stop is logged, and keeps none of the others from stopping. Idempotent; never rejects. */
@@ -25,10 +27,12 @@ export class StopOrder<Part extends string> {
 
   async #run(): Promise<void> {
     for (const part of this.#order) {
-      try {
-        await this.#stops.get(part)?.();
-      } catch (error) {
-        this.#logger.error({ err: error }, `the ${part} did not stop in order`);
+      for (const stop of this.#stops.get(part) ?? []) {
+        try {
+          await stop();
+        } catch (error) {
+          this.#logger.error({ err: error }, `the ${part} did not stop in order`);
+        }
       }
     }
   }

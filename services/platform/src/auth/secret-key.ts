@@ -35,6 +35,19 @@ export async function secretKeyOf(dataFolder: string, env: NodeJS.ProcessEnv = p
   return { key, environment: "dev" };
 }
 
+/**
+ * The secret key for a process of an installation that has several: `RUNLANE_SECRET_KEY` if it is set, else the one in the data folder. None is minted: each process would have its own.
+ *
+ * @throws Error if there is none, or it is none; the message says where to put one.
+ */
+export async function presentSecretKey(dataFolder: string, env: NodeJS.ProcessEnv = process.env): Promise<SecretKey> {
+  const path = join(dataFolder, secretKeyFile);
+  const key = env.RUNLANE_SECRET_KEY || (await readDataFile(path))?.trim();
+  if (!key)
+    throw new Error(`there is no secret key: set RUNLANE_SECRET_KEY, the same for all processes, or mint one by runlane nats-config (it is not in ${path})`);
+  return { key: checked(key, env.RUNLANE_SECRET_KEY ? "RUNLANE_SECRET_KEY" : path), environment: "dev" };
+}
+
 function checked(key: string, source: string): string {
   if (!/^[\x21-\x7e]{1,256}$/.test(key)) throw new Error(`${source} holds no secret key: 1 to 256 visible ASCII characters, without spaces`);
   return key;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
+import { connect, createInbox, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node";
 import type { Logger } from "pino";
 import { type AccountInfo, JetStreamAway, jetStreamRequest } from "./jetstream-api.js";
 import { subjects } from "./subjects.js";
@@ -9,8 +9,8 @@ import type { NatsCredentials } from "./users.js";
 export const oldestApiLevel = 4;
 
 /** How to connect to NATS. */
-export interface ConnectNatsOptions extends NatsCredentials {
-  /** Address or addresses, `nats://host:port`. */
+export type ConnectNatsOptions = NatsCredentials & {
+  /** Address or addresses, `nats://host:port`; `tls://` for a server that speaks TLS. */
   readonly servers: string | string[];
   /** Name of this connection, as NATS shows it. */
   readonly name: string;
@@ -18,7 +18,9 @@ export interface ConnectNatsOptions extends NatsCredentials {
   readonly logger: Logger;
   /** How long to try before giving up. Default 10,000 ms. */
   readonly timeoutMs?: number;
-}
+  /** Gives up earlier; the promise then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+};
 
 /** What happens to a connection: it is lost, comes back, or is closed for good. */
 export type LinkEvent = "down" | "up" | "closed";
@@ -50,7 +52,7 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsLink
   const deadline = performance.now() + timeoutMs;
   const connection = await dial(options, timeoutMs, deadline);
   try {
-    await checkApiLevel(connection, deadline);
+    await checkApiLevel(connection, deadline, options.signal);
   } catch (error) {
     await connection.close();
     throw error;
@@ -59,12 +61,15 @@ export async function connectNats(options: ConnectNatsOptions): Promise<NatsLink
 }
 
 async function dial(options: ConnectNatsOptions, timeoutMs: number, deadline: number): Promise<NatsConnection> {
+  const proof =
+    "creds" in options ? { authenticator: credsAuthenticator(new TextEncoder().encode(options.creds)) } : { user: options.user, pass: options.password };
+  let told = false;
   for (;;) {
+    options.signal?.throwIfAborted();
     try {
       return await connect({
+        ...proof,
         servers: options.servers,
-        user: options.user,
-        pass: options.password,
         name: options.name,
         inboxPrefix: subjects.inbox(options.user),
         // Each request would otherwise build an Error with a stack: half of its cost.
@@ -86,14 +91,17 @@ async function dial(options: ConnectNatsOptions, timeoutMs: number, deadline: nu
           cause: error,
         });
       }
-      await sleep(100);
+      if (!told) options.logger.warn({ servers: options.servers, err: error }, "NATS cannot be reached; trying again");
+      told = true;
+      await sleep(100, undefined, { signal: options.signal }).catch(() => {});
     }
   }
 }
 
 /** A server that is starting answers once its JetStream is ready. */
-async function checkApiLevel(connection: NatsConnection, deadline: number): Promise<void> {
+async function checkApiLevel(connection: NatsConnection, deadline: number, signal?: AbortSignal): Promise<void> {
   for (;;) {
+    signal?.throwIfAborted();
     try {
       const account = await jetStreamRequest<AccountInfo>(connection, "INFO", undefined, { timeoutMs: 1_000 });
       const level = account.api.level ?? 0;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type NatsCredentialSet, type NatsUser, natsPermissions } from "./users.js";
+import { type NatsCredentialSet, type NatsUser, natsPermissions, natsUsers } from "./users.js";
 
 /**
  * When nats-server brings records to the disk.
@@ -41,16 +41,12 @@ export function natsFiles(dataDir: string): NatsFiles {
   };
 }
 
+// NATS reads quoted strings as JSON does, and replaces no variables in them.
+const quote = (text: string) => JSON.stringify(text);
+const list = (items: readonly string[]) => `[${items.map(quote).join(", ")}]`;
+
 /** The configuration of an embedded nats-server. The port is not in it: a server that is started again gets its old one by a flag. */
 export function natsServerConfig(files: NatsFiles, sync: NatsSync, credentials: NatsCredentialSet, storeLimit?: number): string {
-  // NATS reads quoted strings as JSON does, and replaces no variables in them.
-  const quote = (text: string) => JSON.stringify(text);
-  const list = (items: readonly string[]) => `[${items.map(quote).join(", ")}]`;
-  const user = (name: NatsUser) => {
-    const { publish, subscribe } = natsPermissions[name];
-    const permissions = `{ publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } }`;
-    return `    { user: ${quote(name)}, password: ${quote(credentials[name].password)}, permissions: ${permissions} }`;
-  };
   return `# Written by Runlane at every start; changes are lost.
 server_name: "runlane"
 listen: "127.0.0.1:-1"
@@ -59,14 +55,29 @@ ports_file_dir: ${quote(files.folder)}
 log_file: ${quote(files.log)}
 logfile_size_limit: 8MB
 logfile_max_num: 2
-jetstream {
-  store_dir: ${quote(files.store)}
-  sync_interval: ${sync === "always" ? "always" : quote("2m")}${storeLimit === undefined ? "" : `\n  max_file_store: ${storeLimit}`}
-}
-authorization {
-  users: [
-${(["queue", "scheduler", "executor"] as const).map(user).join("\n")}
-  ]
-}
+${jetStreamConfig(files.store, sync, storeLimit)}
+${authorizationConfig(credentials)}
 `;
+}
+
+/** The part of a configuration that says where records are stored, and when they are brought to the disk. */
+export function jetStreamConfig(storeFolder: string, sync: NatsSync, storeLimit?: number): string {
+  return `jetstream {
+  store_dir: ${quote(storeFolder)}
+  sync_interval: ${sync === "always" ? "always" : quote("2m")}${storeLimit === undefined ? "" : `\n  max_file_store: ${storeLimit}`}
+}`;
+}
+
+/** The part of a configuration that lets the services in, each with its own rights, and nobody else. */
+export function authorizationConfig(credentials: NatsCredentialSet): string {
+  const user = (name: NatsUser) => {
+    const { publish, subscribe } = natsPermissions[name];
+    const permissions = `{ publish: { allow: ${list(publish)} }, subscribe: { allow: ${list(subscribe)} } }`;
+    return `    { user: ${quote(name)}, password: ${quote(credentials[name].password)}, permissions: ${permissions} }`;
+  };
+  return `authorization {
+  users: [
+${natsUsers.map(user).join("\n")}
+  ]
+}`;
 }

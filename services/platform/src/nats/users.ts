@@ -6,14 +6,27 @@ import { streams, subjects } from "./subjects.js";
 /** Who connects to NATS: one user a service. There is no administrator. */
 export type NatsUser = "queue" | "scheduler" | "executor";
 
-/** What a user proves itself with. */
-export interface NatsCredentials {
+/** All of them. */
+export const natsUsers: readonly NatsUser[] = ["queue", "scheduler", "executor"];
+
+/** A user and its password: what Runlane mints. */
+export interface NatsPassword {
   readonly user: NatsUser;
   readonly password: string;
 }
 
-/** Credentials of every user. */
-export type NatsCredentialSet = Readonly<Record<NatsUser, NatsCredentials>>;
+/** A user whose rights an operator has signed: the text of a `.creds` file of NATS. */
+export interface NatsSigned {
+  /** Which service it is for; the JWT itself names an account's user. */
+  readonly user: NatsUser;
+  readonly creds: string;
+}
+
+/** What a user proves itself with. */
+export type NatsCredentials = NatsPassword | NatsSigned;
+
+/** Passwords of every user. */
+export type NatsCredentialSet = Readonly<Record<NatsUser, NatsPassword>>;
 
 /** Subjects that a user may publish to and subscribe to; everything else is refused. */
 export interface NatsPermissions {
@@ -59,7 +72,7 @@ export async function natsCredentials(folder: string): Promise<NatsCredentialSet
   return minted;
 }
 
-function mint(user: NatsUser): NatsCredentials {
+function mint(user: NatsUser): NatsPassword {
   return { user, password: randomBytes(24).toString("base64url") };
 }
 

@@ -47,18 +47,44 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
 
   program
     .command("server")
-    .description("run Runlane: all services in this process, and a nats-server")
+    .description("run Runlane: all services in this process, and a nats-server; or some of the services, with a nats-server that runs elsewhere")
     .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
     .option("--listen <host:port>", "where to listen for gRPC; default: RUNLANE_LISTEN, else 127.0.0.1:7400. Port 0 takes any free one")
+    .option(
+      "--http-listen <host:port>",
+      "where to listen for HTTP; default: RUNLANE_HTTP_LISTEN, else the port after that of gRPC (7401), or any free one if that takes any",
+    )
+    .option("--services <names>", "run only these: scheduler, queue, executor, with commas between; needs --nats")
+    .option("--nats <urls>", "a nats-server that runs already, nats://host:port; several of a cluster with commas between")
+    .option(
+      "--nats-creds <file>",
+      "credentials of a service at that nats-server, as runlane nats-config writes them, or queue=FILE for a .creds file; repeat it for each service",
+      collect,
+    )
+    .option("--nats-replicas <n>", "how many servers of a NATS cluster keep each record: 1, 3 or 5; default 1")
     .addOption(
       new Option("--sync <mode>", "always: what is acknowledged is on disk. lazy: NATS writes to disk every two minutes; power loss may lose runs")
         .choices(["always", "lazy"])
         .default("always"),
     )
+    .option("--store-limit <size>", "what nats-server may store, for instance 20GB; default: three quarters of the free disk")
     .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
     .action(async (_options, command: Command) => {
       const { serverCommand } = await import("./server-command.js");
       ended(await serverCommand(context, command.optsWithGlobals()));
+    });
+
+  program
+    .command("nats-config")
+    .description("write the configuration of a nats-server for services in several processes, and a file of credentials for each of them")
+    .option("--data <folder>", "data folder, where passwords and the secret key are minted once; default: the nearest .runlane upward, else ./.runlane")
+    .option("--out <folder>", "where to write; default: nats-external in the data folder")
+    .option("--listen <host:port>", "where that nats-server listens; port 0 takes any free one", "127.0.0.1:4222")
+    .option("--store <folder>", "where it stores, as it sees the path itself; default: jetstream in the folder of --out")
+    .option("--monitor <host:port>", "where it answers /healthz; default: nowhere")
+    .action(async (_options, command: Command) => {
+      const { natsConfigCommand } = await import("./nats-config-command.js");
+      ended(await natsConfigCommand(context, command.optsWithGlobals()));
     });
 
   program
@@ -108,6 +134,10 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       ended(await cancelRunCommand(context, runId, command.optsWithGlobals()));
     });
   return program;
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

@@ -1,0 +1,148 @@
+import { mkdir } from "node:fs/promises";
+import type { Executor } from "@runlane/executor";
+import {
+  createAuthenticator,
+  formatListenAddress,
+  type Logger,
+  type NatsLink,
+  type OwnerDirectory,
+  parseListenAddress,
+  Readiness,
+  removeServerFile,
+  type SecretKey,
+  startGrpcServer,
+  startHealthListener,
+  writeServerFile,
+} from "@runlane/platform";
+import type { OwnerState } from "@runlane/queue";
+import type { Scheduler } from "@runlane/scheduler";
+import type { RunningServer, ServerOptions } from "./server-options.js";
+import { StopOrder } from "./stop-order.js";
+
+/**
+ * A connection is asked to end after an hour, so that clients behind a balancer spread again; SDK and workers open another and lose nothing. Measured from its beginning, with a tenth of jitter
+ * (grpc-js), and a minute of grace for streams.
+ */
+const maxConnectionAgeMs = 60 * 60_000;
+
+/** What workers are told of how long their streams may go on when the server stops, in milliseconds; the gRPC server ends them then. */
+const streamGraceMs = 500;
+
+/** The one partition of an installation. */
+export const partition = 0;
+
+/**
+ * The parts, in the order in which they stop: first it is said that nobody should come any more, then nobody comes in, then what is under way ends, then what it stands on. Health is
+ * answered until the end.
+ */
+const stopOrder = [
+  "readiness",
+  "server file",
+  "listener",
+  "scheduler",
+  "executor",
+  "owner",
+  "history",
+  "directory",
+  "transport",
+  "log",
+  "connection",
+  "nats-server",
+  "http",
+  "data folder",
+] as const;
+
+/** What every process of Runlane has, whichever services it runs: readiness, listeners, a file that says where they are, and an order in which all of it stops. */
+export class ServerProcess {
+  readonly readiness = new Readiness();
+  readonly stops: StopOrder<(typeof stopOrder)[number]>;
+  readonly logger: Logger;
+  readonly #options: ServerOptions;
+  #address: string | undefined;
+  #httpAddress = "";
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.logger = options.logger;
+    this.stops = new StopOrder(stopOrder, options.logger);
+    this.stops.add("readiness", () => this.readiness.set("draining", false, "the server is stopping"));
+  }
+
+  /** Answers health from now on; ready only once {@link serves} was called. */
+  async answerHealth(): Promise<void> {
+    this.readiness.set("starting", false, "the server is starting");
+    const listener = await startHealthListener({ listen: this.#options.httpListen ?? besides(this.#options.listen), readiness: this.readiness });
+    this.#httpAddress = listener.address;
+    this.stops.add("http", () => listener.close());
+  }
+
+  /** Listens for gRPC. */
+  async listen(secretKey: SecretKey, { scheduler, executor }: { scheduler?: Scheduler | undefined; executor?: Executor | undefined }): Promise<void> {
+    const { graceMs = 5_000, logger } = this.#options;
+    const listener = await startGrpcServer({
+      listen: this.#options.listen,
+      services: [...(scheduler?.services ?? []), ...(executor?.services ?? [])],
+      authenticate: createAuthenticator([secretKey]),
+      maxConnectionAgeMs,
+      logger,
+    });
+    this.#address = listener.address;
+    this.stops.add("listener", () => {
+      const drained = listener.drain(graceMs);
+      scheduler?.drain();
+      executor?.drain(Math.min(graceMs, streamGraceMs));
+      return drained;
+    });
+  }
+
+  /** The process is ready only while this connection is up. */
+  needsLink(name: string, link: NatsLink): void {
+    const told = (up: boolean) => this.readiness.set(name, up, "the connection to NATS is lost");
+    told(link.up);
+    link.watch((event) => told(event === "up"));
+  }
+
+  /** The process is ready only while somebody is known to own the partition: without an owner nothing can be answered. */
+  needsOwner(directory: OwnerDirectory): void {
+    const told = (known: boolean) => this.readiness.set("owner", known, `nobody owns partition ${partition}`);
+    told(directory.current(partition) !== undefined);
+    this.stops.add(
+      "directory",
+      directory.watch(partition, (owner) => told(owner !== undefined)),
+    );
+  }
+
+  /** A queue that takes the partition over is not ready; one that waits for its turn is, for others serve meanwhile. */
+  queueState(state: OwnerState): void {
+    this.readiness.set("queue", state === "serving" || state === "waiting", `partition ${partition}: ${state}`);
+  }
+
+  /** Says where it is, by a file and in the log, and is ready from now on. */
+  async serves(fileName: string, details: Record<string, unknown>): Promise<RunningServer> {
+    const { dataFolder } = this.#options;
+    const place = { ...(this.#address !== undefined && { address: this.#address }), httpAddress: this.#httpAddress };
+    await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+    await writeServerFile(dataFolder, { ...place, pid: process.pid, startedAt: new Date().toISOString() }, fileName);
+    this.stops.add("server file", () => removeServerFile(dataFolder, fileName));
+    this.readiness.set("starting", true);
+    this.logger.info({ ...place, dataFolder, ...details }, "Runlane serves");
+    return { address: this.#address ?? this.#httpAddress, httpAddress: this.#httpAddress, stop: () => this.stops.stop() };
+  }
+}
+
+/** The next port on the same interface; any free one for any free one. */
+function besides(listen: string): string {
+  const { host, port } = parseListenAddress(listen);
+  return formatListenAddress({ host, port: port === 0 ? 0 : port + 1 });
+}
+
+/** Waits for `promise`, unless `signal` is aborted first. */
+export async function orAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return await promise;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  await Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", abort));
+}

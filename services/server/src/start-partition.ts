@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import {
+  ensurePayloadStream,
+  type InternalTransport,
+  JetStreamLog,
+  JetStreamPayloadStore,
+  type Logger,
+  type NatsCredentials,
+  type NatsLink,
+  type PartitionClaims,
+  type PayloadStore,
+} from "@runlane/platform";
+import { type OwnerHandle, startHistory, startOwner } from "@runlane/queue";
+import { partition, type ServerProcess } from "./server-process.js";
+
+/** What the queue of a process stands on. */
+export interface PartitionFooting {
+  readonly nodeId: string;
+  /** Folder for what can be made again from the log. No other process uses it. */
+  readonly folder: string;
+  /** Connection of the user `queue`. */
+  readonly link: NatsLink;
+  /** The same NATS, for connections of its own. */
+  readonly nats: { readonly servers: string | string[]; readonly credentials: NatsCredentials };
+  /** How many servers of a cluster keep each record. Default 1. */
+  readonly replicas?: 1 | 3 | 5 | undefined;
+  readonly claims: PartitionClaims;
+  readonly transport: InternalTransport;
+  readonly logger: Logger;
+}
+
+/** Starts a queue: opens the partition's log, and owns the partition whenever it can. */
+export async function startPartition(server: ServerProcess, footing: PartitionFooting): Promise<{ owner: OwnerHandle; payloads: PayloadStore }> {
+  const { nodeId, folder, link, nats, replicas = 1, claims, transport, logger } = footing;
+  const log = await JetStreamLog.open({ link, partition, logger, replicas });
+  server.stops.add("log", () => log.close());
+  await ensurePayloadStream(link.connection, replicas);
+  const payloads = new JetStreamPayloadStore({ link });
+  const history = startHistory({ file: join(folder, "history.db"), partition, nats: { servers: nats.servers, ...nats.credentials }, logger });
+  server.stops.add("history", () => history.close());
+  const owner = startOwner({
+    partition,
+    nodeId,
+    log,
+    claims,
+    history,
+    payloads,
+    transport,
+    logger,
+    onState: (state) => server.queueState(state),
+  });
+  server.stops.add("owner", () => owner.close());
+  return { owner, payloads };
+}
