@@ -12,6 +12,16 @@ export const limits = {
   watchedRuns: 500,
   /** Characters of the reason of a cancellation; more are cut off. */
   cancelReason: 1_000,
+  /** Values of one condition of a filter. */
+  filterValues: 100,
+  /** Characters of each. */
+  filterText: 256,
+  /** Watches of one stream of Watch, and run ids in all of them. */
+  watches: 100,
+  watchedRunIds: 10_000,
+  /** Runs on one page, and if the caller does not say. */
+  runPageSize: 100,
+  defaultRunPageSize: 25,
   /** Tasks on one page. */
   pageSize: 1_000,
   /** Tasks on a page if the caller does not say. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions, Client } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { errorOf, type InternalTransport, type Owner, type OwnerDirectory, reasonOf, refusal, statusOf } from "@runlane/platform";
+import { HistoryService } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 
 /** Milliseconds that a call may take, take-over of the partition included, unless its caller has less. */
@@ -11,6 +12,9 @@ export const ownerTimeoutMs = 5_000;
 const firstPauseMs = 20;
 const longestPauseMs = 400;
 
+/** Longest time that a call may ask for. */
+const longestTimeoutMs = 30_000;
+
 /** What limits a call to the owner. */
 export interface OwnerCallLimits {
   /** Milliseconds from now until the call fails. Default and most: {@link ownerTimeoutMs}. */
@@ -18,6 +22,9 @@ export interface OwnerCallLimits {
   /** Ends the call early. */
   signal?: AbortSignal;
 }
+
+/** One call of HistoryService; see {@link OwnerCall}. */
+export type HistoryCall<T> = (history: Client<typeof HistoryService>, options: CallOptions) => Promise<T>;
 
 /** One call of OwnerService: `(owner, options) => owner.readRun(request, options)`. Called again after a change of owner. */
 export type OwnerCall<T> = (owner: Client<typeof OwnerService>, options: CallOptions) => Promise<T>;
@@ -33,6 +40,7 @@ export class OwnerClient {
   readonly #directory: OwnerDirectory;
   readonly #partition: number;
   #client: { address: string; client: Client<typeof OwnerService> } | undefined;
+  #history: { address: string; client: Client<typeof HistoryService> } | undefined;
 
   constructor(transport: InternalTransport, directory: OwnerDirectory, partition: number) {
     this.#transport = transport;
@@ -55,15 +63,26 @@ export class OwnerClient {
    *
    * @throws ConnectError UNAVAILABLE with reason NO_OWNER and RetryInfo if no owner answered in time; CANCELED if `signal` was aborted; what the owner answered.
    */
-  async call<T>(invoke: OwnerCall<T>, limits: OwnerCallLimits = {}): Promise<T> {
+  call<T>(invoke: OwnerCall<T>, limits: OwnerCallLimits = {}): Promise<T> {
+    const timeoutMs = Math.min(limits.timeoutMs ?? ownerTimeoutMs, ownerTimeoutMs);
+    return this.#call((owner, options) => invoke(this.#clientOf(owner), options), { ...limits, timeoutMs });
+  }
+
+  /** Makes a call to the history beside the owner. As {@link call}, except that it may be given up to 30 s. */
+  callHistory<T>(invoke: HistoryCall<T>, limits: OwnerCallLimits = {}): Promise<T> {
+    const timeoutMs = Math.min(limits.timeoutMs ?? ownerTimeoutMs, longestTimeoutMs);
+    return this.#call((owner, options) => invoke(this.#historyOf(owner), options), { ...limits, timeoutMs });
+  }
+
+  async #call<T>(invoke: (owner: Owner, options: CallOptions) => Promise<T>, limits: OwnerCallLimits & { timeoutMs: number }): Promise<T> {
     const { signal } = limits;
-    const deadline = performance.now() + Math.min(limits.timeoutMs ?? ownerTimeoutMs, ownerTimeoutMs);
+    const deadline = performance.now() + limits.timeoutMs;
     let left = deadline - performance.now();
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       const owner = this.current();
       if (owner !== undefined && left > 0) {
         try {
-          return await invoke(this.#clientOf(owner), { timeoutMs: Math.ceil(left), signal });
+          return await invoke(owner, { timeoutMs: Math.ceil(left), signal });
         } catch (error) {
           if (signal?.aborted) throw canceled(error);
           const verdict = judge(error);
@@ -82,6 +101,12 @@ export class OwnerClient {
       this.#client = { address, client: createClient(OwnerService, this.#transport.to(address)) };
     }
     return this.#client.client;
+  }
+
+  #historyOf({ epoch }: Owner): Client<typeof HistoryService> {
+    const address = `history.${this.#partition}.${epoch}`;
+    if (this.#history?.address !== address) this.#history = { address, client: createClient(HistoryService, this.#transport.to(address)) };
+    return this.#history.client;
   }
 
   /** Waits until the owner is another than `known`, at most `ms`. */

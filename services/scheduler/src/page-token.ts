@@ -5,6 +5,8 @@ import { invalidFields } from "@runlane/platform";
 export interface PagedList {
   readonly method: string;
   readonly environment: string;
+  /** What else decides, as text. Default: nothing. */
+  readonly filter?: string;
 }
 
 const checksumBytes = 6;
@@ -26,9 +28,9 @@ export function pageStart(list: PagedList, token: string): string {
   return last;
 }
 
-function checksum({ method, environment }: PagedList, last: string): Buffer {
+function checksum({ method, environment, filter }: PagedList, last: string): Buffer {
   return createHash("sha256")
-    .update(JSON.stringify([method, environment, last]))
+    .update(JSON.stringify(filter === undefined ? [method, environment, last] : [method, environment, filter, last]))
     .digest()
     .subarray(0, checksumBytes);
 }

@@ -1,10 +1,13 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
-import type { Run, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunService, type TriggerAndWaitRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { limits } from "./limits.js";
+import { logPosition, logSequence } from "./log-position.js";
 import type { OwnerCallLimits } from "./owner-client.js";
 import { RunChanges } from "./run-changes.js";
+import { listRuns } from "./run-lists.js";
+import { RunWatch } from "./run-watch.js";
 import { TriggerStream, type TriggerStreamSurroundings } from "./trigger-stream.js";
 import { trigger } from "./triggering.js";
 import { frameBytes, frameFault, runIdFault } from "./validation.js";
@@ -21,38 +24,46 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       const { environment } = principalOf(context);
       const fault = frameFault(request, frameBytes(request.items), false);
       if (fault) throw fault;
-      return { outcomes: await trigger(owner, { environment }, request, limitsOf(context)) };
+      return await trigger(owner, { environment }, request, limitsOf(context));
     },
 
     triggerStream: bidi(RunService.method.triggerStream, (stream, context) => new TriggerStream(stream, principalOf(context).environment, around)),
 
     async *triggerAndWait(request, context) {
       const { environment } = principalOf(context);
-      const outcomes = await trigger(owner, { environment }, singleItem(request), limitsOf(context));
+      const { outcomes } = await trigger(owner, { environment }, singleItem(request), limitsOf(context));
       const runId = runIdOf(outcomes[0]);
       const changes = new RunChanges(environment);
       subscriptions.watchChanges(runId, changes);
       try {
-        for await (const run of changes.untilFinal(context.signal)) yield { run };
+        for await (const run of changes.untilFinal(context.signal)) yield { run, logPosition: subscriptions.logPosition };
       } finally {
         subscriptions.unwatchChanges(runId, changes);
       }
     },
 
-    async getRun({ runId }, context) {
+    async getRun({ runId, logPosition: seen }, context) {
       const fault = runIdFault(runId);
       if (fault) throw fault;
+      // The owner's answer covers every position that was ever given out: only its form is looked at.
+      logSequence(seen);
       const request = { environment: principalOf(context).environment, runId };
-      const { run } = await owner.call((service, options) => service.readRun(request, options), limitsOf(context));
-      return { run };
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.readRun(request, options), limitsOf(context));
+      return { run, logPosition: logPosition(sequence) };
     },
 
-    async cancelRun({ runId, reason }, context): Promise<{ run?: Run | undefined }> {
+    listRuns: (request, context) => listRuns(owner, principalOf(context).environment, request, limitsOf(context)),
+
+    async *watch(request, context) {
+      yield* new RunWatch(owner, principalOf(context).environment, request).responses(context.signal);
+    },
+
+    async cancelRun({ runId, reason }, context) {
       const fault = runIdFault(runId);
       if (fault) throw fault;
       const request = { environment: principalOf(context).environment, runId, reason: reason.slice(0, limits.cancelReason) || defaultCancelReason };
-      const { run } = await owner.call((service, options) => service.stopRun(request, options), limitsOf(context));
-      return { run };
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.stopRun(request, options), limitsOf(context));
+      return { run, logPosition: logPosition(sequence) };
     },
   };
   return grpcService(RunService, implementation);

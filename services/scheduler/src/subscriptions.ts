@@ -3,6 +3,7 @@ import type { NotifyRequest } from "@runlane/platform/gen/runlane/internal/v1/ow
 import type { Run, RunResult } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { EarlyResults } from "./early-results.js";
 import { limits } from "./limits.js";
+import { logPosition } from "./log-position.js";
 import { OpenRuns } from "./open-runs.js";
 import type { OwnerClient } from "./owner-client.js";
 
@@ -44,6 +45,7 @@ export class Subscriptions {
   readonly #early = new EarlyResults();
   readonly #stopWatching: () => void;
   #epoch: bigint | undefined;
+  #logSequence = 0n;
   #sweeping = false;
   #closed = false;
 
@@ -121,8 +123,14 @@ export class Subscriptions {
     for (const page of inPages(unwatch)) void this.#watchRuns(environment, { unwatch: page });
   }
 
+  /** Where the log holds everything that has been told here. */
+  get logPosition(): string {
+    return logPosition(this.#logSequence);
+  }
+
   /** Word from an owner. Results are facts, whoever tells them; changes of an owner that has been replaced may be older than what is known. */
-  notify({ epoch, results, changes }: NotifyRequest): void {
+  notify({ epoch, results, changes, logSequence }: NotifyRequest): void {
+    if (logSequence > this.#logSequence) this.#logSequence = logSequence;
     for (const result of results) {
       const listeners = this.#results.get(result.runId);
       if (listeners === undefined) this.#early.keep(result);

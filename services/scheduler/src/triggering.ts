@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { statusOf } from "@runlane/platform";
 import { type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { logPosition } from "./log-position.js";
 import type { OwnerCallLimits, OwnerClient } from "./owner-client.js";
 import { type CheckedItems, checkItems, type TriggerRequest } from "./validation.js";
 
@@ -13,16 +14,23 @@ export interface TriggerSource {
   readonly subscriber?: string;
 }
 
+/** What a trigger came to. */
+export interface Triggered {
+  /** One for each item, in their order. */
+  readonly outcomes: TriggerOutcome[];
+  /** Where the log holds the runs; empty if there are none. */
+  readonly logPosition: string;
+}
+
 /**
  * Triggers the items of a request that passed {@link frameFault}: those that may be triggered go to the owner, the others are refused here. What is refused
  * depends on the items alone, so a repeated request reaches the owner as the same one.
  *
- * @returns one outcome for each item, in their order
  * @throws ConnectError if the owner refused the whole request, or could not be reached
  */
-export async function trigger(owner: OwnerClient, source: TriggerSource, request: TriggerRequest, callLimits?: OwnerCallLimits): Promise<TriggerOutcome[]> {
+export async function trigger(owner: OwnerClient, source: TriggerSource, request: TriggerRequest, callLimits?: OwnerCallLimits): Promise<Triggered> {
   const checked = checkItems(request.items);
-  if (checked.valid.length === 0) return withFaults(request.items.length, [], checked);
+  if (checked.valid.length === 0) return { outcomes: withFaults(request.items.length, [], checked), logPosition: "" };
   const forOwner = {
     environment: source.environment,
     // The call may be repeated when the owner changes, so it needs a name even if its caller gave it none.
@@ -31,8 +39,8 @@ export async function trigger(owner: OwnerClient, source: TriggerSource, request
     awaitResults: forwardedIndexes(request.awaitResults ?? [], request.items.length, checked),
     subscriber: source.subscriber ?? "",
   };
-  const { outcomes } = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
-  return withFaults(request.items.length, outcomes, checked);
+  const { outcomes, logSequence } = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
+  return { outcomes: withFaults(request.items.length, outcomes, checked), logPosition: logPosition(logSequence) };
 }
 
 /** Indexes among all items, as indexes among the valid ones; those of refused items are left out. */
