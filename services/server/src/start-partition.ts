@@ -36,7 +36,7 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
   server.stops.add("log", () => log.close());
   await ensurePayloadStream(link.connection, replicas);
   const payloads = new JetStreamPayloadStore({ link });
-  const history = startHistory({ file: join(folder, "history.db"), partition, nats: { servers: nats.servers, ...nats.credentials }, logger });
+  const history = startHistory({ file: join(folder, "history", "runs.db"), partition, nats: { servers: nats.servers, ...nats.credentials }, logger });
   server.stops.add("history", () => history.close());
   const owner = startOwner({
     partition,
