@@ -75,6 +75,23 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     });
 
   program
+    .command("dev")
+    .description("develop: a server if there is none, a worker, and a new version of it after each save; shows every run")
+    .argument("[dirs...]", "folders with task files; default: those that the config names")
+    .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
+    .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
+    .option("--listen <host:port>", "where a server that is started listens; default: RUNLANE_LISTEN, else 127.0.0.1:7400, or any free port if that is taken")
+    .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
+    .addOption(
+      new Option("--address <url>", "a server that runs already, http(s)://host[:port]; default: RUNLANE_ADDRESS, else the data folder's, else one is started"),
+    )
+    .action(async (dirs: string[], _options, command: Command) => {
+      const { devCommand } = await import("./dev-command.js");
+      ended(await devCommand(context, dirs, command.optsWithGlobals()));
+    });
+
+  program
     .command("nats-config")
     .description("write the configuration of a nats-server for services in several processes, and a file of credentials for each of them")
     .option("--data <folder>", "data folder, where passwords and the secret key are minted once; default: the nearest .runlane upward, else ./.runlane")

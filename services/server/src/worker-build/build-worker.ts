@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
@@ -5,8 +6,9 @@ import { keysWithoutEffect } from "@runlane/sdk/internal";
 import { defaultRetryOptions, type IndexedTask, type ManifestTask, type WorkerManifest } from "@runlane/sdk/worker";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
-import { loadConfig } from "./load-config.js";
+import { type LoadedConfig, loadConfig } from "./load-config.js";
 import { findProject } from "./project.js";
+import { sessionPrefix } from "./session-builds.js";
 import { findTaskFiles } from "./task-files.js";
 import { WorkerBuildError } from "./worker-build-error.js";
 
@@ -21,6 +23,10 @@ export interface BuildOptions {
   readonly configFile?: string | undefined;
   /** Folder that `dirs` and `configFile` are relative to. */
   readonly cwd: string;
+  /** Folder that builds are put into, which must lie in the `buildsFolder` of the project. Default: that itself, from which builds that nobody starts any more are removed. */
+  readonly builds?: ((folder: string) => string) | undefined;
+  /** Whoever starts the worker prints what attempts fail of, so its processes need not. Default false. */
+  readonly quietFailures?: boolean | undefined;
 }
 
 /** A build that a worker can be started from. */
@@ -29,6 +35,8 @@ export interface WorkerBuild {
   readonly manifest: WorkerManifest;
   /** What the user should know of. */
   readonly warnings: readonly string[];
+  /** The files that it was made from, the config's among them, absolute. */
+  readonly inputs: readonly string[];
 }
 
 /**
@@ -36,43 +44,78 @@ export interface WorkerBuild {
  *
  * @throws WorkerBuildError if what the user wrote does not allow it
  */
-export async function buildWorker({ dirs, configFile, cwd }: BuildOptions): Promise<WorkerBuild> {
-  const named = dirs.map((dir) => resolve(cwd, dir));
-  const project = findProject(named[0] ?? cwd, configFile === undefined ? undefined : resolve(cwd, configFile));
-  const config = project.configFile === undefined ? {} : await loadConfig(project.configFile);
-  const { folder } = project;
-  const sources = findTaskFiles({
-    folder,
-    dirs: named.length > 0 ? named : config.dirs?.map((dir) => resolve(folder, dir)),
-    ignorePatterns: config.ignorePatterns,
-  });
-  const bundle = await bundleSources(folder, sources);
-  const target = join(buildsFolder(folder), bundle.hash);
-  await store(bundle, target);
-  const modules = bundle.modules.map((module) => join(target, module));
-  const tasks = await indexTasks(
-    folder,
-    modules,
-    sources.map((source) => relative(cwd, source)),
-  );
-  if (tasks.length === 0) throw new WorkerBuildError(`the task files declare no task: ${sources.map((source) => relative(cwd, source)).join(", ")}`);
-  const defaultRetry = config.retries?.default;
-  const manifest: WorkerManifest = {
-    formatVersion: 1,
-    buildId: bundle.hash,
-    modules,
-    runnerEntry: resolveSdk(folder, "@runlane/sdk/worker/runner"),
-    tasks: tasks.map((task) => manifestTask(task, defaultRetry?.maxAttempts)),
-    defaultRetry,
-    isolation: config.isolation,
-    logLevel: config.logLevel,
-  };
-  const manifestFile = join(target, "manifest.json");
-  await replace(manifestFile, JSON.stringify(manifest));
-  await removeOld(buildsFolder(folder), target);
-  const ineffective = keysWithoutEffect(config);
-  const warnings = ineffective.length === 0 ? [] : [`${relative(cwd, project.configFile!)}: without effect so far: ${ineffective.join(", ")}`];
-  return { manifestFile, manifest, warnings };
+export function buildWorker(options: BuildOptions): Promise<WorkerBuild> {
+  return new WorkerBuilder(options).build();
+}
+
+/** Builds the worker of a project again and again, and does only what has become necessary since the last time. */
+export class WorkerBuilder {
+  readonly #options: BuildOptions;
+  #config: LoadedConfig | undefined;
+  #last: WorkerBuild | undefined;
+
+  constructor(options: BuildOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Builds it as the files are now. If that is the same as the last time, so is the manifest: the same object. One call at a time.
+   *
+   * @throws WorkerBuildError if what the user wrote does not allow it
+   */
+  async build(): Promise<WorkerBuild> {
+    const { dirs, configFile, cwd, builds: buildsOf = buildsFolder, quietFailures } = this.#options;
+    const named = dirs.map((dir) => resolve(cwd, dir));
+    const project = findProject(named[0] ?? cwd, configFile === undefined ? undefined : resolve(cwd, configFile));
+    this.#config = project.configFile === undefined ? undefined : await loadConfig(project.configFile, this.#config);
+    const { config = {}, inputs: configInputs = [] } = this.#config ?? {};
+    const { folder } = project;
+    const builds = buildsOf(folder);
+    const sources = findTaskFiles({
+      folder,
+      dirs: named.length > 0 ? named : config.dirs?.map((dir) => resolve(folder, dir)),
+      ignorePatterns: config.ignorePatterns,
+    });
+    const bundle = await bundleSources(folder, sources, builds);
+    const ineffective = keysWithoutEffect(config);
+    const present = {
+      warnings: ineffective.length === 0 ? [] : [`${relative(cwd, project.configFile!)}: without effect so far: ${ineffective.join(", ")}`],
+      inputs: [...bundle.inputs, ...configInputs],
+    };
+    const settings = { defaultRetry: config.retries?.default, isolation: config.isolation, logLevel: config.logLevel, quietFailures };
+    const buildId = buildIdOf(bundle, settings);
+    const target = join(builds, buildId);
+    const runnerEntry = resolveSdk(folder, "@runlane/sdk/worker/runner");
+    const last = this.#last;
+    const same = last?.manifest.buildId === buildId && dirname(last.manifestFile) === target && last.manifest.runnerEntry === runnerEntry;
+    if (same && existsSync(last.manifestFile)) return (this.#last = { ...last, ...present });
+    await store(bundle, target);
+    const modules = bundle.modules.map((module) => join(target, module));
+    const tasks = await indexTasks(
+      folder,
+      modules,
+      sources.map((source) => relative(cwd, source)),
+    );
+    if (tasks.length === 0) throw new WorkerBuildError(`the task files declare no task: ${sources.map((source) => relative(cwd, source)).join(", ")}`);
+    const manifest: WorkerManifest = {
+      formatVersion: 1,
+      buildId,
+      modules,
+      runnerEntry,
+      tasks: tasks.map((task) => manifestTask(task, settings.defaultRetry?.maxAttempts)),
+      ...settings,
+    };
+    const manifestFile = join(target, "manifest.json");
+    await replace(manifestFile, JSON.stringify(manifest));
+    if (builds === buildsFolder(folder)) await removeOld(builds, target);
+    return (this.#last = { manifestFile, manifest, ...present });
+  }
+}
+
+/** Names the content of a build: its code, and what the config says of how to run it. */
+function buildIdOf({ hash }: Bundle, { defaultRetry, isolation, logLevel }: Pick<WorkerManifest, "defaultRetry" | "isolation" | "logLevel">): string {
+  const said = JSON.stringify({ defaultRetry, isolation, logLevel });
+  return said === "{}" ? hash : createHash("sha256").update(`${hash} ${said}`).digest("hex").slice(0, hash.length);
 }
 
 function manifestTask(task: IndexedTask, configAttempts: number | undefined): ManifestTask {
@@ -107,6 +150,8 @@ async function replace(file: string, text: string): Promise<void> {
 async function removeOld(builds: string, present: string): Promise<void> {
   for (const name of await readdir(builds)) {
     const build = join(builds, name);
-    if (build !== present && Date.now() - (await stat(build)).mtimeMs > keepMs) await rm(build, { recursive: true, force: true });
+    // A session of `runlane dev` looks after its own.
+    if (build === present || name.startsWith(sessionPrefix)) continue;
+    if (Date.now() - (await stat(build)).mtimeMs > keepMs) await rm(build, { recursive: true, force: true });
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { type BuildFailure, build, formatMessages, type OutputFile } from "esbuild";
 import { fileDefines, sourcePlugin } from "./source-plugin.js";
 import { WorkerBuildError } from "./worker-build-error.js";
@@ -12,6 +12,8 @@ export interface Bundle {
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** The bundles to load, in the order of the sources that they were made from. */
   readonly modules: readonly string[];
+  /** The files that they were made from, absolute. */
+  readonly inputs: readonly string[];
 }
 
 /** Folder of a project's builds. Inside the project, so that Node finds its packages from there; where tools keep what they may lose. */
@@ -24,13 +26,13 @@ const requireShim = "Dynamic require of";
 const globalRequire = 'import { createRequire as __runlaneCreateRequire } from "node:module"; globalThis.require ??= __runlaneCreateRequire(import.meta.url); ';
 
 /**
- * Bundles sources: an ES module for each, and shared ones.
+ * Bundles sources: an ES module for each, and shared ones, to be written into a folder of `builds`.
  *
  * @throws WorkerBuildError with esbuild's words, if they cannot be
  */
-export async function bundleSources(folder: string, sources: readonly string[]): Promise<Bundle> {
+export async function bundleSources(folder: string, sources: readonly string[], builds = buildsFolder(folder)): Promise<Bundle> {
   // Every build lies as deep as this one, so the source maps' relative paths fit wherever it is put.
-  const outdir = join(buildsFolder(folder), "build");
+  const outdir = join(builds, "build");
   const result = await build({
     absWorkingDir: folder,
     entryPoints: [...sources],
@@ -54,14 +56,15 @@ export async function bundleSources(folder: string, sources: readonly string[]):
     logLevel: "silent",
     plugins: [sourcePlugin(folder)],
   }).catch(async (error: BuildFailure | Error) => {
-    throw new WorkerBuildError(await wordsOf(error), { cause: error });
+    throw new WorkerBuildError(await wordsOf(error), { missing: missingFiles(error, folder), cause: error });
   });
   const files = new Map(result.outputFiles.map((file) => [relative(outdir, file.path), withRequire(file)]));
   const moduleOf = new Map<string, string>();
   for (const [path, { entryPoint }] of Object.entries(result.metafile.outputs)) {
     if (entryPoint !== undefined) moduleOf.set(join(folder, entryPoint), relative(outdir, join(folder, path)));
   }
-  return { hash: hashOf(files, folder), files, modules: sources.map((source) => moduleOf.get(source)!) };
+  const inputs = Object.keys(result.metafile.inputs).map((path) => resolve(folder, path));
+  return { hash: hashOf(files, folder), files, modules: sources.map((source) => moduleOf.get(source)!), inputs };
 }
 
 /** esbuild's account of what is wrong, with the lines of the source. */
@@ -69,6 +72,14 @@ async function wordsOf(error: BuildFailure | Error): Promise<string> {
   if (!("errors" in error) || error.errors.length === 0) return error.message;
   const messages = await formatMessages(error.errors, { kind: "error", color: false });
   return `the task files cannot be built:\n\n${messages.join("\n").trimEnd()}`;
+}
+
+function missingFiles(error: BuildFailure | Error, folder: string): string[] {
+  if (!("errors" in error)) return [];
+  return error.errors.flatMap(({ text, location }) => {
+    const path = /^Could not resolve "(\.[^"]*)"/.exec(text)?.[1];
+    return path === undefined || location === null ? [] : [resolve(folder, dirname(location.file), path)];
+  });
 }
 
 function withRequire(file: OutputFile): Uint8Array {

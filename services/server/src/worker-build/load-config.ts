@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RunlaneConfig } from "@runlane/sdk";
 import { askNode } from "./ask-node.js";
-import { buildsFolder, bundleSources } from "./bundle.js";
+import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { WorkerBuildError } from "./worker-build-error.js";
 
 // Says what a config exports by default, as far as JSON can; of the rest (hooks, plugins) only that it is there.
@@ -20,14 +20,29 @@ const program = `
   process.exit(0);
 `;
 
+/** A config as its file exports it. */
+export interface LoadedConfig {
+  readonly config: RunlaneConfig;
+  /** Content hash of its code. */
+  readonly hash: string;
+  /** The files that it is made of, absolute. */
+  readonly inputs: readonly string[];
+}
+
 /**
- * Runs a config file, and returns what it exports by default.
+ * Runs a config file, and returns what it exports by default. `before` is what it was at an earlier time: the same code is not run again.
  *
  * @throws WorkerBuildError if it cannot be built or run, or exports no config
  */
-export async function loadConfig(configFile: string): Promise<RunlaneConfig> {
+export async function loadConfig(configFile: string, before?: LoadedConfig): Promise<LoadedConfig> {
   const folder = dirname(configFile);
-  const { hash, files, modules } = await bundleSources(folder, [configFile]);
+  const bundle = await bundleSources(folder, [configFile]);
+  const { hash, inputs } = bundle;
+  return { config: hash === before?.hash ? before.config : await runConfig(configFile, bundle), hash, inputs };
+}
+
+async function runConfig(configFile: string, { hash, files, modules }: Bundle): Promise<RunlaneConfig> {
+  const folder = dirname(configFile);
   const target = join(buildsFolder(folder), `config-${hash}-${process.pid}`);
   try {
     for (const [path, bytes] of files) {

@@ -5,7 +5,7 @@ import { WorkerBuildError } from "./worker-build-error.js";
 
 const extensions = new Set([".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"]);
 /** Folders that hold no sources. Hidden ones neither. */
-const ignoredFolders = new Set(["node_modules", "dist", "build", "out", "coverage"]);
+export const sourcelessFolders: ReadonlySet<string> = new Set(["node_modules", "dist", "build", "out", "coverage"]);
 /** Names of folders with task files, where nobody says otherwise. As in Trigger.dev. */
 const taskFolder = "trigger";
 const tests = ["**/*.{test,spec}.*", "**/__tests__/**"];
@@ -34,7 +34,7 @@ export function findTaskFiles({ folder, dirs, ignorePatterns = tests }: TaskFile
     if (status === undefined) throw new WorkerBuildError(`there is no folder ${root}`);
     for (const file of status.isDirectory() ? filesBelow(root) : [resolve(root)]) {
       const path = relative(folder, file).split(sep).join("/");
-      if (extensions.has(extname(file)) && !/\.d\.[cm]?ts$/.test(file) && !ignored.some((pattern) => pattern.test(path))) files.add(file);
+      if (isSourceFile(file) && !ignored.some((pattern) => pattern.test(path))) files.add(file);
     }
   }
   if (files.size === 0) {
@@ -45,6 +45,11 @@ export function findTaskFiles({ folder, dirs, ignorePatterns = tests }: TaskFile
   }
   const isInit = (file: string) => /^init\.[cm]?[jt]sx?$/.test(basename(file));
   return [...files].sort((a, b) => Number(isInit(b)) - Number(isInit(a)) || (a < b ? -1 : 1));
+}
+
+/** True for the name of a file that holds code: TypeScript or JavaScript, and not declarations only. */
+export function isSourceFile(file: string): boolean {
+  return extensions.has(extname(file)) && !/\.d\.[cm]?ts$/.test(file);
 }
 
 function taskFolders(folder: string): string[] {
@@ -59,6 +64,6 @@ function filesBelow(folder: string): string[] {
 function readFolders(folder: string): string[] {
   const entries = readdirSync(folder, { withFileTypes: true });
   return entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".") && !ignoredFolders.has(entry.name))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith(".") && !sourcelessFolders.has(entry.name))
     .map((entry) => join(folder, entry.name));
 }

@@ -1,0 +1,1 @@
+export { type DevOptions, type DevScreen, runDev } from "./run-dev.js";
