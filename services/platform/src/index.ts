@@ -38,3 +38,4 @@ export { createMemoryTransport, type MemoryTransportOptions } from "./transport/
 export { createNatsTransport, type NatsTransportOptions } from "./transport/nats-transport.js";
 export * from "./transport/owner-directory.js";
 export { invalidFields, itemFault, itemLimits, payloadBytes, type Violation } from "./validation/trigger-item.js";
+export { decodeMessage, encodeMessage } from "./wire/message-codec.js";

@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import { Metadata, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { Logger } from "pino";
@@ -7,6 +7,7 @@ import type { Authenticate } from "../auth/principal.js";
 import { principalKey } from "../auth/principal.js";
 import { CallContext } from "../call-context.js";
 import { isAbort, refusal, refusalOf } from "../errors.js";
+import { decodeMessage, encodeMessage } from "../wire/message-codec.js";
 import type { BidiHandler, BidiListener, BidiStream } from "./bidi-stream.js";
 import { headersOf, metadataOf } from "./grpc-metadata.js";
 import { errorOfGrpc, errorStatus, type GrpcStatus, okStatus } from "./grpc-status.js";
@@ -202,7 +203,7 @@ export class GrpcCall implements BidiStream<unknown> {
     if (this.#served.raw) return bytes;
     const { input } = this.#served.method;
     try {
-      return fromBinary(input, bytes);
+      return decodeMessage(input, bytes);
     } catch {
       throw refusal("MALFORMED_FRAME", `the message is not a ${input.typeName}`);
     }
@@ -211,7 +212,7 @@ export class GrpcCall implements BidiStream<unknown> {
   #encode(message: unknown): Uint8Array {
     if (this.#served.raw) return message as Uint8Array;
     const { output } = this.#served.method;
-    return toBinary(output, create(output, message as MessageInitShape<DescMessage>));
+    return encodeMessage(output, create(output, message as MessageInitShape<DescMessage>));
   }
 
   #sendHeaders(): void {

@@ -1,11 +1,12 @@
 import type { DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError, createServiceImplSpec, type MethodImplSpec, type ServiceImpl } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { StatusSchema } from "#gen/google/rpc/status_pb.js";
 import { CallContext } from "../call-context.js";
 import { refusal, refusalOf } from "../errors.js";
 import { statusOf } from "../status.js";
+import { decodeMessage, encodeMessage } from "../wire/message-codec.js";
 import type { CallFrame, ReplyFrame } from "./frames.js";
 
 /** Tells the caller; missing if nobody waits for the answer. */
@@ -78,7 +79,7 @@ export class Endpoint {
     if (!reply) return;
     let message: Uint8Array;
     try {
-      message = toBinary(method.output, create(method.output, response as MessageInitShape<DescMethod["output"]>));
+      message = encodeMessage(method.output, create(method.output, response as MessageInitShape<DescMethod["output"]>));
       if (message.length > this.#maxMessageBytes) {
         throw refusal("FRAME_TOO_LARGE", `the response of ${method.name} has ${message.length} bytes; ${this.#maxMessageBytes} is the limit`);
       }
@@ -100,7 +101,7 @@ export class Endpoint {
 
 function decode(method: DescMethod, message: Uint8Array) {
   try {
-    return fromBinary(method.input, message);
+    return decodeMessage(method.input, message);
   } catch {
     throw refusal("MALFORMED_FRAME", `the message is not a ${method.input.typeName}`);
   }

@@ -1,10 +1,11 @@
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type ServiceImpl, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { StatusSchema } from "#gen/google/rpc/status_pb.js";
 import { refusal } from "../errors.js";
 import { errorOf } from "../status.js";
+import { decodeMessage, encodeMessage } from "../wire/message-codec.js";
 import type { Carrier, CarrierFactory } from "./carrier.js";
 import { Endpoint } from "./endpoint.js";
 import type { ReplyFrame } from "./frames.js";
@@ -86,7 +87,7 @@ export class FrameTransport implements InternalTransport {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw closedError();
       const name = `${method.parent.typeName}/${method.name}`;
-      const message = toBinary(method.input, create(method.input, input));
+      const message = encodeMessage(method.input, create(method.input, input));
       if (message.length > this.#carrier.maxMessageBytes) {
         throw refusal("FRAME_TOO_LARGE", `the request of ${method.name} has ${message.length} bytes; ${this.#carrier.maxMessageBytes} is the limit`);
       }
@@ -131,7 +132,7 @@ const noHeaders = new Headers();
 
 function responseOf<I extends DescMessage, O extends DescMessage>(method: DescMethodUnary<I, O>, reply: ReplyFrame | undefined): UnaryResponse<I, O> {
   if (reply?.failed) throw errorOf(fromBinary(StatusSchema, reply.message));
-  const message = reply ? fromBinary(method.output, reply.message) : create(method.output);
+  const message = reply ? decodeMessage(method.output, reply.message) : create(method.output);
   return { stream: false, service: method.parent, method, header: noHeaders, trailer: noHeaders, message };
 }
 

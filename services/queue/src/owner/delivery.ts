@@ -1,6 +1,5 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient, createContextValues } from "@connectrpc/connect";
-import { type InternalTransport, oneWay, type Reason, reasons } from "@runlane/platform";
+import { encodeMessage, type InternalTransport, oneWay, type Reason, reasons } from "@runlane/platform";
 import { ExecutorService, type OwnerFrame, SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Outbox, StreamEnding } from "../engine/outbox.js";
@@ -35,7 +34,7 @@ export class Delivery {
           $typeName: "runlane.internal.v1.OwnerFrame",
           streamId: connection.streamId,
           sequence: BigInt(connection.frames),
-          frame: toBinary(WorkResponseSchema, message),
+          frame: encodeMessage(WorkResponseSchema, message),
         });
       }
     }
@@ -86,7 +85,7 @@ export class Delivery {
   }
 }
 
-const helloAgain = toBinary(WorkResponseSchema, {
+const helloAgain = encodeMessage(WorkResponseSchema, {
   $typeName: "runlane.v1.WorkResponse",
   assignments: [],
   receipts: [],

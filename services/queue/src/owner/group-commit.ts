@@ -1,6 +1,5 @@
-import { toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type Log, LogClosed, LogFull, refusal } from "@runlane/platform";
+import { encodeMessage, type Log, LogClosed, LogFull, refusal } from "@runlane/platform";
 import { type Batch, type Event, type LogRecord, LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Durable } from "../engine/durable.js";
 import { Outbox } from "../engine/outbox.js";
@@ -241,7 +240,7 @@ export class GroupCommit {
       events: forming.events,
     };
     const record: LogRecord = { $typeName: "runlane.internal.v1.LogRecord", record: { case: "batch", value: batch } };
-    const bytes = toBinary(LogRecordSchema, record);
+    const bytes = encodeMessage(LogRecordSchema, record);
     const attempt = () => {
       const calm = clock.after(patienceMs, () => this.#fret("LOG_UNAVAILABLE"));
       log.append(this.#expected, bytes).then(

@@ -1,6 +1,5 @@
-import { fromBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
+import { decodeMessage, type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
 import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { Run, TriggerItem, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
@@ -259,7 +258,7 @@ export class Partition {
     }
     let request: WorkRequest;
     try {
-      request = fromBinary(WorkRequestSchema, frame.frame);
+      request = decodeMessage(WorkRequestSchema, frame.frame);
     } catch {
       return this.#end(executor, streamId, refusal("MALFORMED_FRAME", "the frame is not a runlane.v1.WorkRequest"));
     }

@@ -1,7 +1,7 @@
-import type { Log } from "@runlane/platform";
+import { decodeMessage, type Log } from "@runlane/platform";
+import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { apply, UnexpectedEvent } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
-import { decodeRecord } from "./log-decoder.js";
 
 /** What a replay went through. */
 export interface Replayed {
@@ -22,7 +22,7 @@ export async function replay(log: Log, durable: Durable, epoch: number): Promise
       if (sequence > epoch) break;
       next = sequence + 1;
       // Runs keep slices of what they are decoded from; a view into a larger read buffer would keep all of that alive.
-      const { record: entry } = decodeRecord(record.slice());
+      const { record: entry } = decodeMessage(LogRecordSchema, record.slice());
       if (entry.case === "batch") {
         const batch = entry.value;
         const context = { now: Number(batch.nowMs), epoch: batch.epoch };
