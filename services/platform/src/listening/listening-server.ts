@@ -47,7 +47,7 @@ export function stopsOf(drain: (limits: DrainLimits) => Promise<void>): Pick<Lis
 }
 
 /** Waits for `done`, but not longer than `ms`. */
-export async function within(ms: number, done: Promise<void>): Promise<void> {
+export async function within(ms: number, done: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   await Promise.race([done, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
   clearTimeout(timer);

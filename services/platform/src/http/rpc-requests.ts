@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type ConnectError, type ContextValues, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { Logger } from "pino";
+import type { Authenticate } from "../auth/principal.js";
+import { refusal } from "../errors.js";
+import type { GrpcService } from "../grpc/grpc-service.js";
+import { admit, callGuard, refusedBy } from "./call-guard.js";
+import { completed } from "./error-completion.js";
+
+/** Options of {@link RpcRequests}. */
+export interface RpcRequestsOptions {
+  readonly services: readonly GrpcService[];
+  readonly authenticate: Authenticate;
+  readonly logger: Logger;
+  /** Largest message that is accepted, in bytes. */
+  readonly maxReceiveBytes: number;
+  /** Aborted when unary calls have to end. */
+  readonly endCalls: AbortSignal;
+  /** Aborted when streams have to end. */
+  readonly endStreams: AbortSignal;
+}
+
+/** Serves calls in Connect, gRPC-Web and gRPC, with the same handlers as the gRPC listener. */
+export class RpcRequests {
+  readonly #options: RpcRequestsOptions;
+  readonly #handlers = new Map<string, { handler: UniversalHandler; withoutKey: boolean }>();
+
+  constructor(options: RpcRequestsOptions) {
+    this.#options = options;
+    const { logger, maxReceiveBytes, endCalls, endStreams } = options;
+    const common = { interceptors: [callGuard(logger)], readMaxBytes: maxReceiveBytes, acceptCompression: [compressionGzip] };
+    for (const { service, implementation, withoutKey = false } of options.services) {
+      for (const [isStream, shutdownSignal] of [
+        [false, endCalls],
+        [true, endStreams],
+      ] as const) {
+        for (const handler of createConnectRouter({ ...common, shutdownSignal }).service(service, implementation).handlers) {
+          if ((handler.method.methodKind !== "unary") === isStream) this.#handlers.set(handler.requestPath, { handler, withoutKey });
+        }
+      }
+    }
+  }
+
+  /** Answers a call. Returns false if the request is for no method that is served. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean {
+    const served = this.#handlers.get(request.url?.split("?", 1)[0] ?? "");
+    if (served === undefined) return false;
+    const { authenticate, logger } = this.#options;
+    const values = served.withoutKey ? createContextValues() : admit(request.headers.authorization, authenticate, logger);
+    this.#call(served.handler, request, response, values).catch((error: unknown) => {
+      // The client is gone, or the response could not be written: there is nobody to tell.
+      logger.debug({ err: error, path: request.url }, "a response could not be written");
+      response.destroy();
+    });
+    return true;
+  }
+
+  async #call(handler: UniversalHandler, request: IncomingMessage, response: ServerResponse, values: ContextValues): Promise<void> {
+    const call = universalRequestFromNodeRequest(request, response, undefined, values);
+    const refused = refusedBy(values);
+    // Whoever is not let in is told so in place of a body that is read: also where the handler would parse the body first.
+    if (refused && request.method === "POST") call.body = refusing(refused);
+    const answer = await handler(call);
+    await universalResponseToNodeResponse(answer.body === undefined ? withWords(answer, handler, request) : await completed(answer), response);
+  }
+}
+
+// biome-ignore lint/correctness/useYield: it ends before its first message, with the error
+async function* refusing(error: ConnectError): AsyncIterable<Uint8Array> {
+  throw error;
+}
+
+/** Connect refuses what is not its protocol by a bare status. */
+function withWords(response: UniversalServerResponse, handler: UniversalHandler, request: IncomingMessage): UniversalServerResponse {
+  const header = new Headers(response.header);
+  header.set("content-type", "application/json");
+  return { ...response, header, body: only(errorToJsonBytes(faultOf(response.status, handler, request), undefined)) };
+}
+
+function faultOf(status: number, { allowedMethods }: UniversalHandler, request: IncomingMessage): ConnectError {
+  switch (status) {
+    case 405:
+      return refusal("MALFORMED_FRAME", `the method is called by ${allowedMethods.join(" or ")}, not by ${request.method}`);
+    case 415:
+      return refusal(
+        "MALFORMED_FRAME",
+        `"${request.headers["content-type"] ?? ""}" is no content type of this method: unary calls are application/json or application/proto, streams application/connect+json or +proto`,
+      );
+    case 505:
+      return refusal("UNIMPLEMENTED", "a bidirectional stream needs HTTP/2");
+    default:
+      return refusal("UNIMPLEMENTED", `the call was answered with the HTTP status ${status}`);
+  }
+}
+
+async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
+}
