@@ -38,6 +38,8 @@ export const reasons = {
   PAYLOAD_NOT_FOUND: Code.NotFound,
   /** No run has this id. */
   RUN_NOT_FOUND: Code.NotFound,
+  /** No service has this name; of gRPC's health service only. */
+  SERVICE_NOT_FOUND: Code.NotFound,
   /** The run is in a final state. */
   RUN_FINISHED: Code.FailedPrecondition,
   /** The token names an attempt that is over, or was never given out. */

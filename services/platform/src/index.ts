@@ -8,6 +8,8 @@ export * from "./errors.js";
 export { type BidiHandler, type BidiListener, type BidiStream, bidi, rawBidi } from "./grpc/bidi-stream.js";
 export { type GrpcServerOptions, startGrpcServer } from "./grpc/grpc-server.js";
 export { type GrpcService, grpcService } from "./grpc/grpc-service.js";
+export { healthService } from "./grpc/health-service.js";
+export { reflectionServices } from "./grpc/reflection-service.js";
 export { Readiness } from "./health/readiness.js";
 export { type HealthListener, startHealthListener } from "./http/health-listener.js";
 export { answerHealth } from "./http/health-routes.js";
