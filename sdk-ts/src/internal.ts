@@ -10,12 +10,14 @@ export { errorInfoOf, errorOfStatus, retryDelayOf } from "./client/grpc-error.js
 export { createGrpcTransport } from "./client/grpc-transport.js";
 export { createRunlaneClient, defaultClient, type RunlaneClient } from "./client/runlane-client.js";
 export { parseServerAddress, type ServerAddress } from "./client/server-address.js";
+export { StoredPayloads } from "./client/stored-payloads.js";
 export type { TriggerWaiter } from "./client/trigger-frame.js";
 export { TriggerStream, type TriggerStreamOptions } from "./client/trigger-stream.js";
 export { keysWithoutEffect } from "./config/define-config.js";
 export { apiErrorOf } from "./errors/api-error.js";
 export { errorOfFailure, serializedError } from "./errors/failure-error.js";
-export { maxPayloadBytes, payloadOf, valueOfPayload } from "./payload.js";
+export { isLarge, maxPayloadBytes, maxStoredPayloadBytes, payloadOf, valueOfPayload } from "./payload.js";
 export { retrievedRun } from "./runs/run-object.js";
+export { withStoredValues } from "./runs/stored-values.js";
 export { currentRunRuntime } from "./runtime/run-runtime.js";
 export { type RegisteredTask, taskRegistry } from "./runtime/task-registry.js";

@@ -1,7 +1,15 @@
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 
-/** Bytes that a payload or an output may have. */
+/** Bytes that a payload or an output may have that travels with its run. Larger ones are stored apart, and travel by reference. */
 export const maxPayloadBytes = 131_072;
+
+/** Bytes that a payload or an output may have at all. */
+export const maxStoredPayloadBytes = 10_485_760;
+
+/** Whether a payload must be stored before it is sent. */
+export function isLarge(payload: Payload | undefined): payload is Payload {
+  return payload !== undefined && payload.data.length > maxPayloadBytes;
+}
 
 const jsonType = "application/json";
 
@@ -25,9 +33,10 @@ export function payloadOf(value: unknown, what: string): Payload | undefined {
 /**
  * The value of a payload; undefined for "no value".
  *
- * @throws Error if it is not JSON.
+ * @throws Error if it is not JSON, or the server keeps its bytes apart and they were not got.
  */
 export function valueOfPayload(payload: Payload | undefined): unknown {
+  if (payload?.reference) throw new Error(`the server keeps the bytes of this value apart, as ${payload.reference}`);
   if (payload === undefined || payload.data.length === 0) return undefined;
   const { contentType, data } = payload;
   if (contentType !== jsonType && contentType !== "")

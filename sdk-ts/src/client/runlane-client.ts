@@ -5,6 +5,7 @@ import { type ApiClientConfiguration, presentConfiguration, resolveTarget } from
 import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
 import { createGrpcTransport } from "./grpc-transport.js";
 import { createRetryingTransport } from "./retrying-transport.js";
+import { StoredPayloads } from "./stored-payloads.js";
 import { TriggerStream } from "./trigger-stream.js";
 
 /** Everything that speaks to one server, over one connection. Errors are ConnectErrors. */
@@ -13,6 +14,8 @@ export interface RunlaneClient {
   readonly runs: Client<typeof RunService>;
   /** Generated client of TaskService. */
   readonly tasks: Client<typeof TaskService>;
+  /** Payloads and outputs of more than 128 KiB. */
+  readonly payloads: StoredPayloads;
   /** For generated clients of other services. */
   readonly transport: Transport;
   /** Triggers tasks and delivers results, many in a frame. */
@@ -36,6 +39,7 @@ export function createRunlaneClient(configuration: ApiClientConfiguration = {}):
   return {
     runs: createClient(RunService, transport),
     tasks: createClient(TaskService, transport),
+    payloads: new StoredPayloads(transport),
     transport,
     triggerStream,
     connections,
@@ -53,4 +57,12 @@ export function defaultClient(): RunlaneClient {
   const configuration = presentConfiguration();
   if (last?.configuration !== configuration) last = { configuration, client: createRunlaneClient(configuration) };
   return last.client;
+}
+
+let home: RunlaneClient | undefined;
+
+/** The client of the server that the environment of this process names, whatever `configure` says: the one whose runs a worker's process executes. */
+export function homeClient(): RunlaneClient {
+  home ??= createRunlaneClient();
+  return home;
 }

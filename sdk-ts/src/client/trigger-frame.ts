@@ -78,7 +78,7 @@ export function itemSize(item: TriggerItem): number {
   if (item.options) size += toBinary(TriggerOptionsSchema, item.options).length;
   const { payload } = item;
   if (payload) {
-    size += payload.data.length + 3 * payload.contentType.length;
+    size += payload.data.length + 3 * (payload.contentType.length + (payload.reference?.length ?? 0));
     for (const key in payload.metadata) size += 16 + 3 * (key.length + payload.metadata[key]!.length);
   }
   return size;

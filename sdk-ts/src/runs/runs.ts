@@ -5,15 +5,15 @@ import { apiErrorOf } from "../errors/api-error.js";
 import type { AnyRunHandle, AnyTask } from "../task/task-types.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { type RetrieveRunResult, retrievedRun } from "./run-object.js";
+import { withStoredValues } from "./stored-values.js";
 
 // As in Trigger.dev: a handle carries its types; beside a task as the type argument stands the run's id.
 type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string : T extends string ? T : never;
 
 async function retrieve<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>): Promise<RetrieveRunResult<T>> {
-  const { run: found } = await defaultClient()
-    .runs.getRun({ runId: idOf(run) })
-    .catch(throwApiError);
-  return retrievedRun(found!);
+  const client = defaultClient();
+  const { run: found } = await client.runs.getRun({ runId: idOf(run) }).catch(throwApiError);
+  return retrievedRun(await withStoredValues(found!, client.payloads));
 }
 
 async function cancel(run: string | AnyRunHandle): Promise<{ id: string }> {

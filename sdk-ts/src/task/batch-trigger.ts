@@ -1,14 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type { RunResult, TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { errorOfStatus } from "../client/grpc-error.js";
-import { defaultClient } from "../client/runlane-client.js";
+import { defaultClient, homeClient } from "../client/runlane-client.js";
 import { apiErrorOf } from "../errors/api-error.js";
 import { type BatchFailure, BatchTriggerError } from "../errors/task-errors.js";
+import { isLarge } from "../payload.js";
 import { currentRunRuntime } from "../runtime/run-runtime.js";
 import { refuseUnsupported } from "../unsupported.js";
-import { taskRunResult } from "./run-result.js";
+import { storedRunResult } from "./run-result.js";
 import type { BatchItem, BatchItems, BatchResult, BatchRunHandle, BatchTriggerAndWaitOptions, BatchTriggerOptions, RunHandle } from "./task-types.js";
-import { triggerItem } from "./trigger-item.js";
+import { storedItem, triggerItem } from "./trigger-item.js";
 
 /** What became of one item; with `result` if results are awaited and the run exists. */
 type ItemOutcome = { readonly runId: string; readonly result?: RunResult } | { readonly error: unknown };
@@ -43,9 +44,9 @@ export async function batchTriggerRunsAndWait<TIdentifier extends string, TPaylo
   if (failures.length === outcomes.length) throw failedBatch(batch, failures, []);
   const runs = outcomes.map((outcome) => {
     if ("error" in outcome) return { ok: false as const, id: "", taskIdentifier: taskId, error: outcome.error };
-    return taskRunResult<TIdentifier, TOutput>(outcome.result!, taskId);
+    return storedRunResult<TIdentifier, TOutput>(outcome.result!, taskId, () => presentClient().payloads);
   });
-  return { id: batch.id, runs };
+  return { id: batch.id, runs: await Promise.all(runs) };
 }
 
 interface Batch {
@@ -67,7 +68,37 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return collected;
 }
 
-function outcomesOf(items: TriggerItem[], awaitResults: boolean): Promise<ItemOutcome[]> {
+/** Inside a run its own server's, whatever the code has configured. */
+function presentClient() {
+  return currentRunRuntime() ? homeClient() : defaultClient();
+}
+
+/** Sends items; large payloads go before them, into the store. One that cannot be stored fails its item alone. */
+async function outcomesOf(items: TriggerItem[], awaitResults: boolean): Promise<ItemOutcome[]> {
+  if (!items.some(({ payload }) => isLarge(payload))) return await outcomesOfSendable(items, awaitResults);
+  const { payloads } = presentClient();
+  const outcomes: ItemOutcome[] = new Array(items.length);
+  const sendable: { readonly index: number; readonly item: TriggerItem }[] = [];
+  await Promise.all(
+    items.map(async (item, index) => {
+      try {
+        sendable.push({ index, item: isLarge(item.payload) ? await storedItem(item, payloads) : item });
+      } catch (error) {
+        outcomes[index] = { error: apiErrorOf(error) };
+      }
+    }),
+  );
+  sendable.sort((a, b) => a.index - b.index);
+  if (sendable.length === 0) return outcomes;
+  const sent = await outcomesOfSendable(
+    sendable.map(({ item }) => item),
+    awaitResults,
+  );
+  for (const [at, { index }] of sendable.entries()) outcomes[index] = sent[at]!;
+  return outcomes;
+}
+
+function outcomesOfSendable(items: TriggerItem[], awaitResults: boolean): Promise<ItemOutcome[]> {
   const runtime = currentRunRuntime();
   if (!runtime) return outcomesOutside(items, awaitResults);
   return (awaitResults ? runtime.triggerAndWait(items) : runtime.trigger(items).then((outcomes) => ({ outcomes, results: [] as undefined[] }))).then(

@@ -4,7 +4,6 @@ import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
 import { defaultClient } from "../client/runlane-client.js";
 import {
-  ApiError,
   AuthenticationError,
   BatchTriggerError,
   configure,
@@ -94,14 +93,6 @@ test.each([
   expect(error.message).toContain("the payload for task any cannot be written as JSON");
   expect(error.message).toContain(why);
   expect(service.frames).toHaveLength(0);
-});
-
-test("a payload of more than 128 KiB is refused before anything is sent", async () => {
-  const fits = "x".repeat(131_070);
-  await tasks.trigger("any", fits);
-  const error = await failureOf<ApiError>(tasks.trigger("any", `${fits}x`));
-  expect(error).toBeInstanceOf(ApiError);
-  expect(error).toMatchObject({ status: 413, reason: "PAYLOAD_TOO_LARGE" });
 });
 
 test("what the server refuses is an ApiError of its kind", async () => {

@@ -1,23 +1,33 @@
 import type { TriggerItem, TriggerOptions as WireOptions } from "#gen/runlane/v1/run_pb.js";
+import type { StoredPayloads } from "../client/stored-payloads.js";
 import { payloadTooLargeError } from "../errors/api-error.js";
-import { maxPayloadBytes, payloadOf } from "../payload.js";
+import { maxStoredPayloadBytes, payloadOf } from "../payload.js";
 import { refuseUnsupported } from "../unsupported.js";
 import type { TriggerOptions } from "./task-types.js";
 
 const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue"];
 
 /**
- * What one trigger sends.
+ * What one trigger sends; a large payload must be stored before ({@link storedItem}).
  *
- * @throws TypeError for a payload that is not JSON, ApiError (413) for one of more than 128 KiB, Error for options that are not supported.
+ * @throws TypeError for a payload that is not JSON, ApiError (413) for one of more than 10 MiB, Error for options that are not supported.
  */
 export function triggerItem(taskId: string, payload: unknown, options: TriggerOptions | undefined): TriggerItem {
   const encoded = payloadOf(payload, `the payload for task ${taskId}`);
-  // The server would say the same; but a frame that is larger than it takes would fail as a whole, with everybody's triggers in it.
-  if (encoded && encoded.data.length > maxPayloadBytes) {
-    throw payloadTooLargeError(`the payload for task ${taskId} has ${encoded.data.length} bytes as JSON, and at most ${maxPayloadBytes} are allowed`);
+  // The server would say the same, after most of it had travelled.
+  if (encoded && encoded.data.length > maxStoredPayloadBytes) {
+    throw payloadTooLargeError(`the payload for task ${taskId} has ${encoded.data.length} bytes as JSON, and at most ${maxStoredPayloadBytes} are allowed`);
   }
   return { $typeName: "runlane.v1.TriggerItem", taskId, payload: encoded, options: options && wireOptions(options) };
+}
+
+/**
+ * An item whose large payload is stored, and that names it instead.
+ *
+ * @throws ConnectError if it cannot be stored.
+ */
+export async function storedItem(item: TriggerItem, payloads: StoredPayloads): Promise<TriggerItem> {
+  return { ...item, payload: item.payload && (await payloads.put(item.payload)) };
 }
 
 function wireOptions(options: TriggerOptions): WireOptions {

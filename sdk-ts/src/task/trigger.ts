@@ -1,13 +1,14 @@
-import type { RunResult } from "#gen/runlane/v1/run_pb.js";
+import type { RunResult, TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { errorOfStatus } from "../client/grpc-error.js";
-import { defaultClient } from "../client/runlane-client.js";
+import { defaultClient, homeClient } from "../client/runlane-client.js";
 import type { TriggerWaiter } from "../client/trigger-frame.js";
 import { apiErrorOf } from "../errors/api-error.js";
+import { isLarge } from "../payload.js";
 import { currentRunRuntime, type RunRuntime } from "../runtime/run-runtime.js";
-import { taskRunResult } from "./run-result.js";
+import { storedRunResult } from "./run-result.js";
 import { TaskRunPromise } from "./task-run-promise.js";
 import type { RunHandle, TaskRunResult, TriggerAndWaitOptions, TriggerOptions } from "./task-types.js";
-import { triggerItem } from "./trigger-item.js";
+import { storedItem, triggerItem } from "./trigger-item.js";
 
 /** Triggers one run: inside a run as its child, outside over the client's stream. */
 export function triggerRun<TIdentifier extends string, TPayload, TOutput>(
@@ -20,8 +21,9 @@ export function triggerRun<TIdentifier extends string, TPayload, TOutput>(
     const item = triggerItem(taskId, payload, options);
     const waiter = new HandleWaiter(taskId, resolve, reject);
     const runtime = currentRunRuntime();
-    if (!runtime) return defaultClient().triggerStream.trigger(item, waiter);
-    runtime.trigger([item]).then(([outcome]) => {
+    if (!runtime) return triggerOutside(item, waiter);
+    const outcomes = isLarge(item.payload) ? storedItem(item, homeClient().payloads).then((stored) => runtime.trigger([stored])) : runtime.trigger([item]);
+    outcomes.then(([outcome]) => {
       if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value);
       else
         waiter.failed(
@@ -41,25 +43,40 @@ export function triggerRunAndWait<TIdentifier extends string, TPayload, TOutput>
     const item = triggerItem(taskId, payload, options);
     const runtime = currentRunRuntime();
     if (runtime) resolve(waitInside(runtime, item, taskId));
-    else defaultClient().triggerStream.trigger(item, new ResultWaiter(taskId, resolve, reject));
+    else triggerOutside(item, new ResultWaiter(taskId, resolve, reject));
   }, taskId);
 }
 
 async function waitInside<TIdentifier extends string, TOutput>(
   runtime: RunRuntime,
-  item: ReturnType<typeof triggerItem>,
+  item: TriggerItem,
   taskId: TIdentifier,
 ): Promise<TaskRunResult<TIdentifier, TOutput>> {
-  const { outcomes, results } = await runtime.triggerAndWait([item]).catch((error: unknown) => {
-    throw apiErrorOf(error);
-  });
+  const payloads = () => homeClient().payloads;
+  const sendable = isLarge(item.payload) ? storedItem(item, payloads()) : item;
+  const { outcomes, results } = await Promise.resolve(sendable)
+    .then((stored) => runtime.triggerAndWait([stored]))
+    .catch((error: unknown) => {
+      throw apiErrorOf(error);
+    });
   const outcome = outcomes[0]?.outcome;
   if (outcome?.case === "error") throw apiErrorOf(errorOfStatus(outcome.value));
   if (!results[0]) throw new Error(`the server gave no result for task ${taskId}`);
-  return taskRunResult(results[0], taskId);
+  return storedRunResult(results[0], taskId, payloads);
+}
+
+/** Sends an item over the client's stream; a large payload goes before it, into the store. */
+function triggerOutside(item: TriggerItem, waiter: TriggerWaiter): void {
+  const client = defaultClient();
+  if (!isLarge(item.payload)) return client.triggerStream.trigger(item, waiter);
+  storedItem(item, client.payloads).then(
+    (stored) => client.triggerStream.trigger(stored, waiter),
+    (error: unknown) => waiter.failed(error),
+  );
 }
 
 type Reject = (error: unknown) => void;
+type Eventually<T> = T | PromiseLike<T>;
 
 /** Waits until the run exists. A class, because thousands are under way at once. */
 class HandleWaiter<TIdentifier extends string, TPayload, TOutput> implements TriggerWaiter {
@@ -89,10 +106,10 @@ class HandleWaiter<TIdentifier extends string, TPayload, TOutput> implements Tri
 class ResultWaiter<TIdentifier extends string, TOutput> implements TriggerWaiter {
   readonly awaitsResult = true;
   readonly #taskId: TIdentifier;
-  readonly #resolve: (result: TaskRunResult<TIdentifier, TOutput>) => void;
+  readonly #resolve: (result: Eventually<TaskRunResult<TIdentifier, TOutput>>) => void;
   readonly #reject: Reject;
 
-  constructor(taskId: TIdentifier, resolve: (result: TaskRunResult<TIdentifier, TOutput>) => void, reject: Reject) {
+  constructor(taskId: TIdentifier, resolve: (result: Eventually<TaskRunResult<TIdentifier, TOutput>>) => void, reject: Reject) {
     this.#taskId = taskId;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -102,7 +119,7 @@ class ResultWaiter<TIdentifier extends string, TOutput> implements TriggerWaiter
 
   finished(result: RunResult): void {
     try {
-      this.#resolve(taskRunResult(result, this.#taskId));
+      this.#resolve(storedRunResult(result, this.#taskId, () => defaultClient().payloads));
     } catch (error) {
       this.#reject(error);
     }

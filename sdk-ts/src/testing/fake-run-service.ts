@@ -1,7 +1,9 @@
-import { create, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { create, type DescService, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
+import { PayloadService } from "#gen/runlane/v1/payload_service_pb.js";
 import { type RunResult, RunResultSchema, RunState, type TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { RunService, type TriggerFrame, type TriggerStreamRequestSchema, type TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { FakePayloadService } from "./fake-payload-service.js";
 import { type FakeCall, type FakeServer, type FakeService, refusalStatus, startFakeServer } from "./fake-server.js";
 
 type StreamCall = FakeCall<MessageShape<typeof TriggerStreamRequestSchema>, MessageInitShape<typeof TriggerStreamResponseSchema>>;
@@ -26,6 +28,8 @@ export class FakeRunService {
   onFrame: (frame: TriggerFrame, call: StreamCall) => unknown = () => {};
   /** The key that calls need; undefined lets everybody in. */
   key: string | undefined;
+  /** Payloads that are kept apart. */
+  readonly payloads = new FakePayloadService();
   /** Further methods. */
   more: FakeService<typeof RunService> = {};
 
@@ -36,7 +40,11 @@ export class FakeRunService {
 
   async start(port = 0): Promise<FakeServer> {
     const handlers: FakeService<typeof RunService> = { ...this.more, triggerStream: (call) => this.#stream(call) };
-    this.#server = await startFakeServer([[RunService, handlers]], { port });
+    const services: [DescService, object][] = [
+      [RunService, handlers],
+      [PayloadService, this.payloads.handlers],
+    ];
+    this.#server = await startFakeServer(services, { port });
     return this.#server;
   }
 

@@ -1,5 +1,6 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { PayloadService } from "#gen/runlane/v1/payload_service_pb.js";
 import {
   type Assignment,
   AssignmentSchema,
@@ -12,6 +13,7 @@ import {
   type WorkRequest,
   type WorkResponseSchema,
 } from "#gen/runlane/v1/worker_service_pb.js";
+import { FakePayloadService } from "./fake-payload-service.js";
 import { type FakeCall, type FakeServer, startFakeServer } from "./fake-server.js";
 
 type WorkCall = FakeCall<WorkRequest, MessageInitShape<typeof WorkResponseSchema>>;
@@ -32,6 +34,8 @@ export class FakeWorkerService {
   /** Called with each frame before it is answered; returning true leaves it without an answer. */
   onFrame: (frame: WorkRequest, call: WorkCall) => unknown = () => {};
 
+  /** Payloads that are kept apart. */
+  readonly payloads = new FakePayloadService();
   /** Frames in the order in which they came. */
   readonly frames: { at: number; stream: number; frame: WorkRequest }[] = [];
   streams = 0;
@@ -41,7 +45,11 @@ export class FakeWorkerService {
   #nonce = 0;
 
   async start(port = 0): Promise<FakeServer> {
-    this.#server = await startFakeServer([[WorkerService, { work: (call: WorkCall) => this.#stream(call) }]], { port });
+    const services: [DescService, object][] = [
+      [WorkerService, { work: (call: WorkCall) => this.#stream(call) }],
+      [PayloadService, this.payloads.handlers],
+    ];
+    this.#server = await startFakeServer(services, { port });
     return this.#server;
   }
 

@@ -15,7 +15,7 @@ export const runnerEntry = fileURLToPath(new URL("../../dist/worker/runner-main.
 
 const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
 const plainIds = [
-  ...["echo", "context", "throws", "throws-value", "aborts", "returns-circle", "returns-much", "speaks"],
+  ...["echo", "context", "throws", "throws-value", "aborts", "returns-circle", "returns-much", "measures", "speaks"],
   ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "blocks"],
   ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "not-in-the-code"],
 ];
@@ -55,6 +55,8 @@ export class TestWorker {
   /** Starts both. */
   async start(options: Partial<SupervisorOptions> = {}, manifest: Partial<WorkerManifest> = {}): Promise<void> {
     await this.service.start();
+    // Where runners find the server, for payloads that do not travel through their supervisor.
+    Object.assign(process.env, { RUNLANE_ADDRESS: this.service.address, RUNLANE_SECRET_KEY: "rl_dev_test" });
     const manifestFile = writeManifest(this.#folder, manifest);
     this.supervisor = new Supervisor({
       manifest: readManifest(manifestFile),

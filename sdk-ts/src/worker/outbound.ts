@@ -136,7 +136,7 @@ function commandLength({ command }: AttemptCommand): number {
 }
 
 function payloadLength(payload: Payload): number {
-  let length = payload.data.length + payload.contentType.length;
+  let length = payload.data.length + payload.contentType.length + (payload.reference?.length ?? 0);
   for (const [key, value] of Object.entries(payload.metadata)) length += 4 * (key.length + value.length);
   return length;
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
 import { beforeAll, describe, expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
+import { refusalStatus } from "../testing/fake-server.js";
 import { failureOf, hex, outputOf } from "../testing/fake-worker-service.js";
 import { isAlive, TestWorker, temporaryFolder, welcomedWorker } from "../testing/test-worker.js";
 
@@ -68,12 +70,39 @@ describe("an attempt", () => {
   });
 
   test.each([
-    ["returns-circle", /cannot be written as JSON/],
-    ["returns-much", /131075 bytes as JSON, and at most 131072/],
-  ])("fails for good if its output can not be one: %s", async (task, message) => {
-    const { failure, retryDelay } = failureOf(await service.result(service.assign(task)));
+    ["returns-circle", undefined, /cannot be written as JSON/],
+    ["returns-much", 10_485_759, /10485761 bytes as JSON, and at most 10485760/],
+  ])("fails for good if its output can not be one: %s", async (task, payload, message) => {
+    const { failure, retryDelay } = failureOf(await service.result(service.assign(task, payload)));
     expect(failure).toMatchObject({ kind: FailureKind.INTERNAL, code: "TASK_OUTPUT_ERROR", message: expect.stringMatching(message) });
     expect(retryDelay).toBeUndefined();
+  });
+
+  test("stores an output of more than 128 KiB before it reports", async () => {
+    const { outcome } = await service.result(service.assign("returns-much", 200_000));
+    if (outcome.case !== "output") throw new Error(`the attempt has no output, but ${outcome.case}`);
+    expect(outcome.value.data).toHaveLength(0);
+    expect(service.payloads.value(outcome.value.reference)).toBe("x".repeat(200_000));
+  });
+
+  test("gets a payload that is kept apart before its code starts", async () => {
+    const payload = { contentType: "application/json", reference: service.payloads.store("y".repeat(300_000)) };
+    expect(outputOf(await service.result(service.assign("measures", undefined, { payload })))).toBe(300_000);
+  });
+
+  test("fails for good if its payload is gone", async () => {
+    const payload = { contentType: "application/json", reference: "pay_gone" };
+    const { failure, retryDelay } = failureOf(await service.result(service.assign("measures", undefined, { payload })));
+    expect(failure).toMatchObject({ code: "TASK_INPUT_ERROR", message: expect.stringContaining("there is no payload pay_gone") });
+    expect(retryDelay).toBeUndefined();
+  });
+
+  test("is tried again later if its output finds no room", async () => {
+    service.payloads.refuse = () => refusalStatus(Code.ResourceExhausted, "the store is full", "LOG_FULL");
+    const { failure, retryDelay } = failureOf(await service.result(service.assign("returns-much", 200_000)));
+    service.payloads.refuse = () => undefined;
+    expect(failure).toMatchObject({ code: "TASK_OUTPUT_ERROR", message: expect.stringContaining("the store is full") });
+    expect(retryDelay).toBeDefined();
   });
 
   test("fails for good if its payload is not JSON", async () => {

@@ -1,11 +1,13 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { RunnerRequest } from "#gen/runlane/internal/v1/runner_pb.js";
-import type { Failure } from "#gen/runlane/v1/payload_pb.js";
+import type { Failure, Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
-import { ApiError } from "../errors/api-error.js";
+import { homeClient } from "../client/runlane-client.js";
+import { ApiError, apiErrorOf } from "../errors/api-error.js";
 import type { LogLevel } from "../logger.js";
-import { valueOfPayload } from "../payload.js";
+import { isLarge, valueOfPayload } from "../payload.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import { type RetryOptions, retryDelay } from "../task/retry-options.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
@@ -119,9 +121,19 @@ export class Runner implements AttemptHost {
   }
 
   readonly #execute = async (attempt: Attempt, assignment: Assignment): Promise<void> => {
+    let given = assignment.payload;
+    if (given?.reference) {
+      try {
+        given = await homeClient().payloads.get(given, attempt.signal);
+      } catch (error) {
+        this.#failTransfer(attempt, "TASK_INPUT_ERROR", "the payload can not be got from the server", error);
+        return;
+      }
+      if (attempt.state !== "running") return this.#finish(attempt, { case: undefined });
+    }
     let payload: unknown;
     try {
-      payload = valueOfPayload(assignment.payload);
+      payload = valueOfPayload(given);
     } catch (error) {
       this.#failForGood(attempt, "TASK_INPUT_ERROR", `the payload can not be read: ${messageOf(error)}`, error);
       return;
@@ -139,12 +151,30 @@ export class Runner implements AttemptHost {
       this.#fail(attempt, error);
       return;
     }
+    let result: Payload;
     try {
-      this.#finish(attempt, { case: "output", value: outputPayload(output) });
+      result = outputPayload(output);
     } catch (error) {
       this.#failForGood(attempt, "TASK_OUTPUT_ERROR", messageOf(error), error);
+      return;
     }
+    if (isLarge(result)) {
+      try {
+        result = await homeClient().payloads.put(result, attempt.signal);
+      } catch (error) {
+        this.#failTransfer(attempt, "TASK_OUTPUT_ERROR", "the output can not be stored on the server", error);
+        return;
+      }
+    }
+    this.#finish(attempt, { case: "output", value: result });
   };
+
+  /** Ends an attempt whose payload or output did not make its way. What is gone for good, no other attempt will find. */
+  #failTransfer(attempt: Attempt, code: InternalCode, what: string, error: unknown): void {
+    const message = `${what}: ${messageOf(error)}`;
+    if (error instanceof ConnectError && error.code === Code.NotFound) this.#failForGood(attempt, code, message, error);
+    else this.#fail(attempt, apiErrorOf(error), internalFailure(code, message, error));
+  }
 
   /** Ends an attempt whose code threw. `failure` is what to report instead of the error itself. */
   #fail(attempt: Attempt, error: unknown, failure: Failure = failureOf(error)): void {

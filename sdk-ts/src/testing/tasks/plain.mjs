@@ -24,7 +24,8 @@ task({
     return circle;
   },
 });
-task({ id: "returns-much", run: async () => "x".repeat(131_073) });
+task({ id: "returns-much", run: async (characters) => "x".repeat(characters) });
+task({ id: "measures", run: async (payload) => payload.length });
 task({
   id: "speaks",
   run: async ({ text }) => {
