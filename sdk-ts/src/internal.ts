@@ -1,7 +1,7 @@
 /**
  * For the command line, the worker and other parts of Runlane: not for applications, and without a promise that it stays as it is.
  */
-export { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./client/configuration.js";
+export { type ApiClientConfiguration, presentConfiguration, resolveTarget, resolveWorkerTarget } from "./client/configuration.js";
 export { type ConnectionSource, createConnectionSource, type ServerTarget } from "./client/connection-source.js";
 export { type DataFolder, findDataFolder, readDataFolder } from "./client/data-folder.js";
 export { type FrameListener, type FrameStream, openFrameStream } from "./client/frame-stream.js";

@@ -12,8 +12,8 @@ export class RunClient {
   readonly stranger: Stranger;
   #requests = 0;
 
-  constructor(server: TestServer, onCleanUp: OnCleanUp = onTestFinished) {
-    this.stranger = new Stranger(server.address, server.secretKey, onCleanUp);
+  constructor(server: Pick<TestServer, "address" | "workerAddress" | "secretKey">, onCleanUp: OnCleanUp = onTestFinished) {
+    this.stranger = new Stranger(server.address, server.secretKey, onCleanUp, server.workerAddress);
   }
 
   /** Triggers runs; their ids, in order. */

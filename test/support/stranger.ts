@@ -3,6 +3,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "@runlane/sdk/gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "@runlane/sdk/gen/google/rpc/status_pb.js";
+import { WorkerService } from "@runlane/sdk/gen/runlane/v1/worker_service_pb.js";
 import { onTestFinished } from "vitest";
 import type { OnCleanUp } from "./test-server.js";
 
@@ -28,13 +29,18 @@ type Sent<Desc extends DescMessage> = MessageInitShape<Desc> | Uint8Array;
  */
 export class Stranger {
   readonly #client: Client;
+  readonly #workerClient: Client;
   readonly #metadata = new Metadata();
 
-  /** `secretKey` undefined sends no key at all. */
-  constructor(address: string, secretKey: string | undefined, onCleanUp: OnCleanUp = onTestFinished) {
+  /** `secretKey` undefined sends no key at all. `workerAddress`, if it is another, is where executors listen. */
+  constructor(address: string, secretKey: string | undefined, onCleanUp: OnCleanUp = onTestFinished, workerAddress = address) {
     this.#client = new Client(new URL(address).host, credentials.createInsecure());
+    this.#workerClient = workerAddress === address ? this.#client : new Client(new URL(workerAddress).host, credentials.createInsecure());
     if (secretKey !== undefined) this.#metadata.set("authorization", `Bearer ${secretKey}`);
-    onCleanUp(() => this.#client.close());
+    onCleanUp(() => {
+      this.#client.close();
+      this.#workerClient.close();
+    });
   }
 
   /** Makes a unary call. Rejects with a Refusal. */
@@ -45,7 +51,7 @@ export class Stranger {
   ): Promise<MessageShape<O>> {
     const options = { deadline: Date.now() + timeoutMs };
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(path(method), encode(method.input), decode(method.output), request, this.#metadata, options, (error, response) => {
+      this.#of(method).makeUnaryRequest(path(method), encode(method.input), decode(method.output), request, this.#metadata, options, (error, response) => {
         if (error) reject(refusal(error));
         else resolve(response as MessageShape<O>);
       });
@@ -64,18 +70,22 @@ export class Stranger {
 
   /** Opens a bidirectional stream. */
   stream<I extends DescMessage, O extends DescMessage>(method: DescMethod & { input: I; output: O }): StrangerStream<I, O> {
-    return new StrangerStream(this.#client.makeBidiStreamRequest(path(method), encode(method.input), decode(method.output), this.#metadata));
+    return new StrangerStream(this.#of(method).makeBidiStreamRequest(path(method), encode(method.input), decode(method.output), this.#metadata));
   }
 
   /** Opens a server stream and returns everything that comes until its end. Rejects with a Refusal. */
   collect<I extends DescMessage, O extends DescMessage>(method: DescMethod & { input: I; output: O }, request: Sent<I>): Promise<MessageShape<O>[]> {
     return new Promise((resolve, reject) => {
       const received: MessageShape<O>[] = [];
-      const call = this.#client.makeServerStreamRequest(path(method), encode(method.input), decode(method.output), request, this.#metadata);
+      const call = this.#of(method).makeServerStreamRequest(path(method), encode(method.input), decode(method.output), request, this.#metadata);
       call.on("data", (message: MessageShape<O>) => received.push(message));
       call.on("error", (error: ServiceError) => reject(refusal(error)));
       call.on("end", () => resolve(received));
     });
+  }
+
+  #of(method: DescMethod): Client {
+    return method.parent.typeName === WorkerService.typeName ? this.#workerClient : this.#client;
   }
 }
 

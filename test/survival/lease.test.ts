@@ -22,10 +22,10 @@ const { RECORDED, STALE } = ResultDisposition;
 /** A server, a client, and a worker behind a network that may fail. */
 async function prepare(onTestFinished: OnCleanUp) {
   const server = await TestServer.start({ onCleanUp: onTestFinished });
-  const network = await TcpProxy.start(server.address, onTestFinished);
+  const network = await TcpProxy.start(server.workerAddress, onTestFinished);
   const client = new RunClient(server, onTestFinished);
   const beats = new Beats(temporaryFolder(onTestFinished));
-  const worker = new TestWorker(server, "survival", { concurrency: 20, env: { RUNLANE_ADDRESS: network.address }, onCleanUp: onTestFinished });
+  const worker = new TestWorker(server, "survival", { concurrency: 20, env: { RUNLANE_WORKER_ADDRESS: network.address }, onCleanUp: onTestFinished });
   return { server, network, client, beats, worker };
 }
 

@@ -18,6 +18,11 @@ export class Ledger {
     return this.#open.size;
   }
 
+  /** Runs whose code has ended. */
+  get endedRuns(): number {
+    return this.#ended.size;
+  }
+
   /** Takes down what a client wrote. */
   acknowledged(acknowledgement: Acknowledgement): void {
     this.acknowledgements.push(acknowledgement);

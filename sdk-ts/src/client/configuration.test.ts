@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ApiClientMissingError, configure, presentConfiguration, resolveTarget } from "./configuration.js";
+import { ApiClientMissingError, configure, presentConfiguration, resolveTarget, resolveWorkerTarget } from "./configuration.js";
 
 let root: string;
 let inner: string;
@@ -37,6 +37,15 @@ test("what is configured wins over the environment, RUNLANE_* over TRIGGER_*, an
   expect(resolveTarget({}, { ...trigger, ...runlane }, inner)).toEqual({ address: "http://127.0.0.1:3", secretKey: "rl_dev_runlane" });
   expect(resolveTarget(configured, { ...trigger, ...runlane }, inner)).toEqual({ address: "http://127.0.0.1:4", secretKey: "rl_dev_configured" });
   expect(resolveTarget({ ...configured, accessToken: "rl_dev_token" }, {}, inner).secretKey).toBe("rl_dev_token");
+});
+
+test("a worker connects to the executors' address if there is one, and to the server's otherwise", () => {
+  dataFolder(root, { key: "rl_dev_folder", server: server("http://127.0.0.1:1") });
+  expect(resolveWorkerTarget({}, inner).address).toBe("http://127.0.0.1:1");
+  expect(resolveWorkerTarget({ RUNLANE_ADDRESS: "http://127.0.0.1:2" }, inner).address).toBe("http://127.0.0.1:2");
+  const both = { RUNLANE_ADDRESS: "http://127.0.0.1:2", RUNLANE_WORKER_ADDRESS: "http://127.0.0.1:3" };
+  expect(resolveWorkerTarget(both, inner)).toEqual({ address: "http://127.0.0.1:3", secretKey: "rl_dev_folder" });
+  expect(resolveTarget({}, both, inner).address).toBe("http://127.0.0.1:2");
 });
 
 test("the nearest data folder counts", () => {

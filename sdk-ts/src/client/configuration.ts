@@ -70,3 +70,12 @@ export function resolveTarget(configuration: ApiClientConfiguration, env: NodeJS
   }
   return { address, secretKey };
 }
+
+/**
+ * Looks up where a worker connects: RUNLANE_WORKER_ADDRESS, for installations whose executors have another address than their schedulers; else as {@link resolveTarget} does.
+ *
+ * @throws ApiClientMissingError if there is no key.
+ */
+export function resolveWorkerTarget(env: NodeJS.ProcessEnv = process.env, from: string = process.cwd()): ServerTarget {
+  return resolveTarget({ baseURL: env.RUNLANE_WORKER_ADDRESS }, env, from);
+}

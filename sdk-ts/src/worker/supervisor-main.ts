@@ -15,7 +15,7 @@ const manifest = readManifest(args.manifestFile);
 const program = { entry: manifest.runnerEntry ?? fileURLToPath(new URL("./runner-main.js", import.meta.url)), manifestFile: args.manifestFile };
 // Both take a while: the runner loads its task files while this process loads gRPC.
 const firstRunner = spawnRunner(program);
-const [{ Supervisor }, { createConnectionSource }, { resolveTarget }, { loadGrpc }] = await Promise.all([
+const [{ Supervisor }, { createConnectionSource }, { resolveWorkerTarget }, { loadGrpc }] = await Promise.all([
   import("./supervisor.js"),
   import("../client/connection-source.js"),
   import("../client/configuration.js"),
@@ -41,7 +41,7 @@ const tell = (line: SupervisorLine) => void launcher.write(`${JSON.stringify(lin
 const supervisor = new Supervisor({
   manifest,
   program,
-  source: createConnectionSource(() => resolveTarget({})),
+  source: createConnectionSource(() => resolveWorkerTarget()),
   log: logToStderr,
   workerId: args.workerId,
   incarnation: BigInt(args.incarnation),

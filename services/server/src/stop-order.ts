@@ -28,8 +28,10 @@ export class StopOrder<Part extends string> {
   async #run(): Promise<void> {
     for (const part of this.#order) {
       for (const stop of this.#stops.get(part) ?? []) {
+        const since = performance.now();
         try {
           await stop();
+          this.#logger.debug({ part, tookMs: Math.round(performance.now() - since) }, "stopped");
         } catch (error) {
           this.#logger.error({ err: error }, `the ${part} did not stop in order`);
         }

@@ -1,4 +1,4 @@
-import { resolveTarget } from "@runlane/sdk/internal";
+import { resolveWorkerTarget } from "@runlane/sdk/internal";
 import { launchWorker } from "@runlane/sdk/worker";
 import { buildWorker } from "./build-worker.js";
 
@@ -10,7 +10,7 @@ export interface RunWorkerOptions {
   readonly configFile?: string | undefined;
   /** Attempts at once. Default 100. */
   readonly concurrency?: number | undefined;
-  /** Address of the server. Default: the environment's, else the nearest data folder's, else http://127.0.0.1:7400. */
+  /** Address of the server, for the worker and for the code of its tasks. Default: the environment's (RUNLANE_WORKER_ADDRESS for the worker, then RUNLANE_ADDRESS), else the nearest data folder's, else http://127.0.0.1:7400. */
   readonly address?: string | undefined;
   /** Default: the process's. */
   readonly cwd?: string | undefined;
@@ -32,7 +32,8 @@ export interface RunWorkerOptions {
 export async function runWorker(options: RunWorkerOptions): Promise<number> {
   const { cwd = process.cwd(), note, stop } = options;
   // The supervisor looks up the server itself, and again whenever it has gone: a server that was restarted may be found elsewhere.
-  const { address } = resolveTarget({ baseURL: options.address }, process.env, cwd);
+  const given = options.address === undefined ? undefined : { RUNLANE_ADDRESS: options.address, RUNLANE_WORKER_ADDRESS: options.address };
+  const { address } = resolveWorkerTarget({ ...process.env, ...given }, cwd);
   const { manifest, manifestFile, warnings } = await buildWorker({ dirs: options.dirs, configFile: options.configFile, cwd });
   for (const warning of warnings) note(warning);
   const files = new Set(manifest.tasks.map((task) => task.filePath)).size;
@@ -43,7 +44,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<number> {
     cwd,
     concurrency: options.concurrency,
     graceMs: options.graceMs,
-    env: options.address === undefined ? undefined : { RUNLANE_ADDRESS: options.address },
+    env: given,
     onConnected: ({ environment, version }) => note(`connected to ${address}, environment ${environment}, version ${version}`),
   });
   stop.addEventListener("abort", () => worker.stop(), { once: true });

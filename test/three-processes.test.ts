@@ -1,0 +1,108 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+import { test } from "vitest";
+import { runlane } from "./support/command-line.js";
+import { eventually } from "./support/eventually.js";
+import { RunClient } from "./support/run-client.js";
+import type { ServiceProcess } from "./support/service-process.js";
+import { type OnCleanUp, TestServer } from "./support/test-server.js";
+import type { ThreeProcesses } from "./support/three-processes.js";
+import { RawWorker } from "./survival/raw-worker.js";
+
+/** How long a claim holds that nobody renews, and how much later another replica may serve, in milliseconds. */
+const [lapseMs, moreMs] = [15_000, 5_000];
+/** From the first word to a queue that it must stop until another has answered a caller, on a busy machine. */
+const handOverMs = 5_000;
+
+// They wait most of their time, and so side by side.
+async function three(onCleanUp: OnCleanUp): Promise<{ processes: ThreeProcesses; server: TestServer; client: RunClient }> {
+  const server = await TestServer.start({ shape: "three", onCleanUp });
+  if (!server.three) throw new Error("these are not three processes");
+  return { processes: server.three, server, client: new RunClient(server, onCleanUp) };
+}
+
+const saysReady = (process: ServiceProcess) => async () => (await process.readiness()).status === 200;
+
+test.concurrent("each process says by itself whether it is ready, and why not", { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+  const { processes } = await three(onTestFinished);
+  const [scheduler, executor, queue] = [processes.service("scheduler"), processes.service("executor"), processes.service("queue")];
+  await queue.program.stop();
+  for (const process of [scheduler, executor]) {
+    await eventually("it misses the owner", async () => (await process.readiness()).reasons === "owner: nobody owns partition 0\n");
+    expect((await fetch(`${process.httpAddress}/livez`)).status).toBe(200);
+  }
+  await queue.again();
+  for (const process of [scheduler, executor]) await eventually("it is ready again", saysReady(process));
+
+  await processes.nats.program.kill();
+  await eventually("it misses NATS", async () => (await scheduler.readiness()).reasons.includes("nats of scheduler: the connection to NATS is lost"));
+  await processes.startNatsAgain();
+  for (const process of [scheduler, executor]) await eventually("it is ready again", saysReady(process));
+});
+
+test.concurrent("every line that a process logs names its service; a process needs its own credentials, and no others", { timeout: 90_000 }, async ({
+  expect,
+  onTestFinished,
+}) => {
+  const { processes } = await three(onTestFinished);
+  for (const service of ["scheduler", "executor", "queue"] as const) {
+    const lines = processes.service(service).program.stderr.trim().split("\n");
+    expect(lines.length).toBeGreaterThan(0);
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ name: `runlane-${service}` });
+    const file = join(processes.data, "nats-external", `${service}.json`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(Object.keys(JSON.parse(readFileSync(file, "utf8")))).toEqual(["user", "password"]);
+  }
+  const foreign = ["server", "--services", "queue", "--nats", processes.nats.url, "--nats-creds", join(processes.data, "nats-external", "executor.json")];
+  const { code, stderr } = await runlane([...foreign, "--data", processes.data]);
+  expect(code).toBe(4);
+  expect(stderr).toContain("no credentials for queue; those given are for executor");
+});
+
+test.concurrent("two schedulers and two executors share the work, and either does", { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+  const { processes, server, client } = await three(onTestFinished);
+  const [scheduler, executor] = await Promise.all([processes.replica("scheduler"), processes.replica("executor")]);
+  await Promise.all([scheduler.ready(), executor.ready()]);
+  const other = new RunClient({ address: scheduler.address, workerAddress: executor.address, secretKey: server.secretKey }, onTestFinished);
+  const worker = new RawWorker(other.stranger, { workerId: "worker", tasks: ["shared"] });
+  await worker.hello();
+  // Triggered by one scheduler, awaited by the other, executed through the second executor.
+  const [runId = ""] = await client.trigger({ taskId: "shared" });
+  const awaited = other.triggerAndWait({ taskId: "shared" });
+  await worker.report(await worker.take(runId), 1);
+  await eventually("both know of the end", async () => {
+    const runs = await Promise.all([client.run(runId), other.run(runId)]);
+    return runs.every((run) => run.state === RunState.COMPLETED);
+  });
+  const second = await eventually("the other run is assigned", () => worker.assignments().find((assignment) => assignment.runId !== runId));
+  worker.send({ accepted: [second.token] });
+  await worker.report(second.token, 2);
+  expect(await awaited).toMatchObject({ id: second.runId, state: RunState.COMPLETED });
+});
+
+test.concurrent("of two queues one serves: when it stops the other takes over at once, and when it is killed, once its claim has lapsed", {
+  timeout: 90_000,
+}, async ({ expect, onTestFinished }) => {
+  const { processes, client } = await three(onTestFinished);
+  const first = processes.service("queue");
+  const second = await processes.replica("queue");
+  await second.ready();
+  const [before = ""] = await client.trigger({ taskId: "kept" });
+
+  const stopped = performance.now();
+  await Promise.all([first.program.stop(), client.trigger({ taskId: "meanwhile" })]);
+  const handOver = Math.round(performance.now() - stopped);
+  expect((await client.run(before)).taskId).toBe("kept");
+  expect(handOver).toBeLessThan(handOverMs);
+
+  const third = await processes.replica("queue");
+  await third.ready();
+  const killed = performance.now();
+  await second.program.kill();
+  // Callers are told to come again until somebody serves.
+  const after = await eventually("somebody serves again", () => client.trigger({ taskId: "afterwards" }), lapseMs + moreMs);
+  const takeOver = Math.round(performance.now() - killed);
+  process.stdout.write(`queue: handed over within ${handOver} ms; taken over ${takeOver} ms after SIGKILL\n`);
+  expect(await Promise.all([before, ...after].map(async (runId) => (await client.run(runId)).taskId))).toEqual(["kept", "afterwards"]);
+});
