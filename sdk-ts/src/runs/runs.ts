@@ -13,7 +13,7 @@ type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string : T exte
 async function retrieve<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>): Promise<RetrieveRunResult<T>> {
   const client = defaultClient();
   const { run: found } = await client.runs.getRun({ runId: idOf(run) }).catch(throwApiError);
-  return retrievedRun(await withStoredValues(found!, client.payloads));
+  return retrievedRun(await withStoredValues(found!, client.payloads).catch(throwApiError));
 }
 
 async function cancel(run: string | AnyRunHandle): Promise<{ id: string }> {

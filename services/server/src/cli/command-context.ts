@@ -1,5 +1,6 @@
 import type { Client } from "@connectrpc/connect";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import type { StoredPayloads } from "@runlane/sdk/internal";
 import type { Terminal } from "./terminal.js";
 
 /** What commands work with; tests put doubles in. */
@@ -14,6 +15,8 @@ export interface CommandContext {
 /** A connection to a server. */
 export interface ServerConnection {
   readonly runs: Client<typeof RunService>;
+  /** Payloads and outputs of more than 128 KiB. */
+  readonly payloads: StoredPayloads;
   close(): void;
 }
 

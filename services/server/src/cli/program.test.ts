@@ -71,6 +71,27 @@ describe("the command line", () => {
   });
 });
 
+describe("payloads of more than 128 KiB", () => {
+  test("are stored before the trigger, and read with the run", async () => {
+    const large = JSON.stringify("x".repeat(200_000));
+    let asked: TriggerAndWaitRequest | undefined;
+    const service = {
+      async *triggerAndWait(request: TriggerAndWaitRequest) {
+        asked = request;
+        yield { run: run({ state: RunState.COMPLETED, payload: request.item?.payload, output: request.item?.payload }) };
+      },
+    };
+    const { code, stdout } = await runlane(["trigger", "hello", "-", "--wait"], service, large);
+    expect(asked?.item?.payload).toMatchObject({ data: new Uint8Array(), reference: "pay_1" });
+    expect([code, stdout === large]).toEqual([0, true]);
+  });
+
+  test("may have up to 10 MiB", async () => {
+    const { code, stderr } = await runlane(["trigger", "hello", "-"], {}, JSON.stringify("x".repeat(10_485_760)));
+    expect([code, stderr]).toEqual([2, expect.stringContaining("10485762 bytes as JSON, and at most 10485760")]);
+  });
+});
+
 describe("runlane trigger", () => {
   function recording(requests: TriggerTasksRequest[]) {
     return {

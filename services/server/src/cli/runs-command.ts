@@ -1,4 +1,5 @@
 import type { Run } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+import { withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 import { runDetails, runToJson } from "./run-view.js";
@@ -23,7 +24,8 @@ async function show(context: CommandContext, options: ClientOptions, ask: (serve
   try {
     const run = await ask(server);
     if (run === undefined) throw new CommandFailure(exitCode.defect, "the server answered without a run");
-    context.terminal.result(options.json ? JSON.stringify(runToJson(run)) : runDetails(run));
+    const whole = await withStoredValues(run, server.payloads);
+    context.terminal.result(options.json ? JSON.stringify(runToJson(whole)) : runDetails(whole));
     return exitCode.ok;
   } finally {
     server.close();

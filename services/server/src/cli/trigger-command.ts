@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { type Run, RunState, type TriggerItem, TriggerItemSchema } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
-import { errorOfStatus } from "@runlane/sdk/internal";
+import { errorOfStatus, isLarge, maxStoredPayloadBytes, withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode, failureOfCall, usageFailure } from "./exit-code.js";
 import { followRun } from "./follow-run.js";
@@ -21,8 +21,12 @@ export async function triggerCommand(context: CommandContext, task: string, json
     payload: json === undefined ? undefined : { data: Buffer.from(await payloadOf(context, json)) },
     options: { maxAttempts: options.maxAttempts, queue: options.queue },
   });
+  const { payload } = item;
+  const bytes = payload?.data.length ?? 0;
+  if (bytes > maxStoredPayloadBytes) throw usageFailure(`the payload has ${bytes} bytes as JSON, and at most ${maxStoredPayloadBytes} are allowed`);
   const server = await context.connect(options.address);
   try {
+    if (isLarge(payload)) item.payload = await server.payloads.put(payload);
     return options.wait ? await triggerAndWait(context, server, item, options) : await triggerOnly(context, server, item, options);
   } finally {
     server.close();
@@ -48,6 +52,7 @@ async function triggerAndWait({ terminal }: CommandContext, server: ServerConnec
     last = run;
   }
   if (last === undefined) throw new CommandFailure(exitCode.defect, "the server ended the stream without a word about the run");
+  last = await withStoredValues(last, server.payloads);
   if (options.json) terminal.result(JSON.stringify(runToJson(last)));
   else if (last.state === RunState.COMPLETED && payloadText(last.output) !== "") terminal.result(payloadText(last.output));
   return last.state === RunState.COMPLETED ? exitCode.ok : exitCode.refused;

@@ -1,6 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
+import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import { StoredPayloads } from "@runlane/sdk/internal";
 import type { CommandContext } from "../cli/command-context.js";
 import { runCommand } from "../cli/program.js";
 
@@ -20,7 +22,23 @@ export async function runlane(args: string[], service: Partial<ServiceImpl<typeo
   const out: string[] = [];
   const err: string[] = [];
   const result = { address: undefined as string | undefined, leftOpen: false };
-  const transport = createRouterTransport(({ service: add }) => void add(RunService, service));
+  const stored = new Map<string, Uint8Array>();
+  const payloads: Partial<ServiceImpl<typeof PayloadService>> = {
+    async putPayload(requests) {
+      const chunks: Uint8Array[] = [];
+      for await (const { chunk } of requests) chunks.push(chunk);
+      const reference = `pay_${stored.size + 1}`;
+      stored.set(reference, Buffer.concat(chunks));
+      return { reference };
+    },
+    async *getPayload({ reference }) {
+      yield { chunk: stored.get(reference) ?? new Uint8Array() };
+    },
+  };
+  const transport = createRouterTransport(({ service: add }) => {
+    add(RunService, service);
+    add(PayloadService, payloads);
+  });
   const context: CommandContext = {
     terminal: { result: (text) => void out.push(text), note: (text) => void err.push(text) },
     readStdin: async () => stdin,
@@ -29,6 +47,7 @@ export async function runlane(args: string[], service: Partial<ServiceImpl<typeo
       result.leftOpen = true;
       return {
         runs: createClient(RunService, transport),
+        payloads: new StoredPayloads(transport),
         close() {
           result.leftOpen = false;
         },
