@@ -1,9 +1,10 @@
 import type { RunResult } from "#gen/runlane/v1/run_pb.js";
+import { ChurningMap } from "../churning-map.js";
 import type { TriggerWaiter } from "./trigger-frame.js";
 
 /** Runs whose results are awaited. Mostly by one waiter each, so that most entries are no lists. */
 export class AwaitedRuns {
-  readonly #waiters = new Map<string, TriggerWaiter | TriggerWaiter[]>();
+  readonly #waiters = new ChurningMap<TriggerWaiter | TriggerWaiter[]>();
 
   /** Number of runs. */
   get size(): number {
@@ -26,21 +27,18 @@ export class AwaitedRuns {
     if (!waiters.includes(waiter)) return false;
     const others = waiters.filter((other) => other !== waiter);
     if (others.length > 0) this.#waiters.set(runId, others);
-    else this.#waiters.delete(runId);
+    else this.#waiters.take(runId);
     return others.length === 0;
   }
 
   finish(result: RunResult): void {
-    const waiters = this.#waiters.get(result.runId);
-    this.#waiters.delete(result.runId);
+    const waiters = this.#waiters.take(result.runId);
     if (Array.isArray(waiters)) for (const waiter of waiters) waiter.finished(result);
     else waiters?.finished(result);
   }
 
   fail(runId: string, error: unknown): void {
-    const waiters = listOf(this.#waiters.get(runId));
-    this.#waiters.delete(runId);
-    for (const waiter of waiters) waiter.failed(error);
+    for (const waiter of listOf(this.#waiters.take(runId))) waiter.failed(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AttemptCommand, HeldAttempt as HeldAttemptMessage } from "#gen/runlane/v1/worker_service_pb.js";
+import { ChurningMap } from "../churning-map.js";
 import { keyToken, TokenDigest, type TokenKey } from "./token-key.js";
 
 /**
@@ -34,7 +35,7 @@ export class HeldAttempt {
 
 /** All attempts that a worker holds, with the digest that a heartbeat tells. */
 export class HeldAttempts {
-  readonly #attempts = new Map<TokenKey, HeldAttempt>();
+  readonly #attempts = new ChurningMap<HeldAttempt>();
   readonly #digest = new TokenDigest();
 
   get count(): number {
@@ -60,10 +61,8 @@ export class HeldAttempts {
 
   /** Holds an attempt no longer; undefined if it was not held. */
   remove(key: TokenKey): HeldAttempt | undefined {
-    const attempt = this.#attempts.get(key);
-    if (attempt === undefined) return undefined;
-    this.#attempts.delete(key);
-    this.#digest.toggle(key);
+    const attempt = this.#attempts.take(key);
+    if (attempt !== undefined) this.#digest.toggle(key);
     return attempt;
   }
 

@@ -1,9 +1,10 @@
-import type { AsyncLocalStorage } from "node:async_hooks";
+import { type AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RunnerRequest } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure, Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
+import { ChurningMap } from "../churning-map.js";
 import { homeClient } from "../client/runlane-client.js";
 import { ApiError, apiErrorOf } from "../errors/api-error.js";
 import type { LogLevel } from "../logger.js";
@@ -16,12 +17,16 @@ import { outputPayload } from "./attempt-value.js";
 import { failureOf, type InternalCode, internalFailure, isError, messageOf } from "./failure.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
+import { RunParams } from "./run-params.js";
 import { RunnerResponseFrame } from "./runner-frames.js";
 import type { TaskLibrary } from "./task-library.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 
 /** Errors of these names end the run, whatever its retry options say. By name, because a project may hold several copies of their classes. As in Trigger.dev. */
 const finalErrors = new Set(["AbortTaskRunError", "TaskPayloadParsedError"]);
+
+// What many attempts share belongs to none of them: a fault of it would be charged to the one that happened to come first, and what is written would keep that one in memory.
+const outside = new AsyncResource("runlane.Runner");
 
 /** How a runner is set up. */
 export interface RunnerOptions {
@@ -42,7 +47,7 @@ export class Runner implements AttemptHost {
   readonly #options: RunnerOptions;
   readonly #contexts: ContextMaker;
   readonly #storage: AsyncLocalStorage<RunRuntime> = runRuntimeStorage();
-  readonly #attempts = new Map<TokenKey, Attempt>();
+  readonly #attempts = new ChurningMap<Attempt>();
   #library: TaskLibrary | undefined;
   /** Assignments that came while the task files were loading. */
   #early: Assignment[] = [];
@@ -140,13 +145,7 @@ export class Runner implements AttemptHost {
     }
     let output: unknown;
     try {
-      // The signal is made only for code that looks at it.
-      output = await attempt.task.run(payload, {
-        ctx: attempt.ctx,
-        get signal() {
-          return attempt.signal;
-        },
-      });
+      output = await attempt.task.run(payload, new RunParams(attempt));
     } catch (error) {
       this.#fail(attempt, error);
       return;
@@ -198,7 +197,7 @@ export class Runner implements AttemptHost {
     else if (attempt.state === "aborted") this.#reportEnded(attempt.key);
     else return;
     attempt.state = "settled";
-    this.#attempts.delete(attempt.key);
+    this.#attempts.take(attempt.key);
   }
 
   #abort(key: TokenKey, reason: string): void {
@@ -235,7 +234,7 @@ export class Runner implements AttemptHost {
   #schedule(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    setImmediate(this.#flush);
+    outside.runInAsyncScope(setImmediate, undefined, this.#flush);
   }
 
   readonly #flush = (): void => {
