@@ -1,9 +1,9 @@
-import { isUtf8 } from "node:buffer";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { refusal } from "../errors.js";
 import { payloadLimits } from "../payloads/payload-store.js";
+import { isJsonText } from "./json-text.js";
 
 /** What one trigger may hold, whether a client asks or running code. The protos state each limit beside the field that it binds. */
 export const itemLimits = {
@@ -106,16 +106,9 @@ function isJson(contentType: string): boolean {
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase() === "application/json";
 }
 
-/** An empty payload is no value, and right. A byte order mark is not JSON (RFC 8259, section 8.1); JSON.parse refuses it. */
+/** An empty payload is no value, and right. */
 function holdsJson(data: Uint8Array): boolean {
-  if (data.length === 0) return true;
-  if (!isUtf8(data)) return false;
-  try {
-    JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8"));
-    return true;
-  } catch {
-    return false;
-  }
+  return data.length === 0 || isJsonText(data);
 }
 
 function hasMoreEntries(map: Record<string, string>, most: number): boolean {

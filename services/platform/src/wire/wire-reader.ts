@@ -159,7 +159,11 @@ export class WireReader {
   rest<D extends DescMessage>(schema: D, end: number): MessageShape<D> {
     const start = this.#at;
     this.#at = end;
-    return fromBinary(schema, this.#view(start, end));
+    try {
+      return fromBinary(schema, this.#view(start, end));
+    } catch {
+      throw notByHand;
+    }
   }
 
   #view(start: number, end: number): Uint8Array {

@@ -53,9 +53,11 @@ export class WireWriter {
     this.#varint(field * 8 + 2);
     this.#varint(length);
     // Below about this many bytes a loop costs less than the call.
-    if (length < 48) for (let i = 0; i < length; i++) this.#bytes[this.#at + i] = value[i]!;
-    else this.#bytes.set(value, this.#at);
-    this.#at += length;
+    const bytes = this.#bytes;
+    const at = this.#at;
+    if (length < 48) for (let i = 0; i < length; i++) bytes[at + i] = value[i]!;
+    else bytes.set(value, at);
+    this.#at = at + length;
   }
 
   text(field: number, value: string): void {
@@ -142,13 +144,15 @@ export class WireWriter {
 
   #varint(value: number): void {
     const bytes = this.#bytes;
+    let at = this.#at;
     let rest = value;
     if (rest > 0xffff_ffff) {
       if (!Number.isSafeInteger(rest)) throw new RangeError(`${value} is no integer of 53 bits`);
-      for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 128)) bytes[this.#at++] = (rest % 128) | 0x80;
+      for (; rest > 0x7fff_ffff; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
     }
-    for (; rest > 0x7f; rest >>>= 7) bytes[this.#at++] = (rest & 0x7f) | 0x80;
-    bytes[this.#at++] = rest;
+    for (; rest > 0x7f; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+    bytes[at++] = rest;
+    this.#at = at;
   }
 
   #varint64(value: bigint): void {
