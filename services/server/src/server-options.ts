@@ -1,4 +1,4 @@
-import type { Logger, NatsCredentials, NatsSync, NatsUser } from "@runlane/platform";
+import type { Logger, NatsCredentials, NatsSync, NatsUser, TlsIdentity } from "@runlane/platform";
 
 /** A part of Runlane that may run in a process of its own. */
 export type ServiceName = NatsUser;
@@ -21,6 +21,10 @@ export interface ServerOptions {
   listen: string;
   /** Where to listen for HTTP: `host:port`; port 0 takes any free one. Default: on the next port after that of `listen`; any free one if that takes any. */
   httpListen?: string | undefined;
+  /** The certificate that both listeners prove their name with. Default: cleartext. */
+  tls?: TlsIdentity | undefined;
+  /** Origins of web pages that may call by HTTP, besides those of this machine; "*" is every one. Default none. */
+  corsOrigins?: readonly string[] | undefined;
   logger: Logger;
   /** For the secret key. Default: the process's. */
   env?: NodeJS.ProcessEnv;

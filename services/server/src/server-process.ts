@@ -3,15 +3,18 @@ import type { Executor } from "@runlane/executor";
 import {
   createAuthenticator,
   formatListenAddress,
+  type HttpServer,
+  healthService,
   type Logger,
   type NatsLink,
   type OwnerDirectory,
   parseListenAddress,
   Readiness,
+  reflectionServices,
   removeServerFile,
   type SecretKey,
   startGrpcServer,
-  startHealthListener,
+  startHttpServer,
   writeServerFile,
 } from "@runlane/platform";
 import type { OwnerState } from "@runlane/queue";
@@ -59,7 +62,7 @@ export class ServerProcess {
   readonly logger: Logger;
   readonly #options: ServerOptions;
   #address: string | undefined;
-  #httpAddress = "";
+  #http: HttpServer | undefined;
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -68,27 +71,27 @@ export class ServerProcess {
     this.stops.add("readiness", () => this.readiness.set("draining", false, "the server is stopping"));
   }
 
-  /** Answers health from now on; ready only once {@link serves} was called. */
+  /** Listens for HTTP, and answers health from now on; ready only once {@link serves} was called. */
   async answerHealth(): Promise<void> {
     this.readiness.set("starting", false, "the server is starting");
-    const listener = await startHealthListener({ listen: this.#options.httpListen ?? besides(this.#options.listen), readiness: this.readiness });
-    this.#httpAddress = listener.address;
-    this.stops.add("http", () => listener.close());
+    const { httpListen, listen, tls, corsOrigins, logger } = this.#options;
+    const http = await startHttpServer({ listen: httpListen ?? besides(listen), readiness: this.readiness, tls, corsOrigins, logger });
+    this.#http = http;
+    this.stops.add("http", () => http.close());
   }
 
-  /** Listens for gRPC. */
+  /** Listens for gRPC, and serves the same by HTTP. */
   async listen(secretKey: SecretKey, { scheduler, executor }: { scheduler?: Scheduler | undefined; executor?: Executor | undefined }): Promise<void> {
-    const { graceMs = 5_000, logger } = this.#options;
-    const listener = await startGrpcServer({
-      listen: this.#options.listen,
-      services: [...(scheduler?.services ?? []), ...(executor?.services ?? [])],
-      authenticate: createAuthenticator([secretKey]),
-      maxConnectionAgeMs,
-      logger,
-    });
+    const { graceMs = 5_000, listen, tls, logger } = this.#options;
+    const api = [...(scheduler?.services ?? []), ...(executor?.services ?? [])];
+    const health = healthService(api, this.readiness);
+    const services = [...api, health, ...reflectionServices([...api, health])];
+    const authenticate = createAuthenticator([secretKey]);
+    const listener = await startGrpcServer({ listen, services, authenticate, maxConnectionAgeMs, tls, logger });
     this.#address = listener.address;
+    this.#http?.serve(services, authenticate);
     this.stops.add("listener", () => {
-      const drained = listener.drain(graceMs);
+      const drained = Promise.all([listener.drain(graceMs), this.#http?.drain(graceMs)]).then(() => {});
       scheduler?.drain();
       executor?.drain(Math.min(graceMs, streamGraceMs));
       return drained;
@@ -120,13 +123,14 @@ export class ServerProcess {
   /** Says where it is, by a file and in the log, and is ready from now on. */
   async serves(fileName: string, details: Record<string, unknown>): Promise<RunningServer> {
     const { dataFolder } = this.#options;
-    const place = { ...(this.#address !== undefined && { address: this.#address }), httpAddress: this.#httpAddress };
+    const httpAddress = this.#http?.address ?? "";
+    const place = { ...(this.#address !== undefined && { address: this.#address }), httpAddress };
     await mkdir(dataFolder, { recursive: true, mode: 0o700 });
     await writeServerFile(dataFolder, { ...place, pid: process.pid, startedAt: new Date().toISOString() }, fileName);
     this.stops.add("server file", () => removeServerFile(dataFolder, fileName));
     this.readiness.set("starting", true);
     this.logger.info({ ...place, dataFolder, ...details }, "Runlane serves");
-    return { address: this.#address ?? this.#httpAddress, httpAddress: this.#httpAddress, stop: () => this.stops.stop() };
+    return { address: this.#address ?? httpAddress, httpAddress, stop: () => this.stops.stop() };
   }
 }
 

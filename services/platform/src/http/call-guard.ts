@@ -8,13 +8,17 @@ import { fitted } from "../status.js";
 const refusedKey = createContextKey<ConnectError | undefined>(undefined, { description: "refused" });
 
 /** Finds out who calls before anything else of the call is read: the context values that its handler sees. */
-export function admit(authorization: string | undefined, authenticate: Authenticate, logger: Logger): ContextValues {
-  const values = createContextValues();
+export function admitted(authorization: string | undefined, authenticate: Authenticate, logger: Logger): ContextValues {
   try {
-    return values.set(principalKey, authenticate(authorization));
+    return createContextValues().set(principalKey, authenticate(authorization));
   } catch (error) {
-    return values.set(refusedKey, refusalOf(error, logger, "authentication"));
+    return notAdmitted(refusalOf(error, logger, "authentication"));
   }
+}
+
+/** The context values of a call that is not let in. */
+export function notAdmitted(error: ConnectError): ContextValues {
+  return createContextValues().set(refusedKey, error);
 }
 
 /** Why a call with these values is not let in. */

@@ -14,9 +14,8 @@ import { bidi } from "../grpc/bidi-stream.js";
 import { grpcService } from "../grpc/grpc-service.js";
 import { Readiness } from "../health/readiness.js";
 import { PortTaken } from "../listening/listen.js";
-import type { ListeningServer } from "../listening/listening-server.js";
 import { recordingLogger } from "../testing/recording-logger.js";
-import { type HttpServerOptions, startHttpServer } from "./http-server.js";
+import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.js";
 
 const authorization = "Bearer key";
 const authenticate: Authenticate = (given) => {
@@ -29,13 +28,13 @@ const headers = { authorization };
 async function serve(implementation: Partial<ServiceImpl<typeof RunService>>, options: Partial<HttpServerOptions> = {}) {
   const { logger, lines } = recordingLogger();
   const readiness = new Readiness();
-  const services = [grpcService(RunService, implementation)];
-  const server = await startHttpServer({ listen: "127.0.0.1:0", services, authenticate, readiness, logger, ...options });
+  const server = await startHttpServer({ listen: "127.0.0.1:0", readiness, logger, ...options });
+  server.serve([grpcService(RunService, implementation)], authenticate);
   onTestFinished(() => server.close());
   return { server, readiness, lines };
 }
 
-type MakeTransport = (server: ListeningServer) => Transport;
+type MakeTransport = (server: HttpServer) => Transport;
 const http2Session = { idleConnectionTimeoutMs: 200 };
 /** What clients may speak: protocol and version of HTTP. */
 const ways: [string, MakeTransport][] = [
@@ -184,7 +183,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
     expect((await late).run?.id).toBe("late");
     expect(reasonOf(await never)).toBe("DRAINING");
     await drained;
-    await expect(fetch(`${server.address}/livez`)).rejects.toThrow();
+    expect(reasonOf(await failure(client(makeTransport(server)).getRun({}, { headers })))).toBe("DRAINING");
   });
 });
 
@@ -218,7 +217,7 @@ describe("a bidirectional stream", () => {
 
 describe("plain HTTP", () => {
   const getRun = "/runlane.v1.RunService/GetRun";
-  const post = (server: ListeningServer, body: string, more: Record<string, string> = {}) =>
+  const post = (server: HttpServer, body: string, more: Record<string, string> = {}) =>
     fetch(server.address + getRun, { method: "POST", headers: { ...headers, "content-type": "application/json", ...more }, body });
 
   test("a method without side effects is also a GET", async () => {
@@ -260,10 +259,18 @@ describe("plain HTTP", () => {
     }
   });
 
-  test("/livez is 200; /readyz is 200 or 503 with reasons, as text or JSON; without a key", async () => {
+  test("a process that serves no calls so far says UNAVAILABLE, and answers health", async () => {
+    const server = await startHttpServer({ listen: "127.0.0.1:0", readiness: new Readiness(), logger: recordingLogger().logger });
+    onTestFinished(() => server.close());
+    const error = await failure(client(ways[0]![1](server)).getRun({}, { headers }));
+    expect(reasonOf(error)).toBe("NO_SERVER");
+    expect((await fetch(`${server.address}/livez`)).status).toBe(200);
+  });
+
+  test("/livez is 200; /readyz is 200, or 503 with reasons; without a key, to the end", async () => {
     const { server, readiness } = await serve({});
-    const get = async (path: string, more?: Record<string, string>) => {
-      const response = await fetch(server.address + path, more && { headers: more });
+    const get = async (path: string) => {
+      const response = await fetch(server.address + path);
       return [response.status, await response.text()];
     };
     expect(await get("/readyz")).toEqual([200, "ok\n"]);
@@ -271,13 +278,16 @@ describe("plain HTTP", () => {
     readiness.set("owner", true);
     expect(await get("/livez")).toEqual([200, "ok\n"]);
     expect(await get("/readyz")).toEqual([503, "nats: away\n"]);
-    const [status, body] = await get("/readyz", { accept: "application/json" });
-    expect([status, JSON.parse(String(body))]).toEqual([503, { ready: false, reasons: ["nats: away"] }]);
+    await server.drain(60_000);
+    expect(await get("/readyz")).toEqual([503, "nats: away\n"]);
+    expect((await fetch(`${server.address}/livez`, { method: "POST" })).status).toBe(405);
+    await server.close();
+    await expect(get("/livez")).rejects.toThrow();
   });
 });
 
 describe("CORS", () => {
-  const preflight = (server: ListeningServer, origin: string) =>
+  const preflight = (server: HttpServer, origin: string) =>
     fetch(`${server.address}/runlane.v1.RunService/TriggerTasks`, {
       method: "OPTIONS",
       headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type,connect-protocol-version" },
@@ -317,7 +327,7 @@ describe("CORS", () => {
 
 describe("connections", () => {
   /** Sends bytes, and resolves with what came back when the server has closed the connection. */
-  function raw(server: ListeningServer, bytes: string): Promise<string> {
+  function raw(server: HttpServer, bytes: string): Promise<string> {
     return new Promise((resolve) => {
       let received = "";
       const socket = net.connect(server.port, "127.0.0.1", () => void socket.write(bytes));

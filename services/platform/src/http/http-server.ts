@@ -8,21 +8,18 @@ import { refusal } from "../errors.js";
 import type { GrpcService } from "../grpc/grpc-service.js";
 import type { Readiness } from "../health/readiness.js";
 import { listen } from "../listening/listen.js";
-import { type DrainLimits, type ListeningServer, stopsOf, within } from "../listening/listening-server.js";
+import { stopsOf, within } from "../listening/listening-server.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
 import { CrossOrigin } from "./cross-origin.js";
-import { answerJson, answerPlainly } from "./plain-routes.js";
+import { answerHealth } from "./health-routes.js";
 import { createProtocolFront } from "./protocol-front.js";
 import { RpcRequests } from "./rpc-requests.js";
+import { answerJson, answerUnknown } from "./unknown-path.js";
 
 /** Options of {@link startHttpServer}. */
 export interface HttpServerOptions {
   /** Where to listen: `127.0.0.1:7401`, `[::1]:0`, `:7401`. Port 0 takes any free one. */
   listen: string | ListenAddress;
-  /** What to serve. */
-  services: readonly GrpcService[];
-  /** Called once for each call, before its body is read. */
-  authenticate: Authenticate;
   /** What `/readyz` tells. */
   readiness: Readiness;
   /** Gets defects of handlers, each with the id that its caller was told. */
@@ -41,18 +38,36 @@ export interface HttpServerOptions {
   idleTimeoutMs?: number;
 }
 
+/** An HTTP server that listens. */
+export interface HttpServer {
+  /** The address for clients on this machine, for instance `http://127.0.0.1:7401`; `https://…` with TLS. */
+  readonly address: string;
+  /** The port, also if 0 was asked for. */
+  readonly port: number;
+  /** Answers calls of these services from now on. `authenticate` is called once for each call that needs a key, before its body is read. */
+  serve(services: readonly GrpcService[], authenticate: Authenticate): void;
+  /**
+   * Lets in no more calls, asks clients to go elsewhere, and waits until all calls are over. Those that are not after `graceMs`, streams half a second at most, end with
+   * UNAVAILABLE and reason DRAINING. Health is still answered.
+   */
+  drain(graceMs: number): Promise<void>;
+  /** Stops at once, health too; cuts a drain short that is under way. Idempotent. */
+  close(): Promise<void>;
+}
+
 /**
- * Serves Connect handlers over HTTP/1.1 and HTTP/2 on one port, in three protocols: Connect, gRPC-Web and gRPC; and `/livez` and `/readyz`.
+ * Listens for HTTP/1.1 and HTTP/2 on one port. Answers `/livez` and `/readyz` at once, and calls in three protocols, Connect, gRPC-Web and gRPC, once it is told what to serve: who asks
+ * for the health of a process must hear of its start and its end.
  *
  * @throws PortTaken if something listens there already; Error if an origin is none.
  */
-export async function startHttpServer(options: HttpServerOptions): Promise<ListeningServer> {
-  const { logger, readiness, services, authenticate } = options;
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { logger, readiness } = options;
   const { headersTimeoutMs = 10_000, requestTimeoutMs = 60_000, idleTimeoutMs = 75_000, maxReceiveBytes = 4 * 1024 * 1024 } = options;
   const crossOrigin = new CrossOrigin(options.corsOrigins ?? []);
   const endCalls = new AbortController();
   const endStreams = new AbortController();
-  const calls = new RpcRequests({ services, authenticate, logger, maxReceiveBytes, endCalls: endCalls.signal, endStreams: endStreams.signal });
+  const calls = new RpcRequests({ logger, maxReceiveBytes, endCalls: endCalls.signal, endStreams: endStreams.signal });
   const active = new Set<ServerResponse>();
   const sessions = new Set<ServerHttp2Session>();
   let draining = false;
@@ -68,7 +83,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     try {
       if (!isWellAddressed(request)) return answerJson(response, 400, refusal("MALFORMED_FRAME", "the request names no host that could be understood"));
       if (crossOrigin.answer(request, response)) return;
-      if (!calls.answer(request, response)) answerPlainly(request, response, readiness);
+      if (answerHealth(readiness, request, response) || calls.answer(request, response)) return;
+      if (calls.serving) answerUnknown(request, response);
+      else answerJson(response, 503, refusal("NO_SERVER", "this process serves no calls, or none so far"));
     } catch (error) {
       logger.error({ err: error, path: request.url }, "an HTTP request failed");
       response.destroy();
@@ -113,11 +130,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
     throw error;
   });
 
-  const drain = async ({ graceMs, streamGraceMs, hurry }: DrainLimits): Promise<void> => {
+  const stops = stopsOf(async ({ graceMs, streamGraceMs, hurry }) => {
+    const stopping = refusal("DRAINING", "the server is stopping");
     draining = true;
-    const closed = once(listener, "close");
-    listener.close();
-    h1.closeIdleConnections();
+    calls.refuse(stopping);
+    // Connections of HTTP/1.1 that are idle stay: a request may be on its way, and its response will say that it is the last.
     for (const response of active) response.shouldKeepAlive = false;
     for (const session of sessions) {
       // On Node 20 and 22, close alone says nothing to the client.
@@ -129,18 +146,28 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Liste
       if (active.size === 0) resolve();
     });
     const over = Promise.race([idle, hurry]);
-    const stopping = refusal("DRAINING", "the server is stopping");
     await within(streamGraceMs, over);
     endStreams.abort(stopping);
     await within(graceMs - streamGraceMs, over);
     endCalls.abort(stopping);
     // What was just said needs a moment to reach the clients; whoever does not listen is not waited for.
-    await within(250, Promise.all([idle, ...[...sessions].map((session) => once(session, "close"))]));
-    for (const socket of sockets) socket.destroy();
-    h1.close();
-    await closed;
+    await within(250, Promise.all([idle, ...[...sessions].map((session) => new Promise((closed) => session.once("close", closed)))]));
+  });
+  return {
+    address: localUrl(address, options.tls !== undefined),
+    port: address.port,
+    serve: (services, authenticate) => calls.serve(services, authenticate),
+    drain: stops.drain,
+    async close() {
+      await stops.close();
+      if (!listener.listening) return;
+      const closed = once(listener, "close");
+      listener.close();
+      for (const socket of sockets) socket.destroy();
+      h1.close();
+      await closed;
+    },
   };
-  return { address: localUrl(address, options.tls !== undefined), port: address.port, ...stopsOf(drain) };
 }
 
 /** Connect makes a URL of host and path, and takes for granted that this can be done. */

@@ -7,13 +7,11 @@ import type { Logger } from "pino";
 import type { Authenticate } from "../auth/principal.js";
 import { refusal } from "../errors.js";
 import type { GrpcService } from "../grpc/grpc-service.js";
-import { admit, callGuard, refusedBy } from "./call-guard.js";
+import { admitted, callGuard, notAdmitted, refusedBy } from "./call-guard.js";
 import { completed } from "./error-completion.js";
 
 /** Options of {@link RpcRequests}. */
 export interface RpcRequestsOptions {
-  readonly services: readonly GrpcService[];
-  readonly authenticate: Authenticate;
   readonly logger: Logger;
   /** Largest message that is accepted, in bytes. */
   readonly maxReceiveBytes: number;
@@ -23,36 +21,54 @@ export interface RpcRequestsOptions {
   readonly endStreams: AbortSignal;
 }
 
+/** Finds out who calls, by the header `authorization`. */
+type Admit = (authorization: string | undefined) => ContextValues;
+
 /** Serves calls in Connect, gRPC-Web and gRPC, with the same handlers as the gRPC listener. */
 export class RpcRequests {
   readonly #options: RpcRequestsOptions;
-  readonly #handlers = new Map<string, { handler: UniversalHandler; withoutKey: boolean }>();
+  readonly #handlers = new Map<string, { handler: UniversalHandler; admit: Admit }>();
+  #refusal: ConnectError | undefined;
 
   constructor(options: RpcRequestsOptions) {
     this.#options = options;
-    const { logger, maxReceiveBytes, endCalls, endStreams } = options;
+  }
+
+  /** Serves these from now on. `authenticate` is called once for each call that needs a key, before its body is read. */
+  serve(services: readonly GrpcService[], authenticate: Authenticate): void {
+    const { logger, maxReceiveBytes, endCalls, endStreams } = this.#options;
     const common = { interceptors: [callGuard(logger)], readMaxBytes: maxReceiveBytes, acceptCompression: [compressionGzip] };
-    for (const { service, implementation, withoutKey = false } of options.services) {
+    for (const { service, implementation, withoutKey = false } of services) {
+      const admit: Admit = withoutKey ? createContextValues : (authorization) => admitted(authorization, authenticate, logger);
       for (const [isStream, shutdownSignal] of [
         [false, endCalls],
         [true, endStreams],
       ] as const) {
         for (const handler of createConnectRouter({ ...common, shutdownSignal }).service(service, implementation).handlers) {
-          if ((handler.method.methodKind !== "unary") === isStream) this.#handlers.set(handler.requestPath, { handler, withoutKey });
+          if ((handler.method.methodKind !== "unary") === isStream) this.#handlers.set(handler.requestPath, { handler, admit });
         }
       }
     }
+  }
+
+  /** Whether {@link serve} was called. */
+  get serving(): boolean {
+    return this.#handlers.size > 0;
+  }
+
+  /** Lets nobody in any more: calls are answered with this. */
+  refuse(error: ConnectError): void {
+    this.#refusal = error;
   }
 
   /** Answers a call. Returns false if the request is for no method that is served. */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const served = this.#handlers.get(request.url?.split("?", 1)[0] ?? "");
     if (served === undefined) return false;
-    const { authenticate, logger } = this.#options;
-    const values = served.withoutKey ? createContextValues() : admit(request.headers.authorization, authenticate, logger);
+    const values = this.#refusal ? notAdmitted(this.#refusal) : served.admit(request.headers.authorization);
     this.#call(served.handler, request, response, values).catch((error: unknown) => {
       // The client is gone, or the response could not be written: there is nobody to tell.
-      logger.debug({ err: error, path: request.url }, "a response could not be written");
+      this.#options.logger.debug({ err: error, path: request.url }, "a response could not be written");
       response.destroy();
     });
     return true;

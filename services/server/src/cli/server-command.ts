@@ -1,4 +1,13 @@
-import { createLogger, findDataFolder, type NatsSync, natsUsers, parseListenAddress, readNatsCredentials } from "@runlane/platform";
+import {
+  createLogger,
+  findDataFolder,
+  type NatsSync,
+  natsUsers,
+  parseListenAddress,
+  readNatsCredentials,
+  readTlsFiles,
+  type TlsIdentity,
+} from "@runlane/platform";
 import { findNatsBinary } from "../nats-binary.js";
 import type { RunningServer, ServerOptions, ServiceName } from "../server-options.js";
 import { startServer } from "../start-server.js";
@@ -15,6 +24,9 @@ export interface ServerCommandOptions {
   data?: string;
   listen?: string;
   httpListen?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  corsOrigin?: string[];
   sync: NatsSync;
   storeLimit?: string;
   natsServer?: string;
@@ -41,14 +53,16 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   } catch (error) {
     throw usageFailure((error as Error).message);
   }
+  if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw usageFailure("--tls-cert and --tls-key belong together");
   const storeLimit = options.storeLimit === undefined ? undefined : parseByteSize(options.storeLimit);
   const dataFolder = await findDataFolder(options.data);
   const env = { RUNLANE_LOG_LEVEL: process.stderr.isTTY ? "warn" : "info", ...process.env };
   const logger = createLogger({ name: whole ? "runlane" : `runlane-${services.join("+")}`, env, destination: process.stderr });
   const signals = stopSignals();
-  const common: ServerOptions = { dataFolder, listen, httpListen, logger, signal: signals.stop };
   let server: RunningServer;
   try {
+    const tls = await tlsOf(options);
+    const common: ServerOptions = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin, logger, signal: signals.stop };
     if (options.nats === undefined) {
       server = await startServer({ ...common, sync: options.sync, storeLimit, natsServer: await findNatsBinary({ path: options.natsServer }) });
     } else {
@@ -62,7 +76,8 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   }
   const { address, httpAddress } = server;
   if (options.json) terminal.result(JSON.stringify({ address, httpAddress, dataFolder, pid: process.pid, ...(!whole && { services }) }));
-  else if (whole) terminal.result(`Runlane listens on ${address}. Data folder, with the secret key: ${dataFolder}. Ctrl-C stops it.`);
+  else if (whole)
+    terminal.result(`Runlane listens on ${address}, for HTTP on ${httpAddress}. Data folder, with the secret key: ${dataFolder}. Ctrl-C stops it.`);
   else terminal.result(`Runlane's ${services.join(" and ")} listens on ${address}. Ctrl-C stops it.`);
   await signals.received;
   logger.info({ signal: signals.stop.reason }, "stopping");
@@ -89,6 +104,10 @@ function servicesOf({ services, nats, natsCreds, natsReplicas, natsServer, store
   const unknown = names.find((name) => !natsUsers.some((known) => known === name));
   if (unknown !== undefined) throw usageFailure(`there is no service "${unknown}"; --services takes scheduler, queue and executor, with commas between`);
   return names as ServiceName[];
+}
+
+async function tlsOf({ tlsCert, tlsKey }: ServerCommandOptions): Promise<TlsIdentity | undefined> {
+  return tlsCert === undefined || tlsKey === undefined ? undefined : await readTlsFiles(tlsCert, tlsKey);
 }
 
 function replicasOf(text: string | undefined): 1 | 3 | 5 | undefined {
