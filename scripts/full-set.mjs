@@ -3,7 +3,7 @@ import { command } from "./command.mjs";
 import { checkNode } from "./ready.mjs";
 
 /** Programs, by the Debian package that has them. */
-const needed = { strace: "strace" };
+const needed = { strace: "strace", python3: "python3", pip3: "python3-pip" };
 
 checkNode();
 const missing = [];
