@@ -144,7 +144,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     if (awaits) subscriptions.registrationBegan();
     try {
       const { outcomes, logPosition } = await trigger(owner, { environment: this.environment, subscriber }, frame);
-      this.#send({ frame: { case: "outcomes", value: { requestId, outcomes, logPosition } } });
+      this.#send({ frame: { case: "outcomes", value: { $typeName: "runlane.v1.TriggerOutcomes", requestId, outcomes, logPosition } } });
       // Only now: a result that is there already must not overtake its outcome.
       if (awaits) this.#awaitResults(frame.awaitResults, outcomes);
     } catch (error) {
@@ -245,12 +245,15 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     for (let end = 0, bytes = 0; end < results.length; end++) {
       bytes += resultBytes(results[end]!);
       if (end > start && (bytes > resultFrameBytes || end - start >= limits.items)) {
-        this.#send({ frame: { case: "results", value: { results: results.slice(start, end), logPosition } } });
+        this.#send({
+          frame: { case: "results", value: { $typeName: "runlane.v1.RunResults", results: results.slice(start, end), unknownRunIds: [], logPosition } },
+        });
         start = end;
         bytes = resultBytes(results[end]!);
       }
     }
-    this.#send({ frame: { case: "results", value: { results: start === 0 ? results : results.slice(start), unknownRunIds, logPosition } } });
+    const rest = start === 0 ? results : results.slice(start);
+    this.#send({ frame: { case: "results", value: { $typeName: "runlane.v1.RunResults", results: rest, unknownRunIds, logPosition } } });
     this.#endIfDone();
   }
 

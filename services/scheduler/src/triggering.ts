@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { statusOf } from "@runlane/platform";
+import type { TriggerRunsRequest } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { logPosition } from "./log-position.js";
 import type { OwnerCallLimits, OwnerClient } from "./owner-client.js";
@@ -31,7 +32,8 @@ export interface Triggered {
 export async function trigger(owner: OwnerClient, source: TriggerSource, request: TriggerRequest, callLimits?: OwnerCallLimits): Promise<Triggered> {
   const checked = checkItems(request.items);
   if (checked.valid.length === 0) return { outcomes: withFaults(request.items.length, [], checked), logPosition: "" };
-  const forOwner = {
+  const forOwner: TriggerRunsRequest = {
+    $typeName: "runlane.internal.v1.TriggerRunsRequest",
     environment: source.environment,
     // The call may be repeated when the owner changes, so it needs a name even if its caller gave it none.
     requestId: request.requestId || randomUUID(),

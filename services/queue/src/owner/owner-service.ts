@@ -8,7 +8,7 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
   return {
     async triggerRuns({ environment, requestId, items, subscriber, awaitResults }) {
       const outcomes = await partition.trigger(environment, requestId, items, subscriber, awaitResults);
-      return { outcomes, logSequence: BigInt(partition.sequence) };
+      return { $typeName: "runlane.internal.v1.TriggerRunsResponse", outcomes, logSequence: BigInt(partition.sequence) };
     },
     async readRun({ environment, runId }) {
       const run = await partition.read(environment, runId);
