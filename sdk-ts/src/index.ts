@@ -18,7 +18,10 @@ export {
 export type { SerializedError } from "./errors/failure-error.js";
 export { AbortTaskRunError, type BatchFailure, BatchTriggerError, SubtaskUnwrapError } from "./errors/task-errors.js";
 export { type LogLevel, logger } from "./logger.js";
+export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-page.js";
+export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
 export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
+export type { RunSubscription, SubscribeToRunOptions } from "./runs/run-subscription.js";
 export { runs } from "./runs/runs.js";
 export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";
 export type { RetryOptions } from "./task/retry-options.js";

@@ -4,7 +4,9 @@ import { TaskService } from "#gen/runlane/v1/task_service_pb.js";
 import { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./configuration.js";
 import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
 import { createGrpcTransport } from "./grpc-transport.js";
+import { createPositionTransport, LogPosition } from "./log-position.js";
 import { createRetryingTransport } from "./retrying-transport.js";
+import { RunWatch } from "./run-watch.js";
 import { StoredPayloads } from "./stored-payloads.js";
 import { TriggerStream } from "./trigger-stream.js";
 
@@ -20,6 +22,8 @@ export interface RunlaneClient {
   readonly transport: Transport;
   /** Triggers tasks and delivers results, many in a frame. */
   readonly triggerStream: TriggerStream;
+  /** Hears of runs as they change, all on one stream. */
+  readonly runWatch: RunWatch;
   /** The connection, for calls that need more than a generated client. */
   readonly connections: ConnectionSource;
   /** Fails everything under way and closes the connection. Not needed for the process to end. */
@@ -30,21 +34,27 @@ export interface RunlaneClient {
 export function createRunlaneClient(configuration: ApiClientConfiguration = {}): RunlaneClient {
   const connections = createConnectionSource(() => resolveTarget(configuration));
   const timeoutMs = configuration.requestOptions?.timeoutInMs;
-  const transport = createRetryingTransport(
+  const retrying = createRetryingTransport(
     createGrpcTransport(() => connections.current()),
     connections,
     { timeoutMs },
   );
-  const triggerStream = new TriggerStream(connections, { timeoutMs });
+  const logPosition = new LogPosition();
+  const transport = createPositionTransport(retrying, logPosition);
+  const triggerStream = new TriggerStream(connections, { timeoutMs, logPosition });
+  const runs = createClient(RunService, transport);
+  const runWatch = new RunWatch(runs, { timeoutMs });
   return {
-    runs: createClient(RunService, transport),
+    runs,
     tasks: createClient(TaskService, transport),
     payloads: new StoredPayloads(transport),
     transport,
     triggerStream,
+    runWatch,
     connections,
     close() {
       triggerStream.close();
+      runWatch.close();
       connections.close();
     },
   };

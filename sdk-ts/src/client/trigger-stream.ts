@@ -2,7 +2,6 @@ import { AsyncResource } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { type RunResults, RunService, type TriggerOutcomes, TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { AwaitedRuns } from "./awaited-runs.js";
@@ -10,7 +9,9 @@ import { type Backoff, createBackoff } from "./backoff.js";
 import type { ConnectionSource } from "./connection-source.js";
 import { type FrameStream, openFrameStream } from "./frame-stream.js";
 import type { GrpcConnection } from "./grpc-connection.js";
-import { errorDomain, errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
+import { errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
+import type { LogPosition } from "./log-position.js";
+import { runNotFound } from "./run-not-found.js";
 import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
 import { readTriggerStreamResponse } from "./trigger-stream-frames.js";
 import { isUnconnected, unreachableError } from "./unreachable.js";
@@ -23,6 +24,8 @@ export interface TriggerStreamOptions {
   firstContactMs?: number;
   /** Delays between attempts to connect. */
   backoff?: Backoff;
+  /** Hears where the log holds what was told. */
+  logPosition?: LogPosition;
 }
 
 /** How the client stands towards the server. */
@@ -57,6 +60,7 @@ export class TriggerStream {
   readonly #timeoutMs: number;
   readonly #firstContactMs: number;
   readonly #backoff: Backoff;
+  readonly #logPosition: LogPosition | undefined;
   readonly #idPrefix = randomBytes(12).toString("base64url");
   #frameCount = 0;
   #state: State = { kind: "idle" };
@@ -85,6 +89,7 @@ export class TriggerStream {
     this.#timeoutMs = options.timeoutMs ?? 60_000;
     this.#firstContactMs = Math.min(options.firstContactMs ?? 10_000, this.#timeoutMs);
     this.#backoff = options.backoff ?? createBackoff();
+    this.#logPosition = options.logPosition;
   }
 
   /** Triggers a task. Never throws; `waiter` hears everything, later. */
@@ -189,6 +194,7 @@ export class TriggerStream {
     this.#reached = true;
     this.#awaySince = undefined;
     this.#backoff.reset();
+    if (frame.value) this.#logPosition?.note(frame.value.logPosition);
     if (frame.case === "outcomes") this.#answered(frame.value);
     else if (frame.case === "results") this.#finished(frame.value);
     this.#sendWhatIsNew();
@@ -348,12 +354,6 @@ export class TriggerStream {
 
 function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
   return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
-}
-
-// As GetRun says it.
-function runNotFound(runId: string): ConnectError {
-  const info = { desc: ErrorInfoSchema, value: { reason: "RUN_NOT_FOUND", domain: errorDomain, metadata: { run_id: runId } } };
-  return new ConnectError(`there is no run ${runId}`, Code.NotFound, undefined, [info]);
 }
 
 function closedError(): ConnectError {

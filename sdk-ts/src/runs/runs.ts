@@ -2,9 +2,12 @@ import { ConnectError } from "@connectrpc/connect";
 import { errorInfoOf } from "../client/grpc-error.js";
 import { defaultClient } from "../client/runlane-client.js";
 import { apiErrorOf } from "../errors/api-error.js";
-import type { AnyRunHandle, AnyTask } from "../task/task-types.js";
+import type { AnyRunHandle, AnyTask, InferRunTypes } from "../task/task-types.js";
 import { refuseUnsupported } from "../unsupported.js";
+import { CursorPage, CursorPagePromise, type Pagination } from "./cursor-page.js";
+import { type ListedRun, type ListRunsOptions, listRequest, pageRequest, shownToken } from "./run-list.js";
 import { type RetrieveRunResult, retrievedRun } from "./run-object.js";
+import { RunSubscription, type SubscribeToRunOptions } from "./run-subscription.js";
 import { withStoredValues } from "./stored-values.js";
 
 // As in Trigger.dev: a handle carries its types; beside a task as the type argument stands the run's id.
@@ -37,7 +40,33 @@ async function poll<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>, op
   return retrieve<T>(run);
 }
 
-/** Reads runs, waits for them, and cancels them. All take the id of a run, or the handle that a trigger returned; a handle carries the types of payload and output. */
+function list(options?: ListRunsOptions): CursorPagePromise<ListedRun> {
+  return new CursorPagePromise(readPage(() => listRequest(options)));
+}
+
+async function readPage(requestOf: () => ReturnType<typeof listRequest>): Promise<CursorPage<ListedRun>> {
+  const request = requestOf();
+  const { runs: found, nextPageToken, previousPageToken } = await defaultClient().runs.listRuns(request).catch(throwApiError);
+  const pagination: Pagination = {};
+  const [next, previous] = [shownToken(nextPageToken), shownToken(previousPageToken)];
+  if (next !== undefined) pagination.next = next;
+  if (previous !== undefined) pagination.previous = previous;
+  return new CursorPage<ListedRun>(
+    found.map((run) => retrievedRun(run)),
+    pagination,
+    (token) => readPage(() => pageRequest(request, token)),
+  );
+}
+
+function subscribeToRun<T extends AnyRunHandle | AnyTask | string>(
+  run: RunId<T>,
+  options: SubscribeToRunOptions = {},
+): RunSubscription<InferRunTypes<T>["payload"], InferRunTypes<T>["output"]> {
+  refuseUnsupported("runs.subscribeToRun", options, ["stopOnCompletion", "signal"]);
+  return new RunSubscription(defaultClient(), idOf(run), options);
+}
+
+/** Reads runs, lists and follows them, waits for them, and cancels them. All take the id of a run, or the handle that a trigger returned; a handle carries the types of payload and output. */
 export const runs = {
   /**
    * Reads a run as it stands.
@@ -45,6 +74,21 @@ export const runs = {
    * @throws NotFoundError if there is none; ApiError if the server cannot be reached.
    */
   retrieve,
+  /**
+   * Lists runs, newest first: await it for a page, or iterate with `for await` over all of them. What this client triggered, cancelled or read before is in it as it was then, or newer.
+   *
+   * Trigger.dev's filters that have no meaning here yet (`tag`, `schedule`, `isTest`, `batch`, `bulkAction`, `region`, `machine`, `error`) are refused with an error.
+   *
+   * @throws BadRequestError for a filter that cannot be; ApiError if the server cannot be reached.
+   */
+  list,
+  /**
+   * Follows a run: yields it as it stands, and again whenever it has changed, until it is final. Changes that follow each other quickly may come as one. Goes on over broken connections and
+   * restarts of the server. All subscriptions of a client share one stream.
+   *
+   * @throws NotFoundError if there is none; ApiConnectionError if the server is away for too long (`requestOptions.timeoutInMs`). An aborted `signal` ends the iteration without an error.
+   */
+  subscribeToRun,
   /**
    * Cancels a run and the runs that it triggered. It is CANCELED at once; its code is told by its signal, and cut off if it goes on. Of a run that is final
    * nothing changes, and that is no error, as in Trigger.dev.

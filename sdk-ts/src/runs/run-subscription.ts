@@ -1,0 +1,74 @@
+import type { Run } from "#gen/runlane/v1/run_pb.js";
+import type { RunlaneClient } from "../client/runlane-client.js";
+import { apiErrorOf } from "../errors/api-error.js";
+import { type RetrievedRun, retrievedRun } from "./run-object.js";
+import { withStoredValues } from "./stored-values.js";
+
+/** How a subscription behaves. */
+export interface SubscribeToRunOptions {
+  /** Ends when the run is final. Default true, as in Trigger.dev. */
+  stopOnCompletion?: boolean;
+  /** Ends the subscription. */
+  signal?: AbortSignal;
+}
+
+/** The states of a run, as they come: iterate over it. A reader that is slower than the run sees the latest state. */
+export class RunSubscription<TPayload, TOutput> implements AsyncIterable<RetrievedRun<TPayload, TOutput>> {
+  readonly #client: RunlaneClient;
+  readonly #runId: string;
+  readonly #stopOnCompletion: boolean;
+  readonly #ended = new AbortController();
+
+  constructor(client: RunlaneClient, runId: string, { stopOnCompletion = true, signal }: SubscribeToRunOptions) {
+    this.#client = client;
+    this.#runId = runId;
+    this.#stopOnCompletion = stopOnCompletion;
+    if (signal?.aborted) this.unsubscribe();
+    else signal?.addEventListener("abort", () => this.unsubscribe(), { once: true, signal: this.#ended.signal });
+  }
+
+  /** Ends the subscription: iterations end. */
+  unsubscribe(): void {
+    this.#ended.abort();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<RetrievedRun<TPayload, TOutput>, void, undefined> {
+    const { signal } = this.#ended;
+    let latest: Run | undefined;
+    let failure: { readonly error: unknown } | undefined;
+    let wake = () => {};
+    const end = () => wake();
+    if (signal.aborted) return;
+    signal.addEventListener("abort", end);
+    const stop = this.#client.runWatch.watch(this.#runId, {
+      changed(run) {
+        latest = run;
+        wake();
+      },
+      failed(error) {
+        failure = { error };
+        wake();
+      },
+    });
+    try {
+      while (!signal.aborted) {
+        const run: Run | undefined = latest;
+        latest = undefined;
+        if (run) {
+          const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads));
+          yield shown;
+          if (shown.isCompleted && this.#stopOnCompletion) return;
+        } else if (failure) {
+          throw apiErrorOf(failure.error);
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", end);
+      stop();
+    }
+  }
+}
