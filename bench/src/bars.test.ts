@@ -18,6 +18,13 @@ test("latencies have a ratio for p50 and one for p99", () => {
 test("every metric of every workload has a bar, with and without a write to disk for each acknowledgement", () => {
   for (const sync of ["always", "lazy"] as const) {
     for (const { name, metrics } of workloads)
-      for (const metric of metrics) expect(barOf({ system: "runlane", workload: name, metric, sync }), `${name} ${metric}`).toBeDefined();
+      for (const metric of metrics) expect(barOf({ system: "runlane", workload: name, metric, sync, shape: "one" }), `${name} ${metric}`).toBeDefined();
   }
+});
+
+test("three processes have bars of their own, except for what they use at rest", () => {
+  const without = workloads.flatMap(({ name, metrics }) =>
+    metrics.filter((metric) => !barOf({ system: "runlane", workload: name, metric, sync: "always", shape: "three" })).map((metric) => `${name} ${metric}`),
+  );
+  expect(without).toEqual(["idle cpu", "idle memory"]);
 });

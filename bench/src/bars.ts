@@ -23,9 +23,24 @@ const bars: Readonly<Record<string, Readonly<Record<Sync, Bar>>>> = {
   "idle memory": { always: rate(250), lazy: rate(250) },
 };
 
+/** The same for three processes: each word between services is a message through nats-server. */
+const barsOfThree: Readonly<Record<string, Bar>> = {
+  "ack latency": latency(2.6, 10),
+  "wait latency": latency(3.6, 12),
+  "e2e throughput_256_in_flight": rate(9_000),
+  "e2e throughput_5000_in_flight": rate(15_000),
+  "enqueue throughput": rate(25_000),
+  "bulk throughput": rate(25_000),
+  "pickup latency": latency(3, 15),
+  "load latency": latency(12, 60),
+  "kill restart": rate(1.5),
+  "recover first_acknowledgement": rate(2),
+};
+
 /** The bar of a measurement; undefined if it has none. */
-export function barOf({ system, workload, metric, sync }: Pick<Measurement, "system" | "workload" | "metric" | "sync">): Bar | undefined {
+export function barOf({ system, workload, metric, sync, shape }: Pick<Measurement, "system" | "workload" | "metric" | "sync" | "shape">): Bar | undefined {
   if (system !== "runlane") return undefined;
+  if (shape === "three") return barsOfThree[`${workload} ${metric}`];
   return bars[`${workload} ${metric}`]?.[sync as Sync];
 }
 

@@ -22,8 +22,8 @@ export interface Runlane extends Contender {
 }
 
 /** Runlane as the options want it. */
-export function runlaneContender({ sync }: BenchOptions): Runlane {
-  return { system: "runlane", sync, set: () => RunlaneStage.set(sync) };
+export function runlaneContender({ sync, shape }: BenchOptions): Runlane {
+  return { system: "runlane", sync, set: () => RunlaneStage.set(sync, shape) };
 }
 
 /** The peers that the options name, each with all its settings. */

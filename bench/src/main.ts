@@ -16,6 +16,8 @@ const durability = {
   lazy: "sync lazy: nats-server writes to disk every two minutes; what is acknowledged survives the death of processes, not of the machine",
 };
 
+const shapes = { one: "all services in one process", three: "scheduler, queue and executor in a process each" };
+
 /** Runs the bench. Returns the exit code: 0 if every workload could be measured, whether or not it reached its bar; 1 if not; 2 for a command line that makes no sense. */
 async function main(): Promise<number> {
   let options: BenchOptions;
@@ -30,7 +32,7 @@ async function main(): Promise<number> {
   say(`${machine()}\n${disk()}`);
   say(`Runlane ${runlaneVersion()}, nats-server ${await usedNatsServer(options)}; ${durability[options.sync]}`);
   if (options.peers.length > 0) say(describePeers());
-  say("server, nats-server, worker and client share this machine; all services in one process\n");
+  say(`server, nats-server, worker and client share this machine; ${shapes[options.shape]}\n`);
   if (!options.json) say(tableHead());
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
@@ -70,10 +72,10 @@ async function measurements(workload: Workload, options: BenchOptions, stop: Abo
 }
 
 /** Version of the nats-server that servers start here. */
-async function usedNatsServer({ sync }: BenchOptions): Promise<string> {
-  const stage = await RunlaneStage.set(sync);
+async function usedNatsServer({ sync, shape }: BenchOptions): Promise<string> {
+  const stage = await RunlaneStage.set(sync, shape);
   try {
-    return natsServerVersion(stage.server.children());
+    return natsServerVersion(stage.serverProcesses());
   } finally {
     await stage.clear();
   }

@@ -1,3 +1,4 @@
+import type { Shape } from "./options.js";
 import { median } from "./statistics.js";
 
 /** What a workload has found. */
@@ -21,7 +22,7 @@ export interface Measurement extends Figure {
   readonly system: "runlane" | "bullmq";
   /** How the system writes to disk, in its own words: "always", "lazy", "everysec". */
   readonly sync: string;
-  readonly shape: "one";
+  readonly shape: Shape;
 }
 
 /** The line of JSON for programs. */

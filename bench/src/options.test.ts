@@ -21,7 +21,8 @@ test("workloads are run in the order in which they are named", () => {
 test.each([
   [["--workloads", "ack,wiat"], 'there is no workload "wiat"'],
   [["--sync", "never"], "--sync is always or lazy"],
-  [["--shape", "seven"], "--shape is one"],
+  [["--shape", "three", "--sync", "lazy"], "--shape three has --sync always"],
+  [["--shape", "seven"], "--shape is one or three"],
   [["--peers", "temporal"], "--peers is bullmq"],
   [["--runs", "0"], "--runs is a whole number"],
   [["--fast"], "--fast"],

@@ -23,7 +23,7 @@ export class BullmqStage extends Stage {
     mkdirSync(data);
     const settings = { port, bind: "127.0.0.1", dir: data, appendonly: "yes", appendfsync: appendFsync, save: "", "maxmemory-policy": "noeviction" };
     const flags = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.#redis = new Program("redis", join(repository, "bench/dist/peers/redis-main.js"), ["redis-server", ...flags], { cwd: this.folder });
+    this.#redis = new Program("redis", join(repository, "bench/dist/stage/kept-main.js"), ["redis-server", ...flags], { cwd: this.folder });
     this.watch(this.#redis);
   }
 

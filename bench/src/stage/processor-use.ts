@@ -28,7 +28,7 @@ export class ProcessorUse {
     const add = (part: string, pid: number) => use.set(part, (use.get(part) ?? 0) + processorMs(pid));
     if (programs.client !== undefined) add("client", programs.client);
     for (const server of programs.servers) {
-      add("server", server);
+      add(serverPart(table.find(({ pid }) => pid === server)), server);
       for (const child of descendantEntries(server, table)) add(storePart(child), child.pid);
     }
     if (programs.worker !== undefined) {
@@ -58,6 +58,10 @@ export class ProcessorUse {
     const others = Math.max(0, Math.round((100 * (this.#busy - all)) / (this.#busy + this.#idle)));
     return `cpu µs a run: ${parts.join(", ")}; ${micros(all)} in all. Others used ${others} % of the machine`;
   }
+}
+
+function serverPart(entry: ProcessEntry | undefined): string {
+  return /--services (\w+)/.exec(entry?.command ?? "")?.[1] ?? "server";
 }
 
 function storePart({ command }: ProcessEntry): string {

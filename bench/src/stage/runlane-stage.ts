@@ -1,28 +1,24 @@
 import { join } from "node:path";
-import type { Sync } from "../options.js";
+import type { Shape, Sync } from "../options.js";
 import { descendantEntries, type ProcessEntry, processorMs, processTable } from "./process-table.js";
 import type { Program } from "./program.js";
-import { Server } from "./server.js";
+import { type Server, WholeServer } from "./server.js";
 import { concurrency, Stage } from "./stage.js";
+import { ThreeProcessServer } from "./three-process-server.js";
 import { Worker } from "./worker.js";
 
 /** A stage with Runlane. */
 export class RunlaneStage extends Stage {
-  readonly sync: Sync;
   #server: Server | undefined;
   #worker: Worker | undefined;
 
-  private constructor(sync: Sync) {
-    super();
-    this.sync = sync;
-  }
-
   /** Makes a folder and starts a server on it. */
-  static async set(sync: Sync): Promise<RunlaneStage> {
-    const stage = new RunlaneStage(sync);
+  static async set(sync: Sync, shape: Shape): Promise<RunlaneStage> {
+    const stage = new RunlaneStage();
+    const data = join(stage.folder, "data");
     try {
-      stage.#server = await Server.start(join(stage.folder, "data"), sync);
-      stage.watch(stage.#server.program);
+      stage.#server = shape === "three" ? await ThreeProcessServer.start(data) : await WholeServer.start(data, sync);
+      stage.#watchServer();
       return stage;
     } catch (error) {
       await stage.clear();
@@ -43,15 +39,19 @@ export class RunlaneStage extends Stage {
 
   /** Starts the server again after it was killed. Resolves when it serves. */
   async restartServer(): Promise<void> {
-    this.#server = await this.server.restart(this.sync);
-    this.watch(this.#server.program);
+    this.#server = await this.server.restart();
+    this.#watchServer();
   }
 
-  /** Processor time in milliseconds, resident memory in bytes, and number of all processes of the server: its own, and nats-server. */
-  serverUse(): { processorMs: number; memory: number; processes: number } {
-    const { pid } = this.server.program;
+  /** All processes of the server: its own, and nats-server. */
+  serverProcesses(): ProcessEntry[] {
     const table = processTable();
-    const entries = [...table.filter((entry) => entry.pid === pid), ...descendantEntries(pid, table)];
+    return this.servers.flatMap(({ pid }) => [...table.filter((entry) => entry.pid === pid), ...descendantEntries(pid, table)]);
+  }
+
+  /** Processor time in milliseconds, resident memory in bytes, and number of all processes of the server. */
+  serverUse(): { processorMs: number; memory: number; processes: number } {
+    const entries = this.serverProcesses();
     const sum = (of: (entry: ProcessEntry) => number) => entries.reduce((total, entry) => total + of(entry), 0);
     return { processorMs: sum((entry) => processorMs(entry.pid)), memory: sum((entry) => entry.memory), processes: entries.length };
   }
@@ -61,7 +61,11 @@ export class RunlaneStage extends Stage {
   }
 
   protected get servers(): readonly Program[] {
-    return this.#server ? [this.#server.program] : [];
+    return this.#server?.programs ?? [];
+  }
+
+  #watchServer(): void {
+    for (const program of this.servers) this.watch(program);
   }
 
   protected get worker(): Program | undefined {
