@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type GrpcService, grpcService, type InternalTransport, type Logger, type OwnerDirectory, principalOf, rawBidi } from "@runlane/platform";
 import { ExecutorService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { WorkerService } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { PolledWorkers } from "./polled-workers.js";
 import { Relay } from "./relay.js";
 
 /** What an executor needs. */
@@ -41,9 +42,17 @@ export async function startExecutor(options: ExecutorOptions): Promise<Executor>
       return {};
     },
   });
-  const sweeps = setInterval(() => relay.sweep(), options.sweepIntervalMs ?? 1_000).unref();
+  const polled = new PolledWorkers(relay);
+  const sweep = () => {
+    relay.sweep();
+    polled.sweep();
+  };
+  const sweeps = setInterval(sweep, options.sweepIntervalMs ?? 1_000).unref();
   const workerService = grpcService(WorkerService, {
     work: rawBidi(WorkerService.method.work, (stream, context) => relay.open(principalOf(context).environment, stream)),
+    poll: (request, context) => polled.poll(principalOf(context).environment, request, context.signal),
+    heartbeat: (request, context) => polled.heartbeat(principalOf(context).environment, request, context.signal),
+    reportResults: async (request, context) => ({ receipts: await polled.report(principalOf(context).environment, request, context.signal) }),
   });
   return {
     services: [workerService],

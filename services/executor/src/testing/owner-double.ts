@@ -77,6 +77,13 @@ export class OwnerDouble {
     return this.heard.filter((frame) => frame.streamId === streamId).flatMap(({ frame }) => readRequest(frame).heartbeat?.sequence ?? []);
   }
 
+  /** Says something to a worker. */
+  say(streamId: string, response: Parameters<typeof ownerFrame>[2]): void {
+    const stream = this.#streams.get(streamId);
+    if (!stream) throw new Error(`the owner does not know stream ${streamId}`);
+    this.#send(stream, streamId, response);
+  }
+
   #take(executor: string, frame: WorkerFrame): void {
     const { streamId, sequence, closed } = frame;
     let stream = this.#streams.get(streamId);
