@@ -16,6 +16,7 @@ test("parts stop in their order, once, and one that fails keeps no other from st
     await new Promise((resolve) => setImmediate(resolve));
     stopped.push("first");
   });
+  order.add("third", () => void stopped.push("another third"));
   await Promise.all([order.stop(), order.stop()]);
-  expect(stopped).toEqual(["first", "second", "third"]);
+  expect(stopped).toEqual(["first", "second", "third", "another third"]);
 });

@@ -54,6 +54,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
     throw usageFailure((error as Error).message);
   }
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw usageFailure("--tls-cert and --tls-key belong together");
+  const replicas = replicasOf(options.natsReplicas);
   const storeLimit = options.storeLimit === undefined ? undefined : parseByteSize(options.storeLimit);
   const dataFolder = await findDataFolder(options.data);
   const env = { RUNLANE_LOG_LEVEL: process.stderr.isTTY ? "warn" : "info", ...process.env };
@@ -68,7 +69,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
     } else {
       const credentials = await readNatsCredentials(options.natsCreds ?? [], services);
       const servers = options.nats.split(",").map((one) => one.trim());
-      server = await startServices({ ...common, services, nats: { servers, credentials, replicas: replicasOf(options.natsReplicas) } });
+      server = await startServices({ ...common, services, nats: { servers, credentials, replicas } });
     }
   } catch (error) {
     if (signals.stop.aborted) return exitCode.ok;
