@@ -1,50 +1,18 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { pictureOf } from "../testing/durable-picture.js";
-import { EngineHarness, type HarnessWorker, item, replayed } from "../testing/engine-harness.js";
+import { EngineHarness, replayed } from "../testing/engine-harness.js";
+import { happening, RandomWorld } from "../testing/random-world.js";
 import { audit } from "./audit.js";
-import { decideCancel } from "./decide-cancel.js";
-import { decideClosed } from "./decide-frame.js";
-import { decideRecordPayload } from "./decide-payload.js";
 import { phases } from "./phase.js";
-import { tokenOf } from "./token.js";
-
-/** One thing that happens; the numbers pick whom it happens to. */
-type Happening = { readonly kind: (typeof kinds)[number]; readonly a: number; readonly b: number };
-
-const kinds = [
-  "trigger",
-  "accept",
-  "succeed",
-  "fail",
-  "retry",
-  "decline",
-  "wait",
-  "goOn",
-  "cancel",
-  "confirm",
-  "advance",
-  "lapse",
-  "connect",
-  "restartWorker",
-  "close",
-  "restart",
-  "storePayload",
-  "triggerStored",
-  "succeedStored",
-  "hours",
-] as const;
-
-const happening: fc.Arbitrary<Happening> = fc.record({ kind: fc.constantFrom(...kinds), a: fc.nat(1_000), b: fc.nat(1_000) });
 
 const limits: Record<string, number> = { "task/one": 1, three: 3 };
-const tasks = [{ id: "one", concurrencyLimit: 1 }, { id: "free" }, { id: "x", queue: "three", concurrencyLimit: 3 }, { id: "y", queue: "three" }];
 
 it("whatever happens: replay gives the same state, no slot leaks, no limit is exceeded, and a final run stays final", () => {
   fc.assert(
     fc.property(fc.array(happening, { minLength: 10, maxLength: 120 }), fc.integer(), (happenings, seed) => {
       const harness = new EngineHarness(seed);
-      const world = new World(harness);
+      const world = new RandomWorld(harness);
       const ended = new Map<number, string>();
       for (const event of happenings) {
         world.happen(event);
@@ -67,131 +35,3 @@ it("whatever happens: replay gives the same state, no slot leaks, no limit is ex
     { numRuns: 300 },
   );
 });
-
-/** Workers, and what happens to them. Drives the engine through its frames alone. */
-class World {
-  readonly #harness: EngineHarness;
-  readonly #workers: { worker: HarnessWorker; id: string; incarnation: number }[] = [];
-  #commands = 0;
-
-  constructor(harness: EngineHarness) {
-    this.#harness = harness;
-  }
-
-  happen({ kind, a, b }: Happening): void {
-    const harness = this.#harness;
-    const runs = [...harness.durable.runs.values()];
-    const run = runs[a % Math.max(1, runs.length)];
-    const held = runs.filter((each) => each.session && harness.volatile.connections.get(each.session)?.open);
-    const target = held[a % Math.max(1, held.length)];
-    const entry = target && this.#workers.find(({ worker }) => worker.connection === harness.volatile.connections.get(target.session!));
-    const worker = entry?.worker;
-    const payloads = [...harness.environment.payloads.keys()];
-    const payload = payloads[b % Math.max(1, payloads.length)];
-    switch (kind) {
-      case "trigger":
-        harness.trigger(tasks[a % tasks.length]!.id, 1 + (b % 4), { maxAttempts: 1 + (b % 3) });
-        return;
-      case "accept":
-        if (worker && target) worker.send({ accepted: [tokenOf(target)] });
-        return;
-      case "succeed":
-        if (worker && target) worker.succeed(tokenOf(target));
-        return;
-      case "fail":
-        if (worker && target) worker.fail(tokenOf(target));
-        return;
-      case "retry":
-        if (worker && target) worker.fail(tokenOf(target), (b % 50) * 1_000);
-        return;
-      case "decline":
-        if (worker && target) worker.send({ declined: [{ token: tokenOf(target) }] });
-        return;
-      case "wait": {
-        if (!worker || !target || harness.durable.runs.size > 200) return;
-        this.#commands += 1;
-        const items = Array.from({ length: 1 + (b % 3) }, (_, i) => item(tasks[(a + i) % tasks.length]!.id, { maxAttempts: 1 }));
-        worker.send({
-          commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "triggerAndWait", value: { waitId: this.#commands, items } } }],
-        });
-        return;
-      }
-      case "goOn": {
-        if (!worker || !target) return;
-        this.#commands += 1;
-        const openWaits = [...(target.waits ?? [])].filter(([, wait]) => wait.pending > 0).map(([id]) => id);
-        worker.send({ commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "continueWaiting", value: { openWaits } } }] });
-        return;
-      }
-      case "cancel":
-        if (run && !phases[run.phase].final) harness.step((step) => decideCancel(step, run, "test"));
-        return;
-      case "confirm":
-        if (worker && target) worker.send({ cancelConfirmed: [tokenOf(target)] });
-        return;
-      case "advance":
-        harness.advance(a * 20);
-        return;
-      case "lapse":
-        harness.advance(10_000);
-        return;
-      case "connect":
-        return this.#connect(`w${a % 3}`, 1 + (b % 4));
-      case "restartWorker":
-        if (entry) {
-          entry.incarnation += 1;
-          this.#connect(entry.id, 1 + (b % 4));
-        }
-        return;
-      case "close":
-        if (worker?.connection?.open) harness.step((step) => decideClosed(step, worker.connection!));
-        return;
-      case "restart":
-        harness.restart();
-        return;
-      case "storePayload":
-        harness.step((step) => decideRecordPayload(step, harness.environment, `pay_${a % 20}`, 200_000n));
-        return;
-      case "triggerStored":
-        if (payload) harness.trigger(tasks[a % tasks.length]!.id, 1, { reference: payload });
-        return;
-      case "succeedStored":
-        if (worker && target && payload) worker.send({ results: [{ token: tokenOf(target), outcome: { case: "output", value: { reference: payload } } }] });
-        return;
-      case "hours":
-        harness.advance(a * 10_000);
-        return;
-    }
-  }
-
-  /** Lets everything come to its end: a good worker, and time. */
-  settle(): void {
-    const harness = this.#harness;
-    for (let round = 0; round < 2_000; round++) {
-      harness.advance(10_000);
-      this.#connect("settler", 50);
-      for (let more = true; more; ) {
-        more = false;
-        for (const run of [...harness.durable.runs.values()]) {
-          const worker = run.session && this.#workers.find(({ worker: each }) => each.connection === harness.volatile.connections.get(run.session!))?.worker;
-          if (!worker?.connection?.open) continue;
-          if (run.phase === "waiting" || run.phase === "resumable") continue;
-          more = true;
-          worker.succeed(tokenOf(run));
-        }
-      }
-      if ([...harness.durable.runs.values()].every((run) => phases[run.phase].settled)) return;
-    }
-  }
-
-  #connect(id: string, slots: number): void {
-    let entry = this.#workers.find((each) => each.id === id);
-    const held = [...this.#harness.durable.runs.values()]
-      .filter((run) => run.session?.workerId === id && run.phase !== "assigned")
-      .map((run) => ({ token: tokenOf(run), openWaits: [...(run.waits ?? [])].filter(([, wait]) => !wait.delivered).map(([wait]) => wait) }));
-    const worker = this.#harness.connect({ id, incarnation: entry?.incarnation ?? 1, slots, tasks, held: held as never });
-    entry ??= { worker, id, incarnation: 1 };
-    entry.worker = worker;
-    if (!this.#workers.includes(entry)) this.#workers.push(entry);
-  }
-}
