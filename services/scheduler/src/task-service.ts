@@ -1,14 +1,21 @@
+import { readFileSync } from "node:fs";
 import { type GrpcService, grpcService, invalidFields, principalOf } from "@runlane/platform";
 import { TaskService } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
 import { limits } from "./limits.js";
 import type { OwnerClient } from "./owner-client.js";
 import { pageStart, pageToken } from "./page-token.js";
 
+/** Tells the server's version; the contract names it. */
+const versionHeader = "runlane-version";
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+
 /** The public TaskService. */
 export function taskService(owner: OwnerClient): GrpcService {
   return grpcService(TaskService, {
     async listTasks(request, context) {
       const { environment } = principalOf(context);
+      // For `runlane doctor`: on a call that is rare.
+      context.responseHeader.set(versionHeader, version);
       const list = { method: "ListTasks", environment };
       const limit = pageSizeOf(request.pageSize);
       const after = pageStart(list, request.pageToken);

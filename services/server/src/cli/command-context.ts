@@ -1,5 +1,6 @@
 import type { Client } from "@connectrpc/connect";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import type { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import type { StoredPayloads } from "@runlane/sdk/internal";
 import type { Terminal } from "./terminal.js";
 
@@ -15,6 +16,7 @@ export interface CommandContext {
 /** A connection to a server. */
 export interface ServerConnection {
   readonly runs: Client<typeof RunService>;
+  readonly tasks: Client<typeof TaskService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   close(): void;

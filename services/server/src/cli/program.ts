@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "./command-context.js";
+import { commandVersion } from "./command-version.js";
 import { type ExitCode, exitCode, exitCodeHelp, failureOf } from "./exit-code.js";
 
 /**
@@ -34,7 +34,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
 function commandLine(context: CommandContext, ended: (code: ExitCode) => void): Command {
   const program = new Command("runlane")
     .description("Durable background tasks.")
-    .version(version(), "-V, --version", "print the version")
+    .version(commandVersion(), "-V, --version", "print the version")
     .option("--json", "results and errors as JSON")
     .exitOverride()
     .showHelpAfterError("(--help says more)")
@@ -92,6 +92,20 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     });
 
   program
+    .command("doctor")
+    .description("look at everything that Runlane needs here, and say what to do where something is amiss")
+    .argument("[dirs...]", "folders with task files; default: those that the config names")
+    .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
+    .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
+    .addOption(address)
+    .addHelpText("after", "\nExits with 1 if something fails, with 0 otherwise.")
+    .action(async (dirs: string[], _options, command: Command) => {
+      const { doctorCommand } = await import("./doctor-command.js");
+      ended(await doctorCommand(context, dirs, command.optsWithGlobals()));
+    });
+
+  program
     .command("nats-config")
     .description("write the configuration of a nats-server for services in several processes, and a file of credentials for each of them")
     .option("--data <folder>", "data folder, where passwords and the secret key are minted once; default: the nearest .runlane upward, else ./.runlane")
@@ -114,6 +128,15 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .action(async (dirs: string[], _options, command: Command) => {
       const { workerCommand } = await import("./worker-command.js");
       ended(await workerCommand(context, dirs, command.optsWithGlobals()));
+    });
+
+  program
+    .command("tasks")
+    .description("list the tasks that workers have declared")
+    .addOption(address)
+    .action(async (_options, command: Command) => {
+      const { tasksCommand } = await import("./tasks-command.js");
+      ended(await tasksCommand(context, command.optsWithGlobals()));
     });
 
   program
@@ -163,8 +186,4 @@ function wholeNumber(least: number, most: number): (text: string) => number {
     if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
     return value;
   };
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import { StoredPayloads } from "@runlane/sdk/internal";
 import type { CommandContext } from "../cli/command-context.js";
 import { runCommand } from "../cli/program.js";
@@ -17,8 +18,13 @@ export interface CommandResult {
   leftOpen: boolean;
 }
 
-/** Runs the command against a RunService that answers as told. */
-export async function runlane(args: string[], service: Partial<ServiceImpl<typeof RunService>> = {}, stdin = ""): Promise<CommandResult> {
+/** Runs the command against services that answer as told. */
+export async function runlane(
+  args: string[],
+  service: Partial<ServiceImpl<typeof RunService>> = {},
+  stdin = "",
+  tasks: Partial<ServiceImpl<typeof TaskService>> = {},
+): Promise<CommandResult> {
   const out: string[] = [];
   const err: string[] = [];
   const result = { address: undefined as string | undefined, leftOpen: false };
@@ -38,6 +44,7 @@ export async function runlane(args: string[], service: Partial<ServiceImpl<typeo
   const transport = createRouterTransport(({ service: add }) => {
     add(RunService, service);
     add(PayloadService, payloads);
+    add(TaskService, tasks);
   });
   const context: CommandContext = {
     terminal: { result: (text) => void out.push(text), note: (text) => void err.push(text) },
@@ -47,6 +54,7 @@ export async function runlane(args: string[], service: Partial<ServiceImpl<typeo
       result.leftOpen = true;
       return {
         runs: createClient(RunService, transport),
+        tasks: createClient(TaskService, transport),
         payloads: new StoredPayloads(transport),
         close() {
           result.leftOpen = false;

@@ -140,7 +140,7 @@ export declare const TaskSchema: GenMessage<Task>;
  */
 export declare const TaskService: GenService<{
   /**
-   * Lists tasks by id.
+   * Lists tasks by id. The metadata of the response says which version the server is: `runlane-version`, for instance "0.1.0".
    *
    * @generated from rpc runlane.v1.TaskService.ListTasks
    */

@@ -1,0 +1,58 @@
+import type { Task } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
+import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
+import { type ExitCode, exitCode } from "./exit-code.js";
+
+/** The most that a page may hold. */
+const pageSize = 1_000;
+
+/** `runlane tasks`: the tasks that workers have declared, by id. */
+export async function tasksCommand(context: CommandContext, options: ClientOptions): Promise<ExitCode> {
+  const server = await context.connect(options.address);
+  try {
+    const tasks = await listTasks(server);
+    if (options.json) context.terminal.result(JSON.stringify(tasks.map(taskToJson)));
+    else if (tasks.length === 0) context.terminal.note("No worker has declared a task so far. runlane dev and runlane worker start one.");
+    else context.terminal.result(taskTable(tasks));
+    return exitCode.ok;
+  } finally {
+    server.close();
+  }
+}
+
+/** All tasks, page by page. `onHeader` hears the headers of each answer. */
+export async function listTasks(server: ServerConnection, onHeader?: (header: Headers) => void): Promise<Task[]> {
+  const all: Task[] = [];
+  for (let pageToken = ""; ; ) {
+    const { tasks, nextPageToken } = await server.tasks.listTasks({ pageSize, pageToken }, { onHeader });
+    all.push(...tasks);
+    if (nextPageToken === "") return all;
+    pageToken = nextPageToken;
+  }
+}
+
+/** A task for programs. */
+export function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount }: Task): Record<string, unknown> {
+  return { id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount };
+}
+
+/** Tasks as a table for people. */
+export function taskTable(tasks: readonly Task[]): string {
+  const head = ["TASK", "QUEUE", "LIMIT", "ATTEMPTS", "VERSION", "WORKERS"];
+  const rows = tasks.map(({ id, queue, concurrencyLimit, maxAttempts, version, workerCount }) => [
+    id,
+    queue,
+    concurrencyLimit === undefined ? "-" : String(concurrencyLimit),
+    String(maxAttempts),
+    version,
+    String(workerCount),
+  ]);
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  return [head, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
