@@ -7,7 +7,7 @@ import { descendants } from "../support/processes.js";
 import { RunClient } from "../support/run-client.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { type OnCleanUp, TestServer } from "../support/test-server.js";
+import { type OnCleanUp, shapes, TestServer } from "../support/test-server.js";
 import { TestWorker } from "../support/test-worker.js";
 import { Beats } from "./beats.js";
 import { mostAtOnce } from "./lines.js";
@@ -31,38 +31,39 @@ async function prepare(onTestFinished: OnCleanUp) {
 
 const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, milliseconds));
 
-test.concurrent("a worker that is killed whole, launcher and all: its runs start elsewhere after a lease", { timeout: 60_000 }, async ({
-  expect,
-  onTestFinished,
-}) => {
-  const server = await TestServer.start({ onCleanUp: onTestFinished });
-  const client = new RunClient(server, onTestFinished);
-  const beats = new Beats(temporaryFolder(onTestFinished));
-  const count = 10;
-  // Full with these runs, so that the other worker gets the next.
-  const worker = new TestWorker(server, "survival", { concurrency: count, onCleanUp: onTestFinished });
-  const runIds = await client.trigger(...Array.from({ length: count }, (_, i) => beats.item("beating", `b${i}`)));
-  await beats.started(count);
-  new TestWorker(server, "survival", { concurrency: 50, onCleanUp: onTestFinished });
-  await client.trigger(beats.item("beating", "next"));
-  await beats.started(count + 1);
+test.concurrent.for(shapes)(
+  "in shape %s, a worker that is killed whole, launcher and all: its runs start elsewhere after a lease",
+  { timeout: 60_000 },
+  async (shape, { expect, onTestFinished }) => {
+    const server = await TestServer.start({ shape, onCleanUp: onTestFinished });
+    const client = new RunClient(server, onTestFinished);
+    const beats = new Beats(temporaryFolder(onTestFinished));
+    const count = 10;
+    // Full with these runs, so that the other worker gets the next.
+    const worker = new TestWorker(server, "survival", { concurrency: count, onCleanUp: onTestFinished });
+    const runIds = await client.trigger(...Array.from({ length: count }, (_, i) => beats.item("beating", `b${i}`)));
+    await beats.started(count);
+    new TestWorker(server, "survival", { concurrency: 50, onCleanUp: onTestFinished });
+    await client.trigger(beats.item("beating", "next"));
+    await beats.started(count + 1);
 
-  const family = [worker.program.pid, ...descendants(worker.program.pid)];
-  const killedAt = Date.now();
-  for (const pid of family) process.kill(pid, "SIGKILL");
-  const again = await beats.started(count, 2, leaseMs + 5_000);
-  const took = again.map(({ at }) => at - killedAt);
-  process.stdout.write(`worker killed whole: its runs started elsewhere after ${Math.min(...took)} to ${Math.max(...took)} ms\n`);
-  expect(Math.max(...took)).toBeLessThanOrEqual(leaseMs + moreMs);
-  expect(again.map((entry) => entry.runId).sort()).toEqual([...runIds].sort());
+    const family = [worker.program.pid, ...descendants(worker.program.pid)];
+    const killedAt = Date.now();
+    for (const pid of family) process.kill(pid, "SIGKILL");
+    const again = await beats.started(count, 2, leaseMs + 5_000);
+    const took = again.map(({ at }) => at - killedAt);
+    process.stdout.write(`worker killed whole: its runs started elsewhere after ${Math.min(...took)} to ${Math.max(...took)} ms\n`);
+    expect(Math.max(...took)).toBeLessThanOrEqual(leaseMs + moreMs);
+    expect(again.map((entry) => entry.runId).sort()).toEqual([...runIds].sort());
 
-  beats.openGate();
-  await beats.ended(count + 1);
-  for (const runId of runIds) {
-    await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
-    expect((await client.run(runId)).attemptCount).toBe(2);
-  }
-});
+    beats.openGate();
+    await beats.ended(count + 1);
+    for (const runId of runIds) {
+      await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
+      expect((await client.run(runId)).attemptCount).toBe(2);
+    }
+  },
+);
 
 test.concurrent("a worker that was silent for its lease reports a result: it is STALE, and changes nothing", { timeout: 60_000 }, async ({
   expect,
