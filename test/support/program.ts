@@ -16,6 +16,8 @@ export interface ProgramOptions {
   cwd?: string;
   /** Added to the environment of the tests, from which settings of Runlane and Trigger.dev are removed. */
   env?: Record<string, string | undefined>;
+  /** What it reads from standard input. Default: nothing. */
+  input?: string;
 }
 
 /** A Node program that a test started: its output, its end, and ways to end it. It leads a process group of its own. */
@@ -31,9 +33,10 @@ export class Program {
     this.#process = spawn(process.execPath, ["--import", leash, script, ...args], {
       cwd: options.cwd ?? repository,
       env: { ...cleanEnvironment(), ...options.env, RUNLANE_LEASH: "1" },
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe", "pipe"],
       detached: true,
     });
+    this.#process.stdin?.end(options.input);
     this.#process.stdout?.setEncoding("utf8").on("data", (text: string) => (this.#stdout += text));
     this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
     this.ended = new Promise((settle, fail) => {

@@ -5,6 +5,7 @@ import {
   type Assignment,
   type AttemptResult,
   type PollRequestSchema,
+  type PollResponse,
   type ResultDisposition,
   WorkerService,
   type WorkResponse,
@@ -77,7 +78,7 @@ export class PollingWorker {
     while (!this.#closed.signal.aborted) {
       const request: MessageInitShape<typeof PollRequestSchema> = { streamId: this.#streamId, received, wait: durationFromMs(2_000), ...this.#frame(greet) };
       try {
-        const { streamId, number, frame } = await this.#persist("poll", () => this.client.poll(request, { signal: this.#closed.signal }));
+        const { streamId, number, frame }: PollResponse = await this.#persist("poll", () => this.client.poll(request, { signal: this.#closed.signal }));
         this.#streamId = streamId;
         received = number;
         greet = frame?.helloAgain ?? false;
