@@ -3,7 +3,7 @@ import { command } from "./command.mjs";
 import { checkNode } from "./ready.mjs";
 
 /** Programs, by the Debian package that has them. */
-const needed = { strace: "strace", python3: "python3", pip3: "python3-pip" };
+const needed = { strace: "strace", python3: "python3", pip3: "python3-pip", chromium: "chromium", curl: "curl", openssl: "openssl" };
 
 checkNode();
 const missing = [];

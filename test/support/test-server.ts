@@ -44,14 +44,17 @@ export class TestServer {
   readonly address: string;
   /** Where it listens for workers; another address in shape three. */
   readonly workerAddress: string;
+  /** Where it serves HTTP; in shape three, the scheduler. */
+  readonly httpAddress: string;
   /** The key that it minted or adopted. */
   readonly secretKey: string;
 
-  private constructor(program: Program, data: string, address: string, three?: ThreeProcesses) {
+  private constructor(program: Program, data: string, address: string, httpAddress: string, three?: ThreeProcesses) {
     this.program = program;
     this.three = three;
     this.data = data;
     this.address = address;
+    this.httpAddress = httpAddress;
     this.workerAddress = three?.service("executor").address ?? address;
     this.secretKey = readFileSync(join(data, "secret-key"), "utf8").trim();
   }
@@ -63,17 +66,17 @@ export class TestServer {
     if (options.shape === "three") {
       const three = await ThreeProcesses.start({ data, env: options.env, onCleanUp });
       const scheduler = three.service("scheduler");
-      return new TestServer(scheduler.program, data, scheduler.address, three);
+      return new TestServer(scheduler.program, data, scheduler.address, scheduler.httpAddress, three);
     }
     const args = ["server", "--data", data, "--listen", options.listen ?? "127.0.0.1:0", ...(options.args ?? [])];
     const program = new Program(runlaneCommand, args, { cwd: data, env: options.env });
     onCleanUp(async () => void (await program.stop()));
-    const writtenAddress = () => {
-      const written = JSON.parse(readFileSync(join(data, "server.json"), "utf8"));
-      return written.pid === program.pid && written.address;
+    const written = (): { address: string; httpAddress: string; pid: number } | false => {
+      const place = JSON.parse(readFileSync(join(data, "server.json"), "utf8"));
+      return place.pid === program.pid && place;
     };
-    const address = await program.until("the server has written down where it listens", writtenAddress, options.within);
-    return new TestServer(program, data, address);
+    const { address, httpAddress } = await program.until("the server has written down where it listens", written, options.within);
+    return new TestServer(program, data, address, httpAddress);
   }
 
   /** What a client or worker of this server needs in its environment. */

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Client, ClientOptions, Metadata } from "@grpc/grpc-js";
 import { parseServerAddress, type ServerAddress } from "./server-address.js";
@@ -57,14 +58,17 @@ const channelOptions: ClientOptions = {
   "grpc.service_config_disable_resolution": 1,
 };
 
-/** Makes a connection. `address` is `http(s)://host[:port]`, https for TLS with the certificates that Node trusts, or those in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH. Nothing is sent before the first call. */
+/**
+ * Makes a connection. `address` is `http(s)://host[:port]`. https is TLS, with the authorities in the file that RUNLANE_TLS_CA names (PEM), else those that gRPC's own
+ * GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names, else those that Node trusts, NODE_EXTRA_CA_CERTS included. Nothing is sent before the first call.
+ */
 export function createGrpcConnection(address: string, secretKey: string | undefined): GrpcConnection {
   const parsed = parseServerAddress(address);
   let client: Client | undefined;
   let closed = false;
   const makeClient = () => {
     const { Client, credentials } = loaded();
-    client = new Client(parsed.authority, parsed.secure ? credentials.createSsl() : credentials.createInsecure(), {
+    client = new Client(parsed.authority, parsed.secure ? credentials.createSsl(authorities()) : credentials.createInsecure(), {
       ...channelOptions,
       // A proxy of the environment can not reach this machine's own loopback.
       ...(parsed.loopback ? { "grpc.enable_http_proxy": 0 } : {}),
@@ -90,6 +94,11 @@ export function createGrpcConnection(address: string, secretKey: string | undefi
       client?.close();
     },
   };
+}
+
+function authorities(): Buffer | null {
+  const file = process.env.RUNLANE_TLS_CA;
+  return file ? readFileSync(file) : null;
 }
 
 /** A method's path on the wire. */

@@ -1,6 +1,7 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, createRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
 
 // gRPC's C core, which Python, Ruby, C# and PHP use, refuses metadata above 8 KiB in total by default. The message goes out twice (grpc-message, percent-encoded, and in
@@ -35,6 +36,17 @@ export function fittedStatusOf(error: ConnectError): Status {
 export function fitted(error: ConnectError): ConnectError {
   const status = fittedStatusOf(error);
   return status.message === error.rawMessage && status.details.length === error.details.length ? error : errorOf(status);
+}
+
+const detailTypes = createRegistry(file_google_rpc_error_details);
+
+/** The same error, with google.rpc details that came from another service as messages instead of bytes: Connect writes such details in JSON beside the bytes. */
+export function readable(error: ConnectError): ConnectError {
+  error.details = error.details.map((detail) => {
+    const desc = "desc" in detail ? undefined : detailTypes.getMessage(detail.type);
+    return desc ? { desc, value: fromBinary(desc, (detail as { value: Uint8Array }).value) } : detail;
+  });
+  return error;
 }
 
 /** Half a surrogate pair would break the percent-encoding of grpc-message, in grpc-js and Connect alike. */

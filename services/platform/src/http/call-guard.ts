@@ -2,7 +2,7 @@ import { Code, ConnectError, type ContextValues, createContextKey, createContext
 import type { Logger } from "pino";
 import { type Authenticate, principalKey } from "../auth/principal.js";
 import { reasonOf, refusal, refusalOf } from "../errors.js";
-import { fitted } from "../status.js";
+import { fitted, readable } from "../status.js";
 
 /** Why a call is not let in; undefined if it is. */
 const refusedKey = createContextKey<ConnectError | undefined>(undefined, { description: "refused" });
@@ -35,7 +35,8 @@ export function callGuard(logger: Logger): Interceptor {
     const refused = refusedBy(request.contextValues);
     if (refused) throw refused;
     const { signal } = request;
-    const heard = (error: unknown) => fitted(refusalOf(signal.aborted ? endOf(signal) : error, logger, `${request.service.typeName}/${request.method.name}`));
+    const heard = (error: unknown) =>
+      readable(fitted(refusalOf(signal.aborted ? endOf(signal) : error, logger, `${request.service.typeName}/${request.method.name}`)));
     try {
       const response = await orOver(next(request), signal);
       return response.stream ? { ...response, message: guarded(response.message, signal, heard) } : response;
