@@ -54,6 +54,9 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       "--http-listen <host:port>",
       "where to listen for HTTP; default: RUNLANE_HTTP_LISTEN, else the port after that of gRPC (7401), or any free one if that takes any",
     )
+    .option("--tls-cert <file>", "certificate in PEM, with those that lead to its root: both listeners then serve TLS. Needs --tls-key")
+    .option("--tls-key <file>", "private key of the certificate, in PEM")
+    .option("--cors-origin <origin>", "a web page's origin that may call by HTTP, or *; repeat it for several. Pages of localhost always may", collect)
     .option("--services <names>", "run only these: scheduler, queue, executor, with commas between; needs --nats")
     .option("--nats <urls>", "a nats-server that runs already, nats://host:port; several of a cluster with commas between")
     .option(
