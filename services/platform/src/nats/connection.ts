@@ -151,14 +151,14 @@ class Link implements NatsLink {
     const { logger, name } = this.#options;
     for await (const status of this.connection.status()) {
       if (status.type === "disconnect" && this.#up) {
-        logger.warn({ name, server: status.server }, "connection to NATS lost");
+        logger.warn({ connection: name, server: status.server }, "connection to NATS lost");
         this.#tell("down");
       } else if (status.type === "reconnect" && !this.#up) {
-        logger.info({ name, server: status.server }, "connection to NATS is back");
+        logger.info({ connection: name, server: status.server }, "connection to NATS is back");
         this.#tell("up");
         void this.#checkAgain();
       } else if (status.type === "error") {
-        logger.error({ name, err: status.error }, "NATS refused something");
+        logger.error({ connection: name, err: status.error }, "NATS refused something");
       }
     }
     this.#tell("closed");
@@ -170,7 +170,7 @@ class Link implements NatsLink {
       await checkApiLevel(this.connection, performance.now() + 60_000);
     } catch (error) {
       if (!this.#up || this.connection.isClosed()) return;
-      this.#options.logger.fatal({ name: this.#options.name, err: error }, "closing the connection to NATS");
+      this.#options.logger.fatal({ connection: this.#options.name, err: error }, "closing the connection to NATS");
       await this.close();
     }
   }
