@@ -55,7 +55,7 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
         const run: Run | undefined = latest;
         latest = undefined;
         if (run) {
-          const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads));
+          const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads).catch(throwApiError));
           yield shown;
           if (shown.isCompleted && this.#stopOnCompletion) return;
         } else if (failure) {
@@ -71,4 +71,8 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
       stop();
     }
   }
+}
+
+function throwApiError(error: unknown): never {
+  throw apiErrorOf(error);
 }
