@@ -4,6 +4,9 @@ import type { OnCleanUp } from "../support/test-server.js";
 import { cachedFolder, ForeignProject } from "./foreign-project.js";
 import { PageSection } from "./page.js";
 
+// Without -trimpath Go would compile the generated code anew in each temporary folder. The same flags everywhere, so that the standard library is compiled once.
+const flags = { GOFLAGS: "-trimpath", CGO_ENABLED: "0" };
+
 /** Why Go programs cannot be built here, or undefined if they can. */
 export function goFault(): string | undefined {
   const { error, stdout } = spawnSync("go", ["env", "GOVERSION"], { encoding: "utf8" });
@@ -17,11 +20,10 @@ export async function goProject(onCleanUp?: OnCleanUp): Promise<ForeignProject> 
   const installs = page.commands("go install ");
   const version = spawnSync("go", ["version"], { encoding: "utf8" }).stdout;
   const tools = await cachedFolder("go", version + installs.join("\n"), async (folder) => {
-    for (const command of installs) await promisify(execFile)("go", command.split(" ").slice(1), { env: { ...process.env, GOBIN: folder } });
+    for (const command of installs) await promisify(execFile)("go", command.split(" ").slice(1), { env: { ...process.env, ...flags, GOBIN: folder } });
   });
   const project = new ForeignProject("examples/go/client", { tools: [tools], ...(onCleanUp && { onCleanUp }) });
   await project.generate(page.template);
-  // Without -trimpath Go would compile the generated code anew in each temporary folder.
-  await project.execute("go", ["build", "-o", "client", "."], { GOFLAGS: "-mod=readonly -trimpath" });
+  await project.execute("go", ["build", "-o", "client", "."], flags);
   return project;
 }

@@ -9,13 +9,13 @@ import {
   WorkRequestSchema,
   WorkResponseSchema,
 } from "@runlane/sdk/gen/runlane/v1/worker_service_pb.js";
-import { onTestFinished } from "vitest";
 import { eventually } from "../support/eventually.js";
 import { jsonPayload } from "../support/json-payload.js";
+import type { OnCleanUp } from "../support/test-server.js";
 
 type Call = ServerDuplexStream<WorkRequest, MessageInitShape<typeof WorkResponseSchema>>;
 /** How long a session's lease is, in milliseconds. */
-const leaseMs = 3_000;
+export const leaseMs = 3_000;
 
 /** A WorkerService that a test plays itself: it shows what a worker says when a server does what servers seldom do. It answers Hellos and heartbeats until it is told not to. */
 export class ScriptedServer {
@@ -28,7 +28,8 @@ export class ScriptedServer {
   #port = 0;
   #assigned = 0n;
 
-  static async start(): Promise<ScriptedServer> {
+  /** Starts one, on a port of its own. */
+  static async start(onCleanUp: OnCleanUp): Promise<ScriptedServer> {
     const server = new ScriptedServer();
     const method = {
       path: "/runlane.v1.WorkerService/Work",
@@ -43,7 +44,7 @@ export class ScriptedServer {
     server.#port = await new Promise((resolve, reject) => {
       server.#server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => (error ? reject(error) : resolve(port)));
     });
-    onTestFinished(() => server.#server.forceShutdown());
+    onCleanUp(() => server.#server.forceShutdown());
     return server;
   }
 
@@ -88,7 +89,7 @@ export class ScriptedServer {
   /** Assigns an attempt; its token. */
   assign(taskId: string, payload?: unknown, attemptNumber = 1): Uint8Array {
     this.#assigned += 1n;
-    const token = new Uint8Array(12).fill(Number(this.#assigned));
+    const token = Uint8Array.from({ length: 12 }, (_, byte) => Number(this.#assigned) * 16 + byte);
     this.send({ assignments: [{ token, taskId, sequence: this.#assigned, attemptNumber, ...(payload !== undefined && { payload: jsonPayload(payload) }) }] });
     return token;
   }
