@@ -80,6 +80,8 @@ export class Session {
   #acceptanceTimer: NodeJS.Timeout | undefined;
   #reopenTimer: NodeJS.Timeout | undefined;
   #onStreamEnd: (() => void) | undefined;
+  /** Somebody waits for the answer to this heartbeat, or the end of its stream. */
+  #probe: { readonly sequence: bigint; readonly answered: () => void } | undefined;
   #silenceTimer: NodeJS.Timeout | undefined;
   #heartbeatTimer: NodeJS.Timeout | undefined;
 
@@ -120,6 +122,17 @@ export class Session {
   sayLater(): void {
     if (this.#flushScheduled || this.#phase !== "open") return;
     this.#acceptanceTimer ??= setTimeout(this.#flush, acceptanceDelayMs);
+  }
+
+  /**
+   * Resolves when the server has heard all that was said so far, and what it had said until then has arrived: it has answered a heartbeat that is sent now. At once if there is no open stream;
+   * otherwise at the latest when it ends.
+   */
+  async heard(): Promise<void> {
+    if (this.#phase !== "open") return;
+    await new Promise<void>((answered) => {
+      this.#probe = { sequence: this.#sendHeartbeat(), answered };
+    });
   }
 
   /** Ends the session for good, after what was said last. Resolves when the stream has ended, or does not end. */
@@ -185,6 +198,7 @@ export class Session {
       }
     }
     this.#host.receive(frame);
+    if (answer && this.#probe && answer.sequence >= this.#probe.sequence) this.#endProbe();
     if (frame.rest?.drain) this.#abandonStream("the server asks its workers to connect again");
   }
 
@@ -193,6 +207,10 @@ export class Session {
       this.#abandonStream("the server does not answer");
       return;
     }
+    this.#sendHeartbeat();
+  }
+
+  #sendHeartbeat(): bigint {
     const { count, digest } = this.#host.held;
     const sequence = this.#lease.beat();
     this.outbound.heartbeat({
@@ -203,6 +221,12 @@ export class Session {
       heldDigest: digest,
     });
     this.#flush();
+    return sequence;
+  }
+
+  #endProbe(): void {
+    this.#probe?.answered();
+    this.#probe = undefined;
   }
 
   readonly #flush = (): void => {
@@ -220,6 +244,7 @@ export class Session {
   #abandonStream(why: string): void {
     const stream = this.#stream;
     this.#stream = undefined;
+    this.#endProbe();
     stream?.cancel();
     this.#source.renew(this.#source.current());
     this.#reopen(why);
@@ -227,6 +252,7 @@ export class Session {
 
   #streamEnded(error: ConnectError | undefined, connection: GrpcConnection): void {
     this.#stream = undefined;
+    this.#endProbe();
     this.#onStreamEnd?.();
     if (this.#phase === "closed") return;
     if (error && isRefusal(error, this.#welcomedStream !== undefined)) {

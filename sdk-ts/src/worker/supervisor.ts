@@ -1,5 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
@@ -121,6 +122,8 @@ export class Supervisor implements SessionHost {
       else this.#report(attempt, { case: "release", value: { $typeName: "runlane.v1.Release", reason } });
     }
     await this.#until(() => this.held.count === 0, AbortSignal.timeout(lastReceiptsMs));
+    // What was on its way to this worker when it began to drain must be declined, or it would wait here for the lease.
+    await Promise.race([this.#session.heard(), sleep(lastReceiptsMs, undefined, { ref: false })]);
     await this.#session.close();
   }
 
