@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { errorOfStatus } from "../client/grpc-error.js";
 import { refusalStatus } from "../testing/fake-server.js";
 import * as errors from "./api-error.js";
@@ -38,4 +38,13 @@ test("UNAVAILABLE that no Runlane server said is a connection that failed", () =
 test("what is no error of a call stays as it is", () => {
   const error = new TypeError("no");
   expect(errors.apiErrorOf(error)).toBe(error);
+});
+
+test("an ApiError of another copy of the SDK is recognised, and nothing else is", async () => {
+  vi.resetModules();
+  const other = await import("./api-error.js");
+  const error = new other.NotFoundError("not there", { status: 404, code: "not_found" });
+  expect(error).not.toBeInstanceOf(errors.ApiError);
+  expect(errors.isApiError(error)).toBe(true);
+  expect([new Error("not there"), { status: 404 }, null, "not there"].filter(errors.isApiError)).toEqual([]);
 });

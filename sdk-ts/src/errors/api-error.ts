@@ -16,6 +16,9 @@ export interface ApiErrorInfo {
   readonly cause?: unknown;
 }
 
+/** Marks ApiErrors, whichever copy of the SDK made them: a worker meets those of the task files' copy. */
+const apiErrorTag = Symbol.for("runlane.api-error");
+
 /** A call that failed. Which subclass it is follows from the status, as in Trigger.dev. A failed run is not a failed call. */
 export class ApiError extends Error {
   override name = "ApiError";
@@ -30,6 +33,11 @@ export class ApiError extends Error {
   /** When the server wants to be asked again, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
+  static {
+    // Not declared as a member: it would make the types of two copies of the SDK incompatible.
+    Object.defineProperty(ApiError.prototype, apiErrorTag, { value: true });
+  }
+
   constructor(message: string, { status, code, reason, details, retryAfterMs, cause }: ApiErrorInfo) {
     super(message, { cause });
     this.status = status;
@@ -38,6 +46,11 @@ export class ApiError extends Error {
     this.details = details ?? {};
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** True for ApiErrors of any copy of the SDK in this process. */
+export function isApiError(value: unknown): value is ApiError {
+  return typeof value === "object" && value !== null && apiErrorTag in value;
 }
 
 /** No server answered. What was asked may have happened nevertheless; the message says so where it is possible. */

@@ -6,7 +6,7 @@ import type { Failure, Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
 import { ChurningMap } from "../churning-map.js";
 import { homeClient } from "../client/runlane-client.js";
-import { ApiError, apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, isApiError } from "../errors/api-error.js";
 import type { LogLevel } from "../logger.js";
 import { isLarge, valueOfPayload } from "../payload.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
@@ -249,7 +249,7 @@ export class Runner implements AttemptHost {
 function delayAfter(error: unknown, retry: RetryOptions, attempt: number): number | undefined {
   if (isError(error) && finalErrors.has(error.name)) return undefined;
   const delay = retryDelay(retry, attempt);
-  if (delay === undefined || !(error instanceof ApiError) || error.status === undefined) return delay;
+  if (delay === undefined || !isApiError(error) || error.status === undefined) return delay;
   // What Runlane itself refuses, it will refuse again, unless it says when to come back.
   if (error.status === 429) return error.retryAfterMs ?? delay;
   return error.status >= 400 && error.status < 500 && error.status !== 408 ? undefined : delay;

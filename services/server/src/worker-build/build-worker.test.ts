@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryProject } from "../testing/temporary-project.js";
 import { buildWorker } from "./build-worker.js";
+import { resolveSdk } from "./index-tasks.js";
 
 const sdk = 'import { task } from "@runlane/sdk";\n';
 const taskSource = (id: string, more = "") => `${sdk}export const it = task({ id: "${id}", ${more} run: async () => "${id}" });\n`;
@@ -90,6 +91,17 @@ describe("a build", () => {
     symlinkSync(join(folder, "packages/shared"), link);
     const { manifest } = await build(folder);
     expect(manifest.tasks[0]!.description).toBe("true,shared,alias,true");
+  });
+
+  test("runs with the copy of the SDK that the project has under Trigger.dev's name; if that is Trigger.dev's own, with @runlane/sdk", () => {
+    const project = (exports: string) =>
+      temporaryProject({
+        "node_modules/@trigger.dev/sdk/package.json": `{ "name": "any", "exports": ${exports} }`,
+        "node_modules/@trigger.dev/sdk/runner.js": "",
+      });
+    const aliased = project('{ "./worker/runner": "./runner.js" }');
+    expect(resolveSdk(aliased, "@runlane/sdk/worker/runner")).toBe(join(aliased, "node_modules/@trigger.dev/sdk/runner.js"));
+    expect(resolveSdk(project('{ ".": "./runner.js" }'), "@runlane/sdk/worker/runner")).toMatch(/sdk-ts\/dist\/worker\/runner-main\.js$/);
   });
 });
 

@@ -24,12 +24,26 @@ export async function indexTasks(folder: string, modules: readonly string[], sou
   return index.tasks;
 }
 
-/** A program of the SDK that the tasks import: of the project's copy, else of the command's own. */
-export function resolveSdk(folder: string, specifier: string): string {
+/**
+ * A program of the SDK that the tasks import: of the project's copy, else of the command's own.
+ *
+ * The copy that the project has under Trigger.dev's name comes first. Somebody put it there, while `@runlane/sdk` beside it may have come with the command.
+ */
+export function resolveSdk(folder: string, specifier: `@runlane/sdk/${string}`): string {
+  const project = createRequire(join(folder, "package.json"));
+  return (
+    resolved(project, specifier.replace("@runlane/sdk", "@trigger.dev/sdk")) ??
+    resolved(project, specifier) ??
+    createRequire(import.meta.url).resolve(specifier)
+  );
+}
+
+/** Undefined if it is not there; Trigger.dev's own package has no such program. */
+function resolved(from: NodeJS.Require, specifier: string): string | undefined {
   try {
-    return createRequire(join(folder, "package.json")).resolve(specifier);
+    return from.resolve(specifier);
   } catch {
-    return createRequire(import.meta.url).resolve(specifier);
+    return undefined;
   }
 }
 
