@@ -1,9 +1,11 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { test } from "vitest";
 import { runlane } from "./support/command-line.js";
 import { eventually } from "./support/eventually.js";
+import { descendants } from "./support/processes.js";
 import { RunClient } from "./support/run-client.js";
 import type { ServiceProcess } from "./support/service-process.js";
 import { type OnCleanUp, TestServer } from "./support/test-server.js";
@@ -58,6 +60,22 @@ test.concurrent("every line that a process logs names its service; a process nee
   const { code, stderr } = await runlane([...foreign, "--data", processes.data]);
   expect(code).toBe(4);
   expect(stderr).toContain("no credentials for queue; those given are for executor");
+});
+
+test.concurrent("a process that is told to stop once drains, and one that is told twice ends at once", async ({ expect, onTestFinished }) => {
+  const { processes } = await three(onTestFinished);
+  const queue = processes.service("queue");
+  // While NATS hangs, a queue waits for its last append, and to give its claim up.
+  const [nats = 0] = descendants(processes.nats.program.pid);
+  process.kill(nats, "SIGSTOP");
+  queue.program.signal("SIGTERM");
+  await eventually("it drains", async () => (await queue.readiness()).reasons.includes("draining: the server is stopping"));
+  // What comes within 300 ms of the first is the same wish.
+  await sleep(400);
+  expect(queue.program.running).toBe(true);
+  queue.program.signal("SIGTERM");
+  expect(await queue.program.ended).toBe(143);
+  process.kill(nats, "SIGCONT");
 });
 
 test.concurrent("two schedulers and two executors share the work, and either does", { timeout: 90_000 }, async ({ expect, onTestFinished }) => {

@@ -112,6 +112,24 @@ test("a start that is given up leaves nothing running", async () => {
   expect(await natsPids()).toEqual([]);
 });
 
+test("a server that stops says so before it ends anything, and until its end", async () => {
+  const server = await start({ graceMs: 2_000 });
+  const { runs } = client(server);
+  const changes = runs.triggerAndWait({ requestId: "r", item })[Symbol.asyncIterator]();
+  await changes.next();
+  const readiness = async () => {
+    const response = await fetch(`${server.httpAddress}/readyz`);
+    return [response.status, await response.text()];
+  };
+  expect(await readiness()).toEqual([200, "ok\n"]);
+  const stopped = server.stop();
+  expect(await readiness()).toEqual([503, "draining: the server is stopping\n"]);
+  // The stream would go on for ever.
+  expect(reasonOf(await changes.next().catch((error: unknown) => error))).toBe("DRAINING");
+  await stopped;
+  await expect(readiness()).rejects.toThrow();
+});
+
 test("a nats-server that dies is started again; clients notice a delay, no more", async () => {
   const { runs } = client(await start());
   const before = await runs.triggerTasks({ requestId: "a", items: [item] });
