@@ -1,38 +1,17 @@
-import http from "node:http";
-import http2 from "node:http2";
-import net from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ConnectError, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
+import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
 import { RunService } from "#gen/runlane/v1/run_service_pb.js";
-import { type Authenticate, principalOf } from "../auth/principal.js";
+import { principalOf } from "../auth/principal.js";
 import { reasonOf, refusal } from "../errors.js";
 import { bidi } from "../grpc/bidi-stream.js";
-import { grpcService } from "../grpc/grpc-service.js";
 import { Readiness } from "../health/readiness.js";
-import { PortTaken } from "../listening/listen.js";
+import { failureOf, headers, serveHttp } from "../testing/http-test-server.js";
 import { recordingLogger } from "../testing/recording-logger.js";
-import { type HttpServer, type HttpServerOptions, startHttpServer } from "./http-server.js";
-
-const authorization = "Bearer key";
-const authenticate: Authenticate = (given) => {
-  if (given === undefined) throw refusal("MISSING_KEY", "no key");
-  if (given !== authorization) throw refusal("INVALID_KEY", "wrong key");
-  return { environment: "dev" };
-};
-const headers = { authorization };
-
-async function serve(implementation: Partial<ServiceImpl<typeof RunService>>, options: Partial<HttpServerOptions> = {}) {
-  const { logger, lines } = recordingLogger();
-  const readiness = new Readiness();
-  const server = await startHttpServer({ listen: "127.0.0.1:0", readiness, logger, ...options });
-  server.serve([grpcService(RunService, implementation)], authenticate);
-  onTestFinished(() => server.close());
-  return { server, readiness, lines };
-}
+import { type HttpServer, startHttpServer } from "./http-server.js";
 
 type MakeTransport = (server: HttpServer) => Transport;
 const http2Session = { idleConnectionTimeoutMs: 200 };
@@ -46,11 +25,6 @@ const ways: [string, MakeTransport][] = [
 ];
 
 const client = (transport: Transport) => createClient(RunService, transport);
-const failure = (promise: Promise<unknown>): Promise<ConnectError> =>
-  promise.then(
-    () => Promise.reject(new Error("the call did not fail")),
-    (error: ConnectError) => error,
-  );
 async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
   const received: T[] = [];
   for await (const message of messages) received.push(message);
@@ -59,13 +33,13 @@ async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
 
 describe.each(ways)("%s", (_name, makeTransport) => {
   test("a call reaches its handler with the caller's environment", async () => {
-    const { server } = await serve({ getRun: (request, context) => ({ run: { id: request.runId, taskId: principalOf(context).environment } }) });
+    const { server } = await serveHttp({ getRun: (request, context) => ({ run: { id: request.runId, taskId: principalOf(context).environment } }) });
     const { run } = await client(makeTransport(server)).getRun({ runId: "run_1" }, { headers });
     expect(run).toMatchObject({ id: "run_1", taskId: "dev" });
   });
 
   test("a server stream sends what its handler yields, and ends with its error", async () => {
-    const { server } = await serve({
+    const { server } = await serveHttp({
       async *triggerAndWait() {
         yield { run: { state: RunState.QUEUED } };
         yield { run: { state: RunState.COMPLETED } };
@@ -73,7 +47,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
       },
     });
     const states: (RunState | undefined)[] = [];
-    const error = await failure(
+    const error = await failureOf(
       (async () => {
         for await (const { run } of client(makeTransport(server)).triggerAndWait({}, { headers })) states.push(run?.state);
       })(),
@@ -87,25 +61,25 @@ describe.each(ways)("%s", (_name, makeTransport) => {
     [{ authorization: "Bearer other" }, "INVALID_KEY"],
   ])("headers %j are refused with %s, before the handler and the body", async (given, reason) => {
     const getRun = vi.fn(() => ({}));
-    const { server } = await serve({ getRun }, { maxReceiveBytes: 10 });
+    const { server } = await serveHttp({ getRun }, { maxReceiveBytes: 10 });
     const { getRun: call, triggerAndWait } = client(makeTransport(server));
-    expect(reasonOf(await failure(call({ runId: "x".repeat(100) }, { headers: given })))).toBe(reason);
-    expect(reasonOf(await failure(all(triggerAndWait({ requestId: "x".repeat(100) }, { headers: given }))))).toBe(reason);
+    expect(reasonOf(await failureOf(call({ runId: "x".repeat(100) }, { headers: given })))).toBe(reason);
+    expect(reasonOf(await failureOf(all(triggerAndWait({ requestId: "x".repeat(100) }, { headers: given }))))).toBe(reason);
     expect(getRun).not.toHaveBeenCalled();
   });
 
   test("a message over the limit and a method without a handler say so", async () => {
-    const { server } = await serve({ getRun: () => ({}) }, { maxReceiveBytes: 50 });
+    const { server } = await serveHttp({ getRun: () => ({}) }, { maxReceiveBytes: 50 });
     const { getRun, cancelRun, triggerAndWait } = client(makeTransport(server));
-    expect(reasonOf(await failure(getRun({ runId: "x".repeat(100) }, { headers })))).toBe("FRAME_TOO_LARGE");
-    expect(reasonOf(await failure(all(triggerAndWait({ requestId: "x".repeat(100) }, { headers }))))).toBe("FRAME_TOO_LARGE");
-    expect(reasonOf(await failure(cancelRun({}, { headers })))).toBe("UNIMPLEMENTED");
-    expect(reasonOf(await failure(all(triggerAndWait({}, { headers }))))).toBe("UNIMPLEMENTED");
+    expect(reasonOf(await failureOf(getRun({ runId: "x".repeat(100) }, { headers })))).toBe("FRAME_TOO_LARGE");
+    expect(reasonOf(await failureOf(all(triggerAndWait({ requestId: "x".repeat(100) }, { headers }))))).toBe("FRAME_TOO_LARGE");
+    expect(reasonOf(await failureOf(cancelRun({}, { headers })))).toBe("UNIMPLEMENTED");
+    expect(reasonOf(await failureOf(all(triggerAndWait({}, { headers }))))).toBe("UNIMPLEMENTED");
   });
 
   test("a defect is told as an id; the log has the rest", async () => {
-    const { server, lines } = await serve({ getRun: () => Promise.reject(new Error("the secret is 42")) });
-    const error = await failure(client(makeTransport(server)).getRun({}, { headers }));
+    const { server, lines } = await serveHttp({ getRun: () => Promise.reject(new Error("the secret is 42")) });
+    const error = await failureOf(client(makeTransport(server)).getRun({}, { headers }));
     expect(reasonOf(error)).toBe("INTERNAL");
     expect(error.message).not.toContain("secret");
     const id = error.findDetails(ErrorInfoSchema)[0]?.metadata.error_id;
@@ -113,7 +87,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
   });
 
   test("a deadline ends a call whose handler listens to nothing", async () => {
-    const { server } = await serve({
+    const { server } = await serveHttp({
       getRun: () => new Promise<never>(() => {}),
       async *triggerAndWait() {
         yield {};
@@ -123,13 +97,13 @@ describe.each(ways)("%s", (_name, makeTransport) => {
     const { getRun, triggerAndWait } = client(makeTransport(server));
     // A client gives up at its own deadline; here the server is the quicker one.
     const timeout = { headers: { ...headers, "connect-timeout-ms": "50", "grpc-timeout": "50m" } };
-    expect(reasonOf(await failure(getRun({}, timeout)))).toBe("DEADLINE_EXCEEDED");
-    expect(reasonOf(await failure(all(triggerAndWait({}, timeout))))).toBe("DEADLINE_EXCEEDED");
+    expect(reasonOf(await failureOf(getRun({}, timeout)))).toBe("DEADLINE_EXCEEDED");
+    expect(reasonOf(await failureOf(all(triggerAndWait({}, timeout))))).toBe("DEADLINE_EXCEEDED");
   });
 
   test("a stream whose client goes away ends", async () => {
     let ended = false;
-    const { server, lines } = await serve({
+    const { server, lines } = await serveHttp({
       async *triggerAndWait(_request, { signal }) {
         try {
           yield {};
@@ -141,7 +115,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
     });
     const controller = new AbortController();
     const stream = client(makeTransport(server)).triggerAndWait({}, { headers, signal: controller.signal });
-    await failure(
+    await failureOf(
       (async () => {
         for await (const _ of stream) controller.abort();
       })(),
@@ -153,7 +127,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
   test("the server waits for calls under way, and ends streams and what takes too long with DRAINING", async () => {
     let answer = () => {};
     const begun = vi.fn();
-    const { server } = await serve({
+    const { server } = await serveHttp({
       getRun: () =>
         new Promise((resolve) => {
           begun();
@@ -169,13 +143,13 @@ describe.each(ways)("%s", (_name, makeTransport) => {
       },
     });
     const { getRun, cancelRun, triggerAndWait } = client(makeTransport(server));
-    const stream = failure(
+    const stream = failureOf(
       (async () => {
         for await (const _ of triggerAndWait({}, { headers })) begun();
       })(),
     );
     const late = getRun({}, { headers });
-    const never = failure(cancelRun({}, { headers }));
+    const never = failureOf(cancelRun({}, { headers }));
     await vi.waitFor(() => expect(begun).toHaveBeenCalledTimes(3));
     const drained = server.drain(1_500);
     expect(reasonOf(await stream)).toBe("DRAINING");
@@ -183,7 +157,7 @@ describe.each(ways)("%s", (_name, makeTransport) => {
     expect((await late).run?.id).toBe("late");
     expect(reasonOf(await never)).toBe("DRAINING");
     await drained;
-    expect(reasonOf(await failure(client(makeTransport(server)).getRun({}, { headers })))).toBe("DRAINING");
+    expect(reasonOf(await failureOf(client(makeTransport(server)).getRun({}, { headers })))).toBe("DRAINING");
   });
 });
 
@@ -197,14 +171,14 @@ describe("a bidirectional stream", () => {
   }
 
   test("in callback form is served over HTTP/2", async () => {
-    const { server } = await serve({ triggerStream: echo });
+    const { server } = await serveHttp({ triggerStream: echo });
     const transport = createGrpcTransport({ baseUrl: server.address, ...http2Session });
     const received = await all(client(transport).triggerStream(two(), { headers }));
     expect(received.map(({ frame }) => frame.case === "outcomes" && frame.value.requestId)).toEqual(["a", "b"]);
   });
 
   test("is refused over HTTP/1.1, with words", async () => {
-    const { server } = await serve({ triggerStream: echo });
+    const { server } = await serveHttp({ triggerStream: echo });
     const response = await fetch(`${server.address}/runlane.v1.RunService/TriggerStream`, {
       method: "POST",
       headers: { ...headers, "content-type": "application/connect+json" },
@@ -221,7 +195,7 @@ describe("plain HTTP", () => {
     fetch(server.address + getRun, { method: "POST", headers: { ...headers, "content-type": "application/json", ...more }, body });
 
   test("a method without side effects is also a GET", async () => {
-    const { server } = await serve({ getRun: ({ runId }) => ({ run: { id: runId } }) });
+    const { server } = await serveHttp({ getRun: ({ runId }) => ({ run: { id: runId } }) });
     const response = await fetch(`${server.address}${getRun}?connect=v1&encoding=json&message=${encodeURIComponent('{"runId":"run_1"}')}`, { headers });
     expect(await response.json()).toEqual({ run: { id: "run_1" } });
   });
@@ -234,7 +208,7 @@ describe("plain HTTP", () => {
     ["{}", { "connect-timeout-ms": "soon" }, 400, "MALFORMED_FRAME"],
     ["{}", { "content-encoding": "zip" }, 501, "UNIMPLEMENTED"],
   ])("%s with %j is refused with %i and a reason", async (body, more, status, reason) => {
-    const { server } = await serve({ getRun: () => ({}) });
+    const { server } = await serveHttp({ getRun: () => ({}) });
     const response = await post(server, body, more);
     expect(response.status).toBe(status);
     const { details } = (await response.json()) as { details: { type: string; debug: { reason: string } }[] };
@@ -242,19 +216,19 @@ describe("plain HTTP", () => {
   });
 
   test("a wrong verb is refused with the right one", async () => {
-    const { server } = await serve({ getRun: () => ({}) });
+    const { server } = await serveHttp({ getRun: () => ({}) });
     const response = await fetch(server.address + getRun, { method: "DELETE", headers });
     expect([response.status, await response.json()]).toMatchObject([405, { message: expect.stringContaining("POST or GET") }]);
   });
 
   test("an unknown path is 404 with a Connect error, and UNIMPLEMENTED for gRPC", async () => {
-    const { server } = await serve({});
+    const { server } = await serveHttp({});
     const response = await fetch(`${server.address}/nowhere`);
     expect([response.status, await response.json()]).toMatchObject([404, { code: "unimplemented", message: expect.stringContaining("GET /nowhere") }]);
     const unknown = { ...RunService, typeName: "runlane.v1.Nonsense" };
     const method = { ...RunService.method.getRun, parent: unknown };
     for (const [, makeTransport] of ways) {
-      const error = await failure(makeTransport(server).unary(method, undefined, undefined, undefined, {}));
+      const error = await failureOf(makeTransport(server).unary(method, undefined, undefined, undefined, {}));
       expect(reasonOf(error)).toBe("UNIMPLEMENTED");
     }
   });
@@ -262,13 +236,13 @@ describe("plain HTTP", () => {
   test("a process that serves no calls so far says UNAVAILABLE, and answers health", async () => {
     const server = await startHttpServer({ listen: "127.0.0.1:0", readiness: new Readiness(), logger: recordingLogger().logger });
     onTestFinished(() => server.close());
-    const error = await failure(client(ways[0]![1](server)).getRun({}, { headers }));
+    const error = await failureOf(client(ways[0]![1](server)).getRun({}, { headers }));
     expect(reasonOf(error)).toBe("NO_SERVER");
     expect((await fetch(`${server.address}/livez`)).status).toBe(200);
   });
 
   test("/livez is 200; /readyz is 200, or 503 with reasons; without a key, to the end", async () => {
-    const { server, readiness } = await serve({});
+    const { server, readiness } = await serveHttp({});
     const get = async (path: string) => {
       const response = await fetch(server.address + path);
       return [response.status, await response.text()];
@@ -283,124 +257,5 @@ describe("plain HTTP", () => {
     expect((await fetch(`${server.address}/livez`, { method: "POST" })).status).toBe(405);
     await server.close();
     await expect(get("/livez")).rejects.toThrow();
-  });
-});
-
-describe("CORS", () => {
-  const preflight = (server: HttpServer, origin: string) =>
-    fetch(`${server.address}/runlane.v1.RunService/TriggerTasks`, {
-      method: "OPTIONS",
-      headers: { origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type,connect-protocol-version" },
-    });
-
-  test.each([
-    ["http://localhost:5173", [], true],
-    ["http://127.0.0.1:80", [], true],
-    ["https://app.example.com", [], false],
-    ["http://localhost.evil.example", [], false],
-    ["https://app.example.com", ["https://app.example.com"], true],
-    ["https://app.example.com", ["*"], true],
-    ["null", ["https://app.example.com"], false],
-  ])("a page of %s, with %j allowed: %s", async (origin, corsOrigins, allowed) => {
-    const { server } = await serve({ getRun: () => ({}) }, { corsOrigins });
-    const answer = await preflight(server, origin);
-    expect(answer.status).toBe(204);
-    expect(answer.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null);
-    expect(answer.headers.get("access-control-max-age")).toBe(allowed ? "7200" : null);
-    const call = await fetch(`${server.address}/runlane.v1.RunService/GetRun`, {
-      method: "POST",
-      headers: { ...headers, origin, "content-type": "application/json" },
-      body: "{}",
-    });
-    expect(call.headers.get("access-control-allow-origin")).toBe(allowed ? origin : null);
-    expect(call.headers.get("vary")).toBe("Origin");
-    if (allowed) {
-      expect(answer.headers.get("access-control-allow-headers")?.toLowerCase()).toMatch(/authorization.*connect-protocol-version.*x-grpc-web/);
-      expect(call.headers.get("access-control-expose-headers")?.toLowerCase()).toContain("grpc-status-details-bin");
-    }
-  });
-
-  test("an origin with a path is none", async () => {
-    await expect(serve({}, { corsOrigins: ["https://app.example.com/"] })).rejects.toThrow('"https://app.example.com/" is no origin');
-  });
-});
-
-describe("connections", () => {
-  /** Sends bytes, and resolves with what came back when the server has closed the connection. */
-  function raw(server: HttpServer, bytes: string): Promise<string> {
-    return new Promise((resolve) => {
-      let received = "";
-      const socket = net.connect(server.port, "127.0.0.1", () => void socket.write(bytes));
-      socket.on("data", (chunk) => (received += chunk));
-      socket.on("error", () => {});
-      socket.on("close", () => resolve(received));
-    });
-  }
-
-  test.each([
-    ["nothing", "", ""],
-    ["half of HTTP/2's preface", "PR", ""],
-    ["half a header", "POST / HTTP/1.1\r\nHost:", "408"],
-    [
-      "half a body",
-      "POST /runlane.v1.RunService/GetRun HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
-      "408",
-    ],
-  ])("a client that sends %s, and no more, is dropped", async (_what, bytes, answer) => {
-    const { server } = await serve({ getRun: () => ({}) }, { headersTimeoutMs: 100, requestTimeoutMs: 300 });
-    expect(await raw(server, bytes)).toContain(answer);
-  });
-
-  test("bytes may arrive one by one", async () => {
-    const { server } = await serve({});
-    const socket = net.connect(server.port, "127.0.0.1");
-    socket.setNoDelay();
-    onTestFinished(() => void socket.destroy());
-    let received = "";
-    socket.on("data", (chunk) => (received += chunk));
-    for (const byte of "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n") {
-      socket.write(byte);
-      await sleep(1);
-    }
-    await vi.waitFor(() => expect(received).toContain("200 OK"));
-  });
-
-  test.each([
-    ["without a host", "GET /livez HTTP/1.0\r\n\r\n", "400"],
-    ["with a host that is none", "GET /livez HTTP/1.1\r\nHost: [\r\n\r\n", "400"],
-    ["that is no HTTP", "\x16\x03\x01\x02\x00\r\n\r\n", "400"],
-  ])("a request %s is answered, and harms nobody", async (_what, bytes, status) => {
-    const { server } = await serve({}, { idleTimeoutMs: 50 });
-    expect(await raw(server, bytes)).toContain(status);
-    expect((await fetch(`${server.address}/livez`)).status).toBe(200);
-  });
-
-  test("an idle connection is closed, over HTTP/1.1 and HTTP/2", async () => {
-    const { server } = await serve({}, { idleTimeoutMs: 100 });
-    await raw(server, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
-    const session = http2.connect(server.address);
-    const closed = new Promise((resolve) => session.once("close", resolve));
-    await closed;
-  });
-
-  test("a connection that is idle does not delay the end", async () => {
-    const { server } = await serve({});
-    const agent = new http.Agent({ keepAlive: true });
-    onTestFinished(() => agent.destroy());
-    await new Promise<void>((resolve) => http.get(`${server.address}/livez`, { agent }, (response) => response.resume().on("end", resolve)));
-    const session = http2.connect(server.address);
-    await new Promise((resolve) => session.once("connect", resolve));
-    const silent = net.connect(server.port, "127.0.0.1");
-    await new Promise((resolve) => silent.once("connect", resolve));
-    const goneAway = new Promise((resolve) => session.once("goaway", resolve));
-    silent.on("error", () => {});
-    await Promise.all([server.drain(60_000), goneAway]);
-  });
-
-  test("a taken port is named, with the option that chooses another", async () => {
-    const { server } = await serve({});
-    const second = serve({}, { listen: `127.0.0.1:${server.port}` });
-    await expect(second).rejects.toThrow(`port ${server.port} on 127.0.0.1 is taken: stop what listens there, or choose another with --http-listen`);
-    await expect(second).rejects.toBeInstanceOf(PortTaken);
   });
 });

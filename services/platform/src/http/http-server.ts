@@ -104,7 +104,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   // It never listens by itself, and begins to look after its connections' time-outs when it does.
   h1.emit("listening");
   // Its compatible requests and responses are those of HTTP/1.1 in all that is used here.
-  const h2 = http2.createServer((request, response) => answer(request as unknown as IncomingMessage, response as unknown as ServerResponse));
+  const h2 = http2.createServer({ settings: { maxConcurrentStreams: 1_000 } }, (request, response) =>
+    answer(request as unknown as IncomingMessage, response as unknown as ServerResponse),
+  );
   h2.on("session", (session) => {
     sessions.add(session);
     let streams = 0;
