@@ -25,8 +25,8 @@ export function taskService(owner: OwnerClient): GrpcService {
 
       const { tasks } = await read(after, limit);
       const last = tasks.at(-1);
-      // A full page may be the last one; only a look behind it tells, and a token that leads to an empty page would be a lie.
-      const more = last !== undefined && tasks.length >= limit && (await read(last.id, 1)).tasks.length > 0;
+      // A full page may be the last one, and a page may be shorter because its tasks are large; only a look behind it tells. A token that leads to an empty page would be a lie.
+      const more = last !== undefined && (await read(last.id, 1)).tasks.length > 0;
       return { tasks, nextPageToken: more ? pageToken(list, last.id) : "" };
     },
   });

@@ -1,7 +1,11 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import type { TaskRecord } from "../engine/environment.js";
 import { taskMessageOf } from "../engine/view.js";
 import type { Partition } from "./partition.js";
+
+/** A page of tasks is closed at about this many bytes: the internal transport carries 1 MiB. */
+const pageBytes = 512 * 1024;
 
 /** OwnerService over a partition. */
 export function ownerService(partition: Partition): ServiceImpl<typeof OwnerService> {
@@ -22,7 +26,7 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       const found = partition.durable.environments.get(environment);
       const tasks = found ? [...found.tasks.values()].filter((task) => task.declaration.id > after) : [];
       tasks.sort((a, b) => (a.declaration.id < b.declaration.id ? -1 : 1));
-      const messages = found ? tasks.slice(0, limit).map((task) => taskMessageOf(partition.volatile, found, task)) : [];
+      const messages = found ? pageOf(tasks, limit).map((task) => taskMessageOf(partition.volatile, found, task)) : [];
       await partition.settledTasks();
       return { tasks: messages };
     },
@@ -38,4 +42,14 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       return {};
     },
   };
+}
+
+/** The first tasks, `limit` at most, and no more than fit into one message. */
+function pageOf(tasks: readonly TaskRecord[], limit: number): readonly TaskRecord[] {
+  let bytes = 0;
+  const end = tasks.findIndex(({ declaration: { id, description, filePath, queue } }, index) => {
+    bytes += 256 + 3 * (id.length + description.length + filePath.length + queue.length);
+    return index === limit || (index > 0 && bytes > pageBytes);
+  });
+  return end < 0 ? tasks : tasks.slice(0, end);
 }
