@@ -22,6 +22,8 @@ export default defineConfig({
           name: "system",
           include: ["test/**/*.test.ts"],
           fileParallelism: false,
+          // Tests of leases wait side by side: all of them, not five at a time.
+          maxConcurrency: 10,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

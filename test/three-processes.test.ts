@@ -12,11 +12,6 @@ import { type OnCleanUp, TestServer } from "./support/test-server.js";
 import type { ThreeProcesses } from "./support/three-processes.js";
 import { RawWorker } from "./survival/raw-worker.js";
 
-/** How long a claim holds that nobody renews, and how much later another replica may serve, in milliseconds. */
-const [lapseMs, moreMs] = [15_000, 5_000];
-/** From the first word to a queue that it must stop until another has answered a caller, on a busy machine. */
-const handOverMs = 5_000;
-
 // They wait most of their time, and so side by side.
 async function three(onCleanUp: OnCleanUp): Promise<{ processes: ThreeProcesses; server: TestServer; client: RunClient }> {
   const server = await TestServer.start({ shape: "three", onCleanUp });
@@ -97,30 +92,4 @@ test.concurrent("two schedulers and two executors share the work, and either doe
   worker.send({ accepted: [second.token] });
   await worker.report(second.token, 2);
   expect(await awaited).toMatchObject({ id: second.runId, state: RunState.COMPLETED });
-});
-
-test.concurrent("of two queues one serves: when it stops the other takes over at once, and when it is killed, once its claim has lapsed", {
-  timeout: 90_000,
-}, async ({ expect, onTestFinished }) => {
-  const { processes, client } = await three(onTestFinished);
-  const first = processes.service("queue");
-  const second = await processes.replica("queue");
-  await second.ready();
-  const [before = ""] = await client.trigger({ taskId: "kept" });
-
-  const stopped = performance.now();
-  await Promise.all([first.program.stop(), client.trigger({ taskId: "meanwhile" })]);
-  const handOver = Math.round(performance.now() - stopped);
-  expect((await client.run(before)).taskId).toBe("kept");
-  expect(handOver).toBeLessThan(handOverMs);
-
-  const third = await processes.replica("queue");
-  await third.ready();
-  const killed = performance.now();
-  await second.program.kill();
-  // Callers are told to come again until somebody serves.
-  const after = await eventually("somebody serves again", () => client.trigger({ taskId: "afterwards" }), lapseMs + moreMs);
-  const takeOver = Math.round(performance.now() - killed);
-  process.stdout.write(`queue: handed over within ${handOver} ms; taken over ${takeOver} ms after SIGKILL\n`);
-  expect(await Promise.all([before, ...after].map(async (runId) => (await client.run(runId)).taskId))).toEqual(["kept", "afterwards"]);
 });

@@ -17,6 +17,10 @@ import { RawWorker } from "./raw-worker.js";
 
 /** How long a server waits for a worker that is silent, and how much later its runs have started elsewhere. */
 const [leaseMs, moreMs] = [10_000, 500];
+/** How long a claim of a partition holds that nobody renews, and how much later another queue may serve, in milliseconds, on a busy machine. */
+const [claimMs, claimMoreMs] = [15_000, 5_000];
+/** From the first word to a queue that it must stop until another has answered a caller, on a busy machine. */
+const handOverMs = 5_000;
 const { RECORDED, STALE } = ResultDisposition;
 
 /** A server, a client, and a worker behind a network that may fail. */
@@ -164,4 +168,34 @@ test.concurrent.for([
   }
   expect(beats.starts()).toHaveLength(items.length);
   expect(mostAtOnce(beats.entries().filter((entry) => entry.taskId === "beating-alone"))).toBe(1);
+});
+
+// The claim of a queue is a lease, too.
+test.concurrent("of two queues one serves: when it stops the other takes over at once, and when it is killed, once its claim has lapsed", {
+  timeout: 90_000,
+}, async ({ expect, onTestFinished }) => {
+  const server = await TestServer.start({ shape: "three", onCleanUp: onTestFinished });
+  const processes = server.three;
+  if (!processes) throw new Error("these are not three processes");
+  const client = new RunClient(server, onTestFinished);
+  const first = processes.service("queue");
+  const second = await processes.replica("queue");
+  await second.ready();
+  const [before = ""] = await client.trigger({ taskId: "kept" });
+
+  const stopped = performance.now();
+  await Promise.all([first.program.stop(), client.trigger({ taskId: "meanwhile" })]);
+  const handOver = Math.round(performance.now() - stopped);
+  expect((await client.run(before)).taskId).toBe("kept");
+  expect(handOver).toBeLessThan(handOverMs);
+
+  const third = await processes.replica("queue");
+  await third.ready();
+  const killed = performance.now();
+  await second.program.kill();
+  // Callers are told to come again until somebody serves.
+  const after = await eventually("somebody serves again", () => client.trigger({ taskId: "afterwards" }), claimMs + claimMoreMs);
+  const takeOver = Math.round(performance.now() - killed);
+  process.stdout.write(`queue: handed over within ${handOver} ms; taken over ${takeOver} ms after SIGKILL\n`);
+  expect(await Promise.all([before, ...after].map(async (runId) => (await client.run(runId)).taskId))).toEqual(["kept", "afterwards"]);
 });

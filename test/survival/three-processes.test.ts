@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFailed, test } from "vitest";
 import { supervisorOf } from "../support/processes.js";
 import type { ServiceName } from "../support/service-process.js";
@@ -45,20 +44,11 @@ async function loaded() {
   return { three, load, goesOn, endsWell };
 }
 
-test("each of three processes is SIGKILLed once under load, and nats-server too: nothing acknowledged is lost, nothing runs twice", async () => {
-  const { three, goesOn, endsWell } = await loaded();
-  for (const service of services) {
-    await sleep(300);
-    await three.killAndRestart(service);
-    await goesOn();
-  }
-  await three.killNats();
-  await goesOn();
-  await endsWell();
-});
-
-test("each of three processes is replaced under load, as a rolling update does: callers and workers notice nothing", async () => {
+test("three processes are replaced one by one under load, then each is SIGKILLed, and nats-server too: nothing is lost, nothing runs twice", {
+  timeout: 90_000,
+}, async () => {
   const { three, load, goesOn, endsWell } = await loaded();
+  // As a rolling update does. Callers and workers notice nothing.
   for (const service of services) {
     const before = three.service(service);
     const { code, tookMs } = await three.restart(service);
@@ -67,9 +57,13 @@ test("each of three processes is replaced under load, as a rolling update does: 
     expect(tookMs).toBeLessThan(5_000);
     await goesOn();
   }
+  for (const service of services) {
+    await three.killAndRestart(service);
+    await goesOn();
+  }
+  await three.killNats();
+  await goesOn();
   await endsWell();
   // Attempts that were on their way have gone on where they were.
   expect(load.ledger().entries.filter((entry) => entry.attempt > 1)).toEqual([]);
-  // What the SDK could not ride over it would have said.
-  expect(load.client.stderr).toBe("");
 });
