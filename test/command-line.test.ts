@@ -95,7 +95,7 @@ describe("runlane server", () => {
 
   test("exits with 4 and names the port if it is taken", async () => {
     const { host, port } = new URL(server.address);
-    const { code, stderr } = await runlane(["server", "--data", temporaryFolder(), "--listen", host]);
+    const { code, stderr } = await runlane(["server", "--data", temporaryFolder(), "--listen", host, "--http-listen", "127.0.0.1:0"]);
     expect(code).toBe(4);
     expect(stderr).toContain(port);
   });

@@ -8,7 +8,10 @@ import { temporaryFolder } from "./support/temporary-folder.js";
 
 // `npm start`, on what is installed and built already.
 function start(...args: string[]): Program {
-  const program = new Program(join(repository, "scripts/start.mjs"), ["--data", temporaryFolder(), ...args]);
+  const program = new Program(join(repository, "scripts/start.mjs"), ["--data", temporaryFolder(), ...args], {
+    // By default HTTP is on the next port, which may be somebody else's.
+    env: { RUNLANE_HTTP_LISTEN: "127.0.0.1:0" },
+  });
   onTestFinished(async () => void (await program.stop()));
   return program;
 }

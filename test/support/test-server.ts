@@ -68,7 +68,9 @@ export class TestServer {
       const scheduler = three.service("scheduler");
       return new TestServer(scheduler.program, data, scheduler.address, scheduler.httpAddress, three);
     }
-    const args = ["server", "--data", data, "--listen", options.listen ?? "127.0.0.1:0", ...(options.args ?? [])];
+    // By default HTTP is on the next port, which may be somebody else's.
+    const listen = ["--listen", options.listen ?? "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+    const args = ["server", "--data", data, ...listen, ...(options.args ?? [])];
     const program = new Program(runlaneCommand, args, { cwd: data, env: options.env });
     onCleanUp(async () => void (await program.stop()));
     const written = (): { address: string; httpAddress: string; pid: number } | false => {

@@ -50,7 +50,7 @@ export class MortalServer {
   /** Starts it again, and kills it `milliseconds` later, whatever it has come to by then. */
   async killWhileStarting(milliseconds: number): Promise<void> {
     const { data, address } = this.#server;
-    const program = new Program(runlaneCommand, ["server", "--data", data, "--listen", new URL(address).host], { cwd: data });
+    const program = new Program(runlaneCommand, ["server", "--data", data, "--listen", new URL(address).host, "--http-listen", "127.0.0.1:0"], { cwd: data });
     await new Promise((resolve) => setTimeout(resolve, milliseconds));
     await killWhole(program, data);
   }

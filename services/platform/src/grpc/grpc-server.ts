@@ -97,8 +97,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Liste
     socket.once("close", () => sockets.delete(socket));
     injector.injectConnection(socket);
   });
-  listener.on("error", (error) => options.logger.error({ err: error }, "the gRPC listener could not accept a connection"));
   const address = await listen(listener, options.listen, "--listen");
+  listener.on("error", (error) => options.logger.error({ err: error }, "the gRPC listener could not accept a connection"));
 
   const abandon = (calls: Iterable<GrpcCall>) => {
     for (const call of calls) call.abandon(refusal("DRAINING", "the server is stopping"));

@@ -126,11 +126,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     firstBytesWithinMs: headersTimeoutMs,
     logger,
   });
-  listener.on("error", (error) => logger.error({ err: error }, "the HTTP listener could not accept a connection"));
   const address = await listen(listener, options.listen, "--http-listen").catch((error: unknown) => {
     h1.close();
     throw error;
   });
+  listener.on("error", (error) => logger.error({ err: error }, "the HTTP listener could not accept a connection"));
 
   const stops = stopsOf(async ({ graceMs, streamGraceMs, hurry }) => {
     const stopping = refusal("DRAINING", "the server is stopping");
