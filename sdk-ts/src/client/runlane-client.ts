@@ -47,7 +47,7 @@ export function createRunlaneClient(configuration: ApiClientConfiguration = {}):
   return {
     runs,
     tasks: createClient(TaskService, transport),
-    payloads: new StoredPayloads(transport),
+    payloads: new StoredPayloads(transport, { timeoutMs }),
     transport,
     triggerStream,
     runWatch,

@@ -10,8 +10,10 @@ import { errorInfoOf, retryDelayOf } from "./grpc-error.js";
 const chunkBytes = 256 * 1024;
 /** Payloads that are under way at once; the others wait. */
 const mostAtOnce = 8;
-/** How long to try while the server is away, in milliseconds; and how long if it has never answered, so that a wrong address is soon told. */
-const patienceMs = { known: 60_000, unknown: 10_000 } as const;
+/** How long one call may take, in milliseconds: 10 MiB over a line of 1.5 Mbit/s. */
+const callMs = 60_000;
+/** How long to try if the server has never answered, so that a wrong address is soon told. */
+const firstContactMs = 10_000;
 
 const noData = new Uint8Array(0);
 // The first call opens the connection, which outlives the code that asked and serves others: it must not belong to that code's asynchronous context, which may be a run's.
@@ -22,10 +24,13 @@ export class StoredPayloads {
   readonly #service: Client<typeof PayloadService>;
   #underWay = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #timeoutMs: number;
   #answered = false;
 
-  constructor(transport: Transport) {
+  /** `timeoutMs` is how long to try while the server is away. Default 60,000; 10,000, and never more than `timeoutMs`, as long as it has never answered. */
+  constructor(transport: Transport, { timeoutMs = 60_000 }: { timeoutMs?: number | undefined } = {}) {
     this.#service = createClient(PayloadService, transport);
+    this.#timeoutMs = timeoutMs;
   }
 
   /** Stores a payload; the one that is returned names it, and has no bytes of its own. Tried again while the server is away. */
@@ -53,14 +58,14 @@ export class StoredPayloads {
     try {
       for (;;) {
         try {
-          const result = await outside.runInAsyncScope(task, undefined, { signal, timeoutMs: patienceMs.known });
+          const result = await outside.runInAsyncScope(task, undefined, { signal, timeoutMs: callMs });
           this.#answered = true;
           return result;
         } catch (caught) {
           const error = ConnectError.from(caught);
           this.#answered ||= errorInfoOf(error) !== undefined;
           const delay = Math.max(backoff.next(), retryDelayOf(error) ?? 0);
-          const limit = this.#answered ? patienceMs.known : patienceMs.unknown;
+          const limit = this.#answered ? this.#timeoutMs : Math.min(firstContactMs, this.#timeoutMs);
           if (error.code !== Code.Unavailable || performance.now() - since + delay > limit) throw error;
           await sleep(delay, undefined, { signal }).catch((reason: unknown) => {
             throw ConnectError.from(reason, Code.Canceled);

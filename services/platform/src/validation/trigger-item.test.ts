@@ -67,6 +67,13 @@ describe("an item", () => {
     expect(reasonOf(fault)).toBe("PAYLOAD_TOO_LARGE");
   });
 
+  test("may name a stored payload instead of carrying one, not both", () => {
+    const reference = `pay_${"x".repeat(22)}`;
+    expect(itemFault(item({ taskId: "t", payload: { contentType: "application/json", reference } }), "item")).toBeUndefined();
+    expect(fields(itemFault(item({ taskId: "t", payload: { ...json("1"), reference } }), "item"))).toEqual(["item.payload.reference"]);
+    expect(fields(itemFault(item({ taskId: "t", payload: { reference: "x".repeat(65) } }), "item"))).toEqual(["item.payload.reference"]);
+  });
+
   test("may carry eight entries of metadata, not nine", () => {
     const metadata = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`k${i}`, "v"]));
     expect(itemFault(item({ taskId: "t", payload: { metadata } }), "item")).toBeUndefined();

@@ -30,6 +30,7 @@ function trigger(references: (string | undefined)[], requestId = ""): CreatedRun
   return created!;
 }
 const output = (reference: string) => ({ case: "output" as const, value: { contentType: "application/json", reference } });
+const acceptOne = () => worker.accept()[0]!.token;
 const refs = () => [...harness.environment.payloads.values()].map(({ reference, refs }) => [reference, refs]);
 
 test("a payload that is recorded may be the payload of runs, and of an output", () => {
@@ -70,7 +71,7 @@ describe("a reference that nobody recorded", () => {
 
   test("refuses the item of a run's command", () => {
     trigger([undefined]);
-    const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+    const token = acceptOne();
     const [frame] = worker.send({
       commands: [{ token, commandId: 1, command: { case: "trigger", value: { items: [item("a", { reference: "pay_x" })] } } }],
     });
@@ -79,7 +80,7 @@ describe("a reference that nobody recorded", () => {
 
   test("fails the attempt whose output it is, for good", () => {
     const { first } = trigger([undefined]);
-    const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+    const token = acceptOne();
     worker.send({ results: [{ token, outcome: output("pay_x") }] });
     expect(stateOf(harness.run(first))).toBe(RunState.FAILED);
     expect(harness.run(first).failure).toMatchObject({ code: "TASK_OUTPUT_ERROR", message: expect.stringContaining("pay_x") });
@@ -89,7 +90,7 @@ describe("a reference that nobody recorded", () => {
 test("an output with bytes and a reference is refused", () => {
   store("pay_1");
   const { first } = trigger([undefined]);
-  const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+  const token = acceptOne();
   worker.send({ results: [{ token, outcome: { case: "output", value: { data: new Uint8Array([1]), reference: "pay_1" } } }] });
   expect(harness.run(first).failure?.message).toContain("only one");
   expect(refs()).toEqual([["pay_1", 0]]);
@@ -124,7 +125,7 @@ describe("a payload to which nothing refers", () => {
 test("a payload is kept as long as its run, in memory or out of it, whatever became of the run", () => {
   store("pay_1");
   trigger(["pay_1"]);
-  const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+  const token = acceptOne();
   worker.fail(token);
   for (let i = 0; i < finishedRetention.count; i += 10) {
     trigger(Array(10).fill(undefined));

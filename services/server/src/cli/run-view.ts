@@ -79,14 +79,16 @@ export function runToJson(run: Run): Record<string, unknown> {
   });
 }
 
-/** A payload as text: JSON as it is, no value as nothing, anything else by its type and size. */
+/** A payload as text: JSON as it is, no value as nothing, anything else by its type and size, or by the name that the server keeps it under. */
 export function payloadText(payload: Payload | undefined): string {
+  if (payload?.reference) return `more than 128 KiB, kept as ${payload.reference}`;
   if (payload === undefined || payload.data.length === 0) return "";
   if (isJson(payload)) return Buffer.from(payload.data).toString("utf8");
   return `${payload.data.length} bytes of ${payload.contentType}`;
 }
 
 function payloadValue(payload: Payload | undefined): unknown {
+  if (payload?.reference) return { contentType: payload.contentType, reference: payload.reference };
   if (payload === undefined || payload.data.length === 0) return undefined;
   if (!isJson(payload)) return { contentType: payload.contentType, base64: Buffer.from(payload.data).toString("base64") };
   try {
