@@ -81,9 +81,10 @@ describe("runlane dev", () => {
     expect(found.tasks).toContain("fresh");
     expect(await output("fresh")).toBe("fresh");
     const after = dev.events.length;
+    const missing = "../../src/new/word.js";
     project.write(
       "trigger/deep/fresh.ts",
-      'import { task } from "@runlane/sdk";\nimport { word } from "../../src/new/word.js";\nexport const fresh = task({ id: "fresh", run: async () => word });\n',
+      `import { task } from "@runlane/sdk";\nimport { word } from "${missing}";\nexport const fresh = task({ id: "fresh", run: async () => word });\n`,
     );
     await dev.until("the import fails", ({ event, message }) => event === "buildFailed" && message?.includes("src/new/word") === true, after);
     await dev.nextVersion(() => project.write("src/new/word.ts", 'export const word = "found";\n'));

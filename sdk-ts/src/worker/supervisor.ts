@@ -75,6 +75,8 @@ export class Supervisor implements SessionHost {
   #draining: string | undefined;
   #drained: Promise<void> | undefined;
   readonly #graceOver = new AbortController();
+  /** Runners end because this worker ends them. */
+  #stopped = false;
   #onHeldChange: (() => void) | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -116,6 +118,7 @@ export class Supervisor implements SessionHost {
       this.#options.log(`${reason}: ${this.#liveCount()} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
     await this.#until(() => this.#liveCount() === 0, this.#graceOver.signal);
     const unfinished = Array.from(this.held).filter((attempt) => attempt.live);
+    this.#stopped = true;
     this.#pool.stop();
     for (const attempt of unfinished) {
       if (attempt.state === "canceling") this.#confirmCancel(attempt);
@@ -302,7 +305,7 @@ export class Supervisor implements SessionHost {
 
   /** A runner is dead, and with it the code of its attempts. */
   #bury(runner: RunnerProcess, failure: Failure): void {
-    if (!runner.wasReady || runner.attempts.size > 0)
+    if (!this.#stopped && (!runner.wasReady || runner.attempts.size > 0))
       this.#options.log(`runner process ${runner.pid ?? ""} has ended with ${runner.attempts.size} attempts: ${failure.message}`);
     for (const key of runner.attempts) {
       const attempt = this.held.get(key);

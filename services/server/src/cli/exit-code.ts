@@ -6,7 +6,7 @@ import { errorInfoOf } from "@runlane/sdk/internal";
 export const exitCode = {
   /** Done. With --wait: the run completed. */
   ok: 0,
-  /** With --wait: the run did not complete. Otherwise: the server refused what was asked (no such run, a finished run, a wrong value). */
+  /** With --wait: the run did not complete. Of doctor: something fails. Otherwise: the server refused what was asked (no such run, a finished run, a wrong value). */
   refused: 1,
   /** The command line is wrong. */
   usage: 2,
@@ -24,8 +24,8 @@ export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 /** For `--help`. */
 export const exitCodeHelp = `
 Exit codes:
-  0   done; with --wait: the run completed
-  1   with --wait: the run did not complete; else: refused by the server
+  0   done; with --wait: the run completed; of doctor: nothing fails
+  1   with --wait: the run did not complete; of doctor: something fails; else: refused by the server
   2   the command line is wrong
   3   the server cannot be reached, or does not accept the key
   4   the server or worker could not start
