@@ -17,6 +17,7 @@ export { keysWithoutEffect } from "./config/define-config.js";
 export { apiErrorOf } from "./errors/api-error.js";
 export { errorOfFailure, serializedError } from "./errors/failure-error.js";
 export { isLarge, maxPayloadBytes, maxStoredPayloadBytes, payloadOf, valueOfPayload } from "./payload.js";
+export { periodMs } from "./runs/period.js";
 export { retrievedRun } from "./runs/run-object.js";
 export { withStoredValues } from "./runs/stored-values.js";
 export { currentRunRuntime } from "./runtime/run-runtime.js";

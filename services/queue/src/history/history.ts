@@ -21,6 +21,8 @@ const entry = fileURLToPath(new URL("../../dist/history/history-thread.js", impo
 
 /** Committed bytes that may be on their way to the thread. What would be more, the thread reads from the log when it has time. */
 const mostOnTheWay = 32 * 1024 * 1024;
+/** How long a call waits for a thread that starts. */
+const patienceMs = 3_000;
 const restartMs = { first: 100, most: 10_000 } as const;
 
 /** History, as an owner and its service see it. */
@@ -64,6 +66,7 @@ export function startHistory(options: HistoryOptions): History {
 class ThreadedHistory implements History {
   readonly #options: HistoryOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #onOpen = new Set<() => void>();
   #worker: Worker | undefined;
   #open = false;
   #calls = 0;
@@ -140,12 +143,28 @@ class ThreadedHistory implements History {
     return Number(request.logSequence) <= this.#tail ? request : { ...request, logSequence: BigInt(this.#tail) };
   }
 
-  #call(call: ThreadCall): Promise<Uint8Array | undefined> {
-    if (!this.#open || this.#closed) return Promise.reject(notOpen());
-    return new Promise((resolve, reject) => {
+  async #call(call: ThreadCall): Promise<Uint8Array | undefined> {
+    if (!this.#open) await this.#opening();
+    return await new Promise((resolve, reject) => {
       this.#calls += 1;
       this.#pending.set(this.#calls, { resolve, reject });
       this.#send({ kind: "call", id: this.#calls, ...call });
+    });
+  }
+
+  /** Resolves when the thread has opened the file: it starts beside the server, and is there a moment later. @throws ConnectError UNAVAILABLE if that takes too long */
+  #opening(): Promise<void> {
+    if (this.#closed) return Promise.reject(notOpen());
+    return new Promise((resolve, reject) => {
+      const opened = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#onOpen.delete(opened);
+        reject(notOpen());
+      }, patienceMs);
+      this.#onOpen.add(opened);
     });
   }
 
@@ -168,7 +187,10 @@ class ThreadedHistory implements History {
         this.#open = true;
         this.#failures = 0;
         if (this.#epoch > 0) this.#send({ kind: "begin", epoch: this.#epoch });
-        return this.#send({ kind: "know", sequence: this.#tail });
+        this.#send({ kind: "know", sequence: this.#tail });
+        for (const opened of this.#onOpen) opened();
+        this.#onOpen.clear();
+        return;
       case "took":
         this.#onTheWay -= message.bytes;
         return;

@@ -176,6 +176,34 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       const { cancelRunCommand } = await import("./runs-command.js");
       ended(await cancelRunCommand(context, runId, command.optsWithGlobals()));
     });
+  const filters = (command: Command) =>
+    command
+      .option("--status <state...>", "in one of these states, for instance FAILED")
+      .option("--task <id...>", "of one of these tasks")
+      .option("--queue <name...>", "in one of these queues, or from there")
+      .option("--code-version <version...>", "executed by one of these versions, for instance 20261123.1")
+      .option("--parent <id>", "triggered by the code of this run")
+      .option("--root <id>", "descended from this run")
+      .option("--period <time>", "triggered within this time: 30m, 7d")
+      .option("--from <time>", "triggered at this time or later, ISO 8601")
+      .option("--to <time>", "triggered at this time or earlier, ISO 8601")
+      .addOption(address);
+  filters(runs.command("list"))
+    .description("list runs, newest first")
+    .option("--limit <n>", "how many; default: 25", wholeNumber(1, 10_000))
+    .option("--after <id>", "runs older than this one")
+    .option("--before <id>", "runs newer than this one")
+    .action(async (_options, command: Command) => {
+      const { listRunsCommand } = await import("./list-runs-command.js");
+      ended(await listRunsCommand(context, command.optsWithGlobals()));
+    });
+  filters(runs.command("watch"))
+    .description("show runs whenever they change: with ids until all are final, else until it is stopped")
+    .argument("[ids...]", "ids of runs; default: all that fulfil the options")
+    .action(async (ids: string[], _options, command: Command) => {
+      const { watchRunsCommand } = await import("./watch-runs-command.js");
+      ended(await watchRunsCommand(context, ids, command.optsWithGlobals()));
+    });
   return program;
 }
 

@@ -14,9 +14,37 @@ const pendingWords: Record<PendingReason, string> = {
   [PendingReason.PLACING]: "being placed",
 };
 
+const finalStates: ReadonlySet<RunState> = new Set([
+  RunState.COMPLETED,
+  RunState.CANCELED,
+  RunState.FAILED,
+  RunState.CRASHED,
+  RunState.SYSTEM_FAILURE,
+  RunState.EXPIRED,
+  RunState.TIMED_OUT,
+]);
+
+const columnWidths = [18, 15, 20, 24, 12, 24];
+
 /** The state's name as the contract has it, for instance "EXECUTING". */
 export function stateName(state: RunState): string {
   return RunState[state] ?? `UNKNOWN_${state}`;
+}
+
+/** Whether a run in this state changes no more. */
+export function isFinal(state: RunState): boolean {
+  return finalStates.has(state);
+}
+
+/** A run on one line of a list, under {@link runLineHead}. */
+export function runLine(run: Run): string {
+  const took = run.startTime ? elapsed(run.finishTime ?? run.startTime, run.startTime) : "";
+  return columns([run.id, stateName(run.state), run.taskId, run.queue, run.version, isoTime(run.createTime) ?? "", run.finishTime ? took : ""]);
+}
+
+/** What the columns of {@link runLine} are. */
+export function runLineHead(): string {
+  return columns(["RUN", "STATE", "TASK", "QUEUE", "VERSION", "CREATED", "TOOK"]);
 }
 
 /** One line about where a run stands. */
@@ -126,6 +154,13 @@ function progressWords(run: Run): string {
   if (run.failure && run.finishTime) return failureLine(run.failure);
   if (run.finishTime) return `after ${elapsed(run.finishTime, run.createTime)}`;
   return pendingWords[run.pendingReason];
+}
+
+function columns(cells: string[]): string {
+  return cells
+    .map((cell, index) => cell.padEnd(columnWidths[index] ?? 0))
+    .join("  ")
+    .trimEnd();
 }
 
 function isoTime(time: Timestamp | undefined): string | undefined {
