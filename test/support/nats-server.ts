@@ -18,13 +18,13 @@ export class NatsServer {
     this.port = port;
   }
 
-  /** Starts one on a configuration that takes any free port, or on `port`, and waits until it listens. */
-  static async start(config: string, onCleanUp: OnCleanUp, port?: number): Promise<NatsServer> {
+  /** Starts one on a configuration that takes any free port, or on `port`, and waits until it listens. It writes its port into `folder`, by default that of the configuration. */
+  static async start(config: string, onCleanUp: OnCleanUp, port?: number, folder = dirname(config)): Promise<NatsServer> {
     binary ??= execFileSync(process.execPath, [join(repository, "scripts/nats-server.mjs")], { encoding: "utf8" }).trim();
     const script = join(repository, "test/support/programs/nats-server.mjs");
     const program = new Program(script, [binary, "-c", config, ...(port === undefined ? [] : ["-p", String(port)])]);
     onCleanUp(async () => void (await program.stop()));
-    return new NatsServer(program, await program.until("nats-server has written down where it listens", () => portIn(dirname(config))));
+    return new NatsServer(program, await program.until("nats-server has written down where it listens", () => portIn(folder)));
   }
 
   /** `nats://127.0.0.1:<port>` */
