@@ -34,7 +34,7 @@ def wait_or_raise(error):
         raise error
     status = rpc_status.from_call(error)
     delay = detail(status, RetryInfo).retry_delay.ToMilliseconds() / 1_000 or 1
-    print(f"{error.code().name} {detail(status, ErrorInfo).reason}, trying again in {delay} s", file=sys.stderr)
+    print(f"{error.code().name} {detail(status, ErrorInfo).reason}: {error.details()}: trying again in {delay} s", file=sys.stderr)
     time.sleep(delay)
 
 

@@ -54,7 +54,8 @@ export class ForeignProject {
 }
 
 /**
- * A folder under .cache/ that `fill` fills once: it gets an empty one, which becomes the cached one in one step, so two at the same time do not disturb each other.
+ * A folder under .cache/ that `fill` fills once: it gets an empty one, which becomes the cached one in one step. So two at the same time do not disturb
+ * each other.
  *
  * @param content says what is in it, versions included
  */

@@ -4,7 +4,7 @@ import type { OnCleanUp } from "../support/test-server.js";
 import { cachedFolder, ForeignProject } from "./foreign-project.js";
 import { PageSection } from "./page.js";
 
-// Without -trimpath Go would compile the generated code anew in each temporary folder. The same flags everywhere, so that the standard library is compiled once.
+// Without -trimpath Go would compile the generated code anew in each temporary folder. The same flags everywhere: the standard library is compiled once.
 const flags = { GOFLAGS: "-trimpath", CGO_ENABLED: "0" };
 
 /** Why Go programs cannot be built here, or undefined if they can. */

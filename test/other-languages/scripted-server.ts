@@ -17,7 +17,10 @@ type Call = ServerDuplexStream<WorkRequest, MessageInitShape<typeof WorkResponse
 /** How long a session's lease is, in milliseconds. */
 export const leaseMs = 3_000;
 
-/** A WorkerService that a test plays itself: it shows what a worker says when a server does what servers seldom do. It answers Hellos and heartbeats until it is told not to. */
+/**
+ * A WorkerService that a test plays itself: it shows what a worker says when a server does what servers seldom do. It answers Hellos and heartbeats until it is
+ * told not to.
+ */
 export class ScriptedServer {
   /** Hellos and heartbeats are answered. */
   answers = true;

@@ -32,7 +32,9 @@ func connect(address string) (*grpc.ClientConn, error) {
 }
 
 // call repeats the identical request until there is an answer, or an error that it would meet again. With its request id, nothing is done twice.
-func call[Request, Response any](ctx context.Context, method func(context.Context, Request, ...grpc.CallOption) (Response, error), request Request) (Response, error) {
+func call[Request, Response any](
+	ctx context.Context, method func(context.Context, Request, ...grpc.CallOption) (Response, error), request Request,
+) (Response, error) {
 	for {
 		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 		response, err := method(limited, request)
@@ -49,7 +51,7 @@ func worthRepeating(err error) bool {
 		return false
 	}
 	reason, delay := details(status.Convert(err))
-	fmt.Fprintf(os.Stderr, "%v %s, trying again in %v\n", status.Code(err), reason, delay)
+	fmt.Fprintf(os.Stderr, "%s %v: trying again in %v\n", reason, err, delay)
 	time.Sleep(delay)
 	return true
 }
