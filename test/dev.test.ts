@@ -5,7 +5,7 @@ import { runlane } from "./support/command-line.js";
 import { DevSession, TestProject } from "./support/dev-session.js";
 import { eventually } from "./support/eventually.js";
 import { jsonPayload, jsonValue } from "./support/json-payload.js";
-import { alive } from "./support/processes.js";
+import { alive, commandLine } from "./support/processes.js";
 import { TestServer } from "./support/test-server.js";
 
 /** A task that says which code it is, and one that does so when a file appears. */
@@ -152,6 +152,21 @@ describe("runlane dev", () => {
     project.write("go", "");
     await next.until("it runs again, and completes", ({ event, runId }) => event === "completed" && runId === id);
     expect((await next.client().run(id)).attemptCount).toBe(1);
+  });
+
+  test("a session that is killed leaves no worker behind, and the next one clears up after it", async () => {
+    const { project, dev } = await session();
+    const workers = dev.pids.filter((pid) => /runlane (supervisor|runner)/.test(commandLine(pid)));
+    expect(workers.length).toBeGreaterThanOrEqual(2);
+    process.kill(dev.program.pid, "SIGKILL");
+    await dev.program.ended;
+    await eventually("its worker is gone", () => !workers.some(alive));
+    const left = project.builds();
+    expect(left.length).toBeGreaterThan(0);
+    const next = new DevSession(project);
+    await next.nextVersion();
+    expect(project.builds().filter((build) => left.includes(build))).toEqual([]);
+    expect(jsonValue((await next.client().triggerAndWait({ taskId: "quick" })).output)).toBe("one");
   });
 
   test("uses a server that runs already, and leaves it running", async () => {

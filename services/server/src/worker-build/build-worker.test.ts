@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryProject } from "../testing/temporary-project.js";
-import { buildWorker } from "./build-worker.js";
+import { buildWorker, WorkerBuilder } from "./build-worker.js";
 import { resolveSdk } from "./index-tasks.js";
+import { WorkerBuildError } from "./worker-build-error.js";
 
 const sdk = 'import { task } from "@runlane/sdk";\n';
 const taskSource = (id: string, more = "") => `${sdk}export const it = task({ id: "${id}", ${more} run: async () => "${id}" });\n`;
@@ -102,6 +103,60 @@ describe("a build", () => {
     const aliased = project('{ "./worker/runner": "./runner.js" }');
     expect(resolveSdk(aliased, "@runlane/sdk/worker/runner")).toBe(join(aliased, "node_modules/@trigger.dev/sdk/runner.js"));
     expect(resolveSdk(project('{ ".": "./runner.js" }'), "@runlane/sdk/worker/runner")).toMatch(/sdk-ts\/dist\/worker\/runner-main\.js$/);
+  });
+});
+
+describe("a builder", () => {
+  const config = (attempts: number) => `export default { project: "x", dirs: ["./jobs"], retries: { default: { maxAttempts: ${attempts} } } };`;
+  const files = { "runlane.config.ts": config(3), "jobs/a.ts": `import "../src/lib.js";${taskSource("a")}`, "src/lib.ts": "export const lib = 1;" };
+
+  test("gives the same manifest while nothing changes that matters, without asking the task files again", async () => {
+    const folder = temporaryProject({
+      ...files,
+      "jobs/b.ts": `import { appendFileSync } from "node:fs";\n${taskSource("b")}appendFileSync("${"loaded"}", ".");`,
+    });
+    const builder = new WorkerBuilder({ dirs: [], cwd: folder });
+    const first = await builder.build();
+    const loaded = readFileSync(join(folder, "loaded"), "utf8");
+    writeFileSync(join(folder, "jobs/a.ts"), `// a comment\n${files["jobs/a.ts"]}`);
+    const second = await builder.build();
+    expect(second.manifest).toBe(first.manifest);
+    expect(readFileSync(join(folder, "loaded"), "utf8")).toBe(loaded);
+    writeFileSync(join(folder, "jobs/a.ts"), taskSource("other"));
+    expect((await builder.build()).manifest.tasks.map(({ id }) => id)).toEqual(["other", "b"]);
+  });
+
+  test("names every file that it was made from, the config's among them", async () => {
+    const folder = temporaryProject(files);
+    const { inputs } = await new WorkerBuilder({ dirs: [], cwd: folder }).build();
+    expect([...inputs].sort()).toEqual(
+      Object.keys(files)
+        .map((file) => join(folder, file))
+        .sort(),
+    );
+  });
+
+  test("gives another build id to another way of running the same code", async () => {
+    const folder = temporaryProject(files);
+    const builder = new WorkerBuilder({ dirs: [], cwd: folder });
+    const { manifest: three } = await builder.build();
+    writeFileSync(join(folder, "runlane.config.ts"), config(7));
+    const { manifest: seven } = await builder.build();
+    expect(seven.buildId).not.toBe(three.buildId);
+    expect([three, seven].map(({ tasks }) => tasks[0]!.maxAttempts)).toEqual([3, 7]);
+    writeFileSync(join(folder, "runlane.config.ts"), config(3));
+    expect((await builder.build()).manifest.buildId).toBe(three.buildId);
+  });
+
+  test("says which files an import has missed, and goes on when they are there", async () => {
+    const folder = temporaryProject({ ...files, "jobs/a.ts": `import "../src/new/missing.js";${taskSource("a")}` });
+    const builder = new WorkerBuilder({ dirs: [], cwd: folder });
+    const error = await builder.build().catch((caught) => caught);
+    expect(error).toBeInstanceOf(WorkerBuildError);
+    expect(error.missing).toEqual([join(folder, "src/new/missing.js")]);
+    mkdirSync(join(folder, "src/new"));
+    writeFileSync(join(folder, "src/new/missing.ts"), "export {};");
+    await builder.build();
   });
 });
 

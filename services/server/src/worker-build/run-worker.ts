@@ -1,6 +1,11 @@
+import { utimes } from "node:fs/promises";
+import { dirname } from "node:path";
 import { resolveWorkerTarget } from "@runlane/sdk/internal";
 import { launchWorker } from "@runlane/sdk/worker";
 import { buildWorker } from "./build-worker.js";
+
+/** How often a worker shows that its build is in use, in milliseconds: once a day. */
+const stampMs = 24 * 60 * 60_000;
 
 /** How to run a worker. */
 export interface RunWorkerOptions {
@@ -48,7 +53,9 @@ export async function runWorker(options: RunWorkerOptions): Promise<number> {
     onConnected: ({ environment, version }) => note(`connected to ${address}, environment ${environment}, version ${version}`),
   });
   stop.addEventListener("abort", () => worker.stop(), { once: true });
-  return worker.exited;
+  // Builds that nobody has used for days are removed by the next one; this one is in use.
+  const stamp = setInterval(() => void utimes(dirname(manifestFile), new Date(), new Date()).catch(() => {}), stampMs);
+  return await worker.exited.finally(() => clearInterval(stamp));
 }
 
 function count(number: number, what: string): string {
