@@ -5,7 +5,6 @@ import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { test } from "vitest";
 import { runlane } from "./support/command-line.js";
 import { eventually } from "./support/eventually.js";
-import { descendants } from "./support/processes.js";
 import { RunClient } from "./support/run-client.js";
 import type { ServiceProcess } from "./support/service-process.js";
 import { type OnCleanUp, TestServer } from "./support/test-server.js";
@@ -61,7 +60,7 @@ test.concurrent("a process that is told to stop once drains, and one that is tol
   const { processes } = await three(onTestFinished);
   const queue = processes.service("queue");
   // While NATS hangs, a queue waits for its last append, and to give its claim up.
-  const [nats = 0] = descendants(processes.nats.program.pid);
+  const nats = processes.nats.pid;
   process.kill(nats, "SIGSTOP");
   queue.program.signal("SIGTERM");
   await eventually("it drains", async () => (await queue.readiness()).reasons.includes("draining: the server is stopping"));

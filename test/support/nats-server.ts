@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { alive } from "./processes.js";
+import { alive, descendants } from "./processes.js";
 import { Program, repository } from "./program.js";
 import type { OnCleanUp } from "./test-server.js";
 
@@ -25,6 +25,13 @@ export class NatsServer {
     const program = new Program(script, [binary, "-c", config, ...(port === undefined ? [] : ["-p", String(port)])]);
     onCleanUp(async () => void (await program.stop()));
     return new NatsServer(program, await program.until("nats-server has written down where it listens", () => portIn(folder)));
+  }
+
+  /** Process id of nats-server itself; the program merely keeps it. */
+  get pid(): number {
+    const [pid] = descendants(this.program.pid);
+    if (pid === undefined) throw new Error("nats-server does not run");
+    return pid;
   }
 
   /** `nats://127.0.0.1:<port>` */
