@@ -37,7 +37,9 @@ export class WholeServer implements Server {
   /** Starts a server on the data folder `data`, at `listen`, and waits until it serves. */
   static async start(data: string, sync: Sync, listen = "127.0.0.1:0"): Promise<WholeServer> {
     mkdirSync(data, { recursive: true });
-    const program = new Program("the server", runlaneCommand, ["server", "--data", data, "--listen", listen, "--sync", sync], { cwd: data });
+    // The port beside a given one may be anybody's.
+    const args = ["server", "--data", data, "--listen", listen, "--http-listen", "127.0.0.1:0", "--sync", sync];
+    const program = new Program("the server", runlaneCommand, args, { cwd: data });
     try {
       const { address } = await program.until("it has written down where it listens", () => writtenPlace(data, program.pid));
       return new WholeServer(program, data, sync, address);
