@@ -127,7 +127,7 @@ export function workersFinding(tasks: readonly Task[], own: readonly string[] | 
   const served = new Set(tasks.filter(({ workerCount }) => workerCount > 0).map(({ id }) => id));
   if (served.size === 0) {
     return warn(
-      tasks.length === 0 ? "none has ever been connected" : `none is connected; ${tasks.length} tasks wait for one`,
+      tasks.length === 0 ? "none has ever been connected" : `none is connected; known tasks: ${tasks.length}`,
       "start one: runlane dev, or runlane worker",
     );
   }
