@@ -127,7 +127,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .argument("[dirs...]", "folders with task files; default: those that the config names")
     .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
     .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
-    .addOption(address)
+    .option("--address <url>", "the server, http(s)://host[:port]; default: RUNLANE_WORKER_ADDRESS, else as for the other commands")
     .action(async (dirs: string[], _options, command: Command) => {
       const { workerCommand } = await import("./worker-command.js");
       ended(await workerCommand(context, dirs, command.optsWithGlobals()));
