@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.js";
 import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
@@ -13,6 +14,7 @@ import { TestWorker } from "./support/test-worker.js";
 
 const { triggerTasks, getRun, cancelRun } = RunService.method;
 const { listTasks } = TaskService.method;
+const { uploadPayload } = PayloadService.method;
 
 /** Connects to a server's nats-server as its owner does. */
 async function natsOf(server: TestServer): Promise<NatsConnection> {
@@ -50,12 +52,15 @@ test("at the store's limit writes are refused with LOG_FULL, reads go on, and it
     expect(refusal).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "LOG_FULL" });
   }
   expect(await stranger.refused(cancelRun, { runId: first })).toMatchObject({ reason: "LOG_FULL" });
+  const data = new Uint8Array(200_000);
+  expect(await stranger.refused(uploadPayload, { data })).toMatchObject({ code: "RESOURCE_EXHAUSTED", reason: "LOG_FULL" });
   expect(await stateOf(first)).toBe(RunState.COMPLETED);
   expect((await stranger.call(listTasks, {})).tasks.map(({ id }) => id)).toContain("echo");
 
   await api("STREAM.PURGE.FILLER");
   const second = await eventually("a trigger is taken again", () => trigger("third").catch(() => undefined));
   await completed(second);
+  expect((await stranger.call(uploadPayload, { data })).reference).toMatch(/^pay_/);
   expect(server.program.running).toBe(true);
   expect(worker.program.running).toBe(true);
   await nats.close();

@@ -115,7 +115,9 @@ export class PollingWorker {
       this.#held.set(key, held);
       this.#accepted.push(assignment.token);
       this.started.push(assignment.runId);
-      void this.#run(assignment, held);
+      this.#run(assignment, held).catch((error: unknown) => {
+        if (!this.#closed.signal.aborted) throw error;
+      });
     }
     for (const { token } of frame.cancels) this.#held.get(keyOf(token))?.controller.abort();
     for (const token of frame.lost) this.#held.delete(keyOf(token));
