@@ -12,6 +12,9 @@ const markBytes = 64;
 /** How long a call waits for a position. */
 const patienceMs = 3_000;
 
+/** Between two readings that found nothing. */
+const pauseMs = 50;
+
 /** Who takes what is followed. */
 export interface LogTaker {
   take(sequence: number, record: Uint8Array): void;
@@ -122,10 +125,13 @@ export class LogFollower {
     const began = performance.now();
     try {
       while (this.#position < this.#tail && !this.#closed) {
+        const before = this.#position;
         for await (const { sequence, record } of this.#log.read(this.#position + 1)) {
           if (this.#closed) return;
           this.#took(sequence, record.slice());
         }
+        // A replica that lags may not have it yet.
+        if (this.#position === before) await sleep(pauseMs);
       }
       const ms = Math.round(performance.now() - began);
       if (ms > 1_000) this.#logger.info({ from, to: this.#position, ms }, "history has caught up with the log");
@@ -141,6 +147,10 @@ export class LogFollower {
 /** How a record is known again. */
 export function markOf(record: Uint8Array): Uint8Array {
   return record.slice(0, markBytes);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function rebuilding() {
