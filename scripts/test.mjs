@@ -2,6 +2,8 @@
 // RUNLANE_FULL=1 counts what had to be skipped as failed.
 import { contractChanges, contractStyle, generatedCode } from "./checks/contracts.mjs";
 import { errorCatalogue, fileLengths, imports, links, lockfile, machinePaths } from "./checks/house.mjs";
+import { licences } from "./checks/licences.mjs";
+import { publishing, typesOfPackages } from "./checks/packages.mjs";
 import { command } from "./command.mjs";
 import { build, checkNode, installDependencies, natsServer } from "./ready.mjs";
 import { Tally } from "./tally.mjs";
@@ -38,6 +40,9 @@ await tally.check("house: lock file names no host and lacks nothing", lockfile);
 await tally.check("house: no paths of a machine", machinePaths);
 await tally.check("house: links lead somewhere", links);
 await tally.check("house: every error is explained", errorCatalogue);
+await tally.check("packages: publint", publishing);
+await tally.check("packages: types resolve", typesOfPackages);
+await tally.check("packages: every dependency has a permissive licence", () => licences());
 await tally.part("unit and property tests", () => runVitest(tally, "unit", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));
 process.exitCode = tally.finish();

@@ -21,9 +21,12 @@ async function program(path: string, version: string): Promise<string> {
 }
 
 const find = (options: { path?: string; env?: NodeJS.ProcessEnv } = {}) =>
-  findNatsBinary({ path: options.path, env: { PATH: join(folder, "bin"), ...options.env }, from: join(folder, "a", "b") });
+  findNatsBinary({ path: options.path, env: { PATH: join(folder, "bin"), HOME: join(folder, "home"), ...options.env }, from: join(folder, "a", "b") });
 
-test("the path given wins over everything, then RUNLANE_NATS_SERVER, then PATH, then the copy of a checkout", async () => {
+test("the path given wins over everything, then RUNLANE_NATS_SERVER, then PATH, then the copy of a checkout, then the user's", async () => {
+  const users = await program(`home/.cache/runlane/nats-server/${process.platform}-${process.arch}/nats-server`, "2.15.0");
+  expect(await find()).toBe(users);
+  expect(await find({ env: { HOME: "", XDG_CACHE_HOME: join(folder, "home/.cache") } })).toBe(users);
   const cached = await program(`.cache/nats-server/${process.platform}-${process.arch}/nats-server`, "2.15.1");
   expect(await find()).toBe(cached);
   const onPath = await program("bin/nats-server", "2.14.4");
@@ -40,9 +43,9 @@ test("one on PATH that is too old is passed over", async () => {
   expect(await find()).toBe(cached);
 });
 
-test("without any, the error says what was found and what to do", async () => {
+test("without any, the error says what was found and each way to get one", async () => {
   await program("bin/nats-server", "2.14.3");
-  await expect(find()).rejects.toThrow(/version 2\.14\.3.*--nats-server or RUNLANE_NATS_SERVER/s);
+  await expect(find()).rejects.toThrow(/version 2\.14\.3.*put one on PATH.*--nats-server or RUNLANE_NATS_SERVER.*home\/\.cache\/runlane\/nats-server/s);
 });
 
 test.each(["missing", "folder"])("a path that is given and of no use is an error, not passed over: %s", async (name) => {

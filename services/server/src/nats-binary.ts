@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { access, constants, realpath } from "node:fs/promises";
+import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -12,12 +13,13 @@ export interface NatsBinaryOptions {
   path?: string | undefined;
   /** Default: the process's. */
   env?: NodeJS.ProcessEnv;
-  /** Folder from which upward `.cache/nats-server` is looked for, where `scripts/nats-server.mjs` of a checkout puts it. Default: this package's. */
+  /** Folder from which upward `.cache/nats-server` is looked for, where `npm start` of a checkout puts it. Default: this package's, so that of a project that has it installed. */
   from?: string;
 }
 
 /**
- * Finds nats-server: `path`, else RUNLANE_NATS_SERVER, else one on PATH that is new enough, else the copy that a checkout of Runlane has obtained. Installs nothing.
+ * Finds nats-server: `path`, else RUNLANE_NATS_SERVER, else one on PATH that is new enough, else a copy in a `.cache` folder: of a checkout of Runlane or a project, then
+ * the user's own. Installs nothing.
  *
  * @returns the absolute path of the program
  * @throws Error that says what was looked at, and what to do
@@ -30,14 +32,20 @@ export async function findNatsBinary({ path, env = process.env, from = import.me
     return found.path;
   }
   const faults: string[] = [];
-  for (const candidate of [...onPath(env), ...cached(from)]) {
+  for (const candidate of [...onPath(env), ...cached(from), usersCopy(env)]) {
     const found = await examine(candidate);
     if (found.path !== undefined) return found.path;
     if (found.fault !== notThere) faults.push(`\n  - ${candidate}: ${found.fault}`);
   }
   throw new Error(
-    `nats-server ${oldestNatsServer} or newer is needed, and there is none on PATH.${faults.join("")}
-Get one from https://github.com/nats-io/nats-server/releases and put it on PATH, or name it with --nats-server or RUNLANE_NATS_SERVER.`,
+    [
+      `nats-server ${oldestNatsServer} or newer is needed, and there is none on PATH.${faults.join("")}`,
+      "Any one of these will do:",
+      "  - put one on PATH: from https://github.com/nats-io/nats-server/releases, or by brew install nats-server,",
+      "    or by go install github.com/nats-io/nats-server/v2@latest (into `go env GOPATH`/bin)",
+      "  - name one with --nats-server or RUNLANE_NATS_SERVER",
+      `  - put a copy at ${usersCopy(env)}`,
+    ].join("\n"),
   );
 }
 
@@ -68,12 +76,17 @@ function* onPath(env: NodeJS.ProcessEnv): Generator<string> {
   for (const folder of (env.PATH ?? "").split(delimiter)) if (folder) yield join(folder, "nats-server");
 }
 
+const copy = join("nats-server", `${process.platform}-${process.arch}`, "nats-server");
+
 function* cached(from: string): Generator<string> {
-  const copy = join(".cache", "nats-server", `${process.platform}-${process.arch}`, "nats-server");
   for (let folder = from; ; folder = dirname(folder)) {
-    yield join(folder, copy);
+    yield join(folder, ".cache", copy);
     if (dirname(folder) === folder) return;
   }
+}
+
+function usersCopy(env: NodeJS.ProcessEnv): string {
+  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), ".cache"), "runlane", copy);
 }
 
 function isOlder(version: string, than: string): boolean {
