@@ -96,9 +96,11 @@ describe.each(shapes)("in shape %s", (shape) => {
       expect(await runs.cancel(handle.id)).toMatchObject({ id: handle.id });
       expect(await runs.retrieve(handle.id)).toMatchObject({ status: "CANCELED" });
 
-      // Its code heard of it: the gate opens, and nobody goes through.
+      await eventually("its code has heard of it", () => readDiary(diary).some(({ event }) => event === "stop"));
+
+      // The gate opens, and only the next one goes through.
       const next = await tasks.trigger<typeof gated>("gated", { gate, diary });
-      await eventually("the next run has started", () => readDiary(diary).length === 2);
+      await eventually("the next run has started", () => readDiary(diary).some(({ event, runId }) => event === "start" && runId === next.id));
       writeFileSync(gate, "");
       expect(await runs.poll(next)).toMatchObject({ status: "COMPLETED" });
       expect(readDiary(diary).filter((entry) => entry.event === "end")).toEqual([{ event: "end", runId: next.id, attempt: 1 }]);

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 
-/** A line that a task wrote when it started or ended. */
+/** A line that a task wrote when it started or ended, or heard that it must stop. */
 export interface DiaryEntry {
-  event: "start" | "end";
+  event: "start" | "end" | "stop";
   runId: string;
   attempt: number;
 }
@@ -22,6 +22,7 @@ export function mostAtOnce(diary: DiaryEntry[]): number {
   let now = 0;
   let most = 0;
   for (const { event } of diary) {
+    if (event === "stop") continue;
     now += event === "start" ? 1 : -1;
     most = Math.max(most, now);
   }
