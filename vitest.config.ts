@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// Unit and property tests run on the sources; whole-system tests run what `npm run build` made, as users get it, one file after the other: they start
-// servers and judge times, and this must also hold on a machine with two cores.
+// Unit and property tests run on the sources; whole-system tests run what `npm run build` made, as users get it, a few files at a time, for they wait more than they
+// compute. Those of survival run one file after the other: they kill processes under load and judge times, and this must also hold on a machine with two cores.
 export default defineConfig({
   test: {
     projects: [
@@ -21,6 +21,16 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
+          exclude: ["test/survival/**"],
+          maxWorkers: 3,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "survival",
+          include: ["test/survival/**/*.test.ts"],
           fileParallelism: false,
           // Tests of leases wait side by side: all of them, not five at a time.
           maxConcurrency: 10,

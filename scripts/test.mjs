@@ -45,4 +45,5 @@ await tally.check("packages: types resolve", typesOfPackages);
 await tally.check("packages: every dependency has a permissive licence", () => licences());
 await tally.part("unit and property tests", () => runVitest(tally, "unit", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));
+await tally.part("survival", () => runVitest(tally, "survival", environment));
 process.exitCode = tally.finish();

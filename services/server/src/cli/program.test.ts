@@ -49,7 +49,6 @@ describe("the command line", () => {
     [["trigger", "hello", "{name:1}"]],
     [["runs"]],
     [["runs", "get"]],
-    [["runs", "list"]],
     [["worker", "--concurrency", "0"]],
     [["server", "--sync", "sometimes"]],
   ])("%j is wrong: exit code 2", async (args) => {
