@@ -16,7 +16,7 @@ export {
   UnprocessableEntityError,
 } from "./errors/api-error.js";
 export type { SerializedError } from "./errors/failure-error.js";
-export { AbortTaskRunError, type BatchFailure, BatchTriggerError, SubtaskUnwrapError } from "./errors/task-errors.js";
+export { AbortTaskRunError, type BatchFailure, BatchTriggerError, SubtaskUnwrapError, TaskPayloadParsedError } from "./errors/task-errors.js";
 export { type LogLevel, logger } from "./logger.js";
 export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-page.js";
 export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
@@ -24,7 +24,18 @@ export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } fro
 export type { RunSubscription, SubscribeToRunOptions } from "./runs/run-subscription.js";
 export { runs } from "./runs/runs.js";
 export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";
+export type { JSONSchema } from "./schema/json-schema.js";
+export { SchemaError } from "./schema/schema-error.js";
+export type { inferSchemaIn, inferSchemaOut, SchemaIssue, StandardSchema, TaskSchema } from "./schema/task-schema.js";
 export type { RetryOptions } from "./task/retry-options.js";
+export {
+  type SchemaTask,
+  type SchemaTask as TaskWithSchema,
+  type SchemaTaskOptions,
+  type SchemaTaskOptions as TaskWithSchemaOptions,
+  schemaTask,
+  zodTask,
+} from "./task/schema-task.js";
 export { task } from "./task/task.js";
 export { TaskRunPromise } from "./task/task-run-promise.js";
 export type {

@@ -1,4 +1,14 @@
+import { writeRichValue } from "../values/rich-value.js";
 import { ApiError, RateLimitError } from "./api-error.js";
+
+/** The payload of a run is not what the schema of its task asks for. It ends the run, and is never retried. `cause` is what the schema threw. */
+export class TaskPayloadParsedError extends Error {
+  override readonly name = "TaskPayloadParsedError";
+
+  constructor(cause: unknown) {
+    super(`Parsing payload with schema failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
 
 /** Throw it in a task to end the run as failed, without further attempts. Recognised by its name, because a project may hold several copies of the class. */
 export class AbortTaskRunError extends Error {
@@ -14,7 +24,7 @@ export class SubtaskUnwrapError extends Error {
   override readonly cause: unknown;
 
   constructor(taskId: string, runId: string, subtaskError: unknown) {
-    super(`Task ${taskId} failed in run ${runId}: ${subtaskError instanceof Error ? String(subtaskError) : JSON.stringify(subtaskError)}`);
+    super(`Task ${taskId} failed in run ${runId}: ${subtaskError instanceof Error ? String(subtaskError) : writeRichValue(subtaskError).json}`);
     this.taskId = taskId;
     this.runId = runId;
     this.cause = subtaskError;

@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, RunState } from "#gen/runlane/v1/run_pb.js";
 import { type SerializedError, serializedError } from "../errors/failure-error.js";
-import { valueOfPayload } from "../payload.js";
+import { plainValueOfPayload } from "../payload.js";
 import type { InferRunTypes } from "../task/task-types.js";
 
 /** Where a run stands, as in Trigger.dev. "UNKNOWN" is a state that this version of the SDK does not know; it is not final. */
@@ -54,9 +54,9 @@ export interface RetrievedRun<TPayload, TOutput> {
   isFailed: boolean;
   /** It was cancelled. */
   isCancelled: boolean;
-  /** What it was triggered with, as plain JSON: a Date is a string here. */
+  /** What it was triggered with, as plain JSON: a Date is a string here. From `subscribeToRun` as it was: a Date is a Date. */
   payload?: TPayload;
-  /** What it returned, as plain JSON. */
+  /** What it returned; as `payload`. */
   output?: TOutput;
   /** Why it failed; while it is retried, why its last attempt did. */
   error?: SerializedError;
@@ -79,8 +79,8 @@ const queued = new Set<RunStatus>(["QUEUED", "PENDING_VERSION", "DELAYED"]);
 const executing = new Set<RunStatus>(["EXECUTING", "DEQUEUED"]);
 const failed = new Set<RunStatus>(["FAILED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"]);
 
-/** Makes the public form of a run. */
-export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload, TOutput> {
+/** Makes the public form of a run. `read` reads payload and output; by default as plain JSON, as Trigger.dev does. */
+export function retrievedRun<TPayload, TOutput>(run: Run, read = plainValueOfPayload): RetrievedRun<TPayload, TOutput> {
   const status = runStatus(run.state);
   const isFailed = failed.has(status);
   const shown: RetrievedRun<TPayload, TOutput> = {
@@ -105,8 +105,8 @@ export function retrievedRun<TPayload, TOutput>(run: Run): RetrievedRun<TPayload
   if (run.startTime) shown.startedAt = timestampDate(run.startTime);
   if (run.finishTime) shown.finishedAt = timestampDate(run.finishTime);
   if (run.retryTime) shown.retryAt = timestampDate(run.retryTime);
-  if (run.payload) shown.payload = valueOfPayload(run.payload) as TPayload;
-  if (run.output) shown.output = valueOfPayload(run.output) as TOutput;
+  if (run.payload) shown.payload = read(run.payload) as TPayload;
+  if (run.output) shown.output = read(run.output) as TOutput;
   if (run.failure) shown.error = serializedError(run.failure);
   if (run.rootRunId) shown.relatedRuns.root = { id: run.rootRunId };
   if (run.parentRunId) shown.relatedRuns.parent = { id: run.parentRunId };

@@ -1,6 +1,7 @@
 import type { Run } from "#gen/runlane/v1/run_pb.js";
 import type { RunlaneClient } from "../client/runlane-client.js";
 import { apiErrorOf } from "../errors/api-error.js";
+import { valueOfPayload } from "../payload.js";
 import { type RetrievedRun, retrievedRun } from "./run-object.js";
 import { withStoredValues } from "./stored-values.js";
 
@@ -55,7 +56,7 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
         const run: Run | undefined = latest;
         latest = undefined;
         if (run) {
-          const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads).catch(throwApiError));
+          const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads).catch(throwApiError), valueOfPayload);
           yield shown;
           if (shown.isCompleted && this.#stopOnCompletion) return;
         } else if (failure) {

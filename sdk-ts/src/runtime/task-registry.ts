@@ -11,6 +11,10 @@ export interface RegisteredTask {
   readonly description?: string | undefined;
   /** The user's function. */
   readonly run: (payload: unknown, params: { ctx: TaskRunContext; signal: AbortSignal }) => Promise<unknown> | unknown;
+  /** Makes of the payload that arrived the one that `run` is given; throws, or rejects, for one that its schema refuses. */
+  readonly parsePayload?: ((payload: unknown) => unknown) | undefined;
+  /** JSON Schema of the payload, as text; computed only when it is asked for. Undefined if there is none. */
+  readonly payloadSchema?: (() => Promise<string | undefined>) | undefined;
   /** As given; undefined lets the config's default apply. */
   readonly retry?: RetryOptions | undefined;
   readonly queue?: { readonly name?: string | undefined; readonly concurrencyLimit?: number | undefined } | undefined;

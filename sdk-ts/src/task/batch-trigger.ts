@@ -9,6 +9,7 @@ import { currentRunRuntime } from "../runtime/run-runtime.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { storedRunResult } from "./run-result.js";
 import type { BatchItem, BatchItems, BatchResult, BatchRunHandle, BatchTriggerAndWaitOptions, BatchTriggerOptions, RunHandle } from "./task-types.js";
+import type { PayloadCheck } from "./trigger.js";
 import { storedItem, triggerItem } from "./trigger-item.js";
 
 /** What became of one item; with `result` if results are awaited and the run exists. */
@@ -19,8 +20,9 @@ export async function batchTriggerRuns<TIdentifier extends string, TPayload, TOu
   taskId: TIdentifier,
   items: BatchItems<TPayload>,
   options: BatchTriggerOptions | undefined,
+  check?: PayloadCheck,
 ): Promise<BatchRunHandle<TIdentifier, TPayload, TOutput>> {
-  const batch = await openBatch(taskId, items, options);
+  const batch = await openBatch(taskId, items, options, check);
   const outcomes = await outcomesOf(batch.items, false);
   const runs: RunHandle<TIdentifier, TPayload, TOutput>[] = [];
   const failures: BatchFailure[] = [];
@@ -37,8 +39,9 @@ export async function batchTriggerRunsAndWait<TIdentifier extends string, TPaylo
   taskId: TIdentifier,
   items: BatchItems<TPayload>,
   options: BatchTriggerAndWaitOptions | undefined,
+  check?: PayloadCheck,
 ): Promise<BatchResult<TIdentifier, TOutput>> {
-  const batch = await openBatch(taskId, items, options);
+  const batch = await openBatch(taskId, items, options, check);
   const outcomes = await outcomesOf(batch.items, true);
   const failures = outcomes.flatMap((outcome, index) => ("error" in outcome ? [{ index, error: outcome.error }] : []));
   if (failures.length === outcomes.length) throw failedBatch(batch, failures, []);
@@ -54,12 +57,19 @@ interface Batch {
   readonly items: TriggerItem[];
 }
 
-async function openBatch<TPayload>(taskId: string, items: BatchItems<TPayload>, options: BatchTriggerOptions | undefined): Promise<Batch> {
+async function openBatch<TPayload>(
+  taskId: string,
+  items: BatchItems<TPayload>,
+  options: BatchTriggerOptions | undefined,
+  check: PayloadCheck | undefined,
+): Promise<Batch> {
   refuseUnsupported("batch", options, ["triggerSequentially"] satisfies (keyof BatchTriggerOptions)[]);
   const collected = Array.isArray(items) ? (items as readonly BatchItem<TPayload>[]) : await collect(items as AsyncIterable<BatchItem<TPayload>>);
   const id = `batch_${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "0")}`;
   if (collected.length === 0) throw new BatchTriggerError("A batch needs at least one item", { itemCount: 0 });
-  return { id, items: collected.map((item) => triggerItem(taskId, item.payload, item.options)) };
+  const batch = { id, items: collected.map((item) => triggerItem(taskId, item.payload, item.options)) };
+  if (check) await Promise.all(collected.map(({ payload }) => check(payload)));
+  return batch;
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -1,4 +1,5 @@
 import type { TaskRunContext } from "../runtime/task-run-context.js";
+import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "./retry-options.js";
 import type { TaskRunPromise } from "./task-run-promise.js";
 
@@ -29,6 +30,8 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
   id: TIdentifier;
   /** Free text, at most 1,000 characters. */
   description?: string;
+  /** JSON Schema of the payload, draft 7, at most 64 KiB as JSON: stored with the task, for people and programs that look at it. It checks nothing; `schemaTask` does. */
+  jsonSchema?: JSONSchema;
   /** When a failed attempt is tried again. Default: the config's `retries.default`, else 3 attempts. An object given here replaces the config's as a whole. */
   retry?: RetryOptions;
   /** The queue of the task's runs, or its name. */
@@ -41,6 +44,12 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
    * An attempt may run twice: one whose worker dies is tried again, if attempts are left.
    */
   run: (payload: TPayload, params: RunFnParams) => Promise<TOutput> | TOutput;
+}
+
+/** What `task` takes if a JSON Schema stands for the payload's type: the payload is `any`, as in Trigger.dev. */
+// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
+export interface TaskOptionsWithJsonSchema<TIdentifier extends string, TOutput = unknown> extends TaskOptions<TIdentifier, any, TOutput> {
+  jsonSchema: JSONSchema;
 }
 
 /** What a trigger may say; the task's own settings hold for the rest. */
@@ -128,6 +137,8 @@ export interface BatchResult<TIdentifier extends string, TOutput = unknown> {
 export interface Task<TIdentifier extends string, TInput = void, TOutput = unknown> {
   readonly id: TIdentifier;
   readonly description?: string | undefined;
+  /** As it was given. */
+  readonly jsonSchema?: JSONSchema | undefined;
   /**
    * Triggers a run and returns its handle as soon as the run is on disk. Inside a run, the new one is its child.
    *
@@ -154,6 +165,10 @@ export interface Task<TIdentifier extends string, TInput = void, TOutput = unkno
    */
   batchTriggerAndWait: (items: BatchItems<TInput>, options?: BatchTriggerAndWaitOptions) => Promise<BatchResult<TIdentifier, TOutput>>;
 }
+
+/** A task whose payload may be anything. */
+// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
+export type AnyPayloadTask<TIdentifier extends string, TOutput> = Task<TIdentifier, any, TOutput>;
 
 // biome-ignore lint/suspicious/noExplicitAny: see the top of this file
 export type AnyTask = Task<string, any, any>;

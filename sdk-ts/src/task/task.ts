@@ -1,14 +1,15 @@
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
+import { type JSONSchema, maxJsonSchemaLength } from "../schema/json-schema.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
 import type { RetryOptions } from "./retry-options.js";
-import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
-import { triggerRun, triggerRunAndWait } from "./trigger.js";
+import type { AnyPayloadTask, Task, TaskOptions, TaskOptionsWithJsonSchema, TaskQueueOptions } from "./task-types.js";
+import { type PayloadCheck, triggerRun, triggerRunAndWait } from "./trigger.js";
 
 /** Marks the objects that `task` returns, whichever copy of the SDK made them. */
 export const taskTag = Symbol.for("runlane.task");
 
-const supportedOptions: readonly (keyof TaskOptions<string>)[] = ["id", "description", "retry", "queue", "machine", "run"];
+const supportedOptions: readonly (keyof TaskOptions<string>)[] = ["id", "description", "jsonSchema", "retry", "queue", "machine", "run"];
 const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize"];
 const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
 
@@ -25,18 +26,35 @@ const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
  *
  * @throws Error for an option that breaks its rules, or that has no effect so far.
  */
+export function task<TIdentifier extends string, TOutput = unknown>(
+  options: TaskOptionsWithJsonSchema<TIdentifier, TOutput>,
+): AnyPayloadTask<TIdentifier, TOutput>;
 export function task<TIdentifier extends string, TInput = void, TOutput = unknown>(
   options: TaskOptions<TIdentifier, TInput, TOutput>,
+): Task<TIdentifier, TInput, TOutput>;
+export function task<TIdentifier extends string, TInput, TOutput>(options: TaskOptions<TIdentifier, TInput, TOutput>): Task<TIdentifier, TInput, TOutput> {
+  return defineTask(options);
+}
+
+/** Defines a task, whose payload a schema may check. @throws as {@link task}. */
+export function defineTask<TIdentifier extends string, TInput, TOutput>(
+  options: TaskOptions<TIdentifier, TInput, TOutput>,
+  schema?: Required<Pick<RegisteredTask, "parsePayload" | "payloadSchema">>,
 ): Task<TIdentifier, TInput, TOutput> {
-  const { id, description } = options;
-  taskRegistry().tasks.push(registeredTask(options as TaskOptions<string, unknown>));
+  const { id, description, jsonSchema } = options;
+  const registered = registeredTask(options as TaskOptions<string, unknown>);
+  taskRegistry().tasks.push(schema ? { ...schema, ...registered, payloadSchema: registered.payloadSchema ?? schema.payloadSchema } : registered);
+  const parse = schema?.parsePayload;
+  // A schema that throws at once, or later: both reject the trigger.
+  const check: PayloadCheck | undefined = parse && (async (payload) => parse(payload));
   const made: Task<TIdentifier, TInput, TOutput> = {
     id,
     description,
-    trigger: (payload, triggerOptions) => triggerRun(id, payload, triggerOptions),
-    batchTrigger: (items, batchOptions) => batchTriggerRuns(id, items, batchOptions),
-    triggerAndWait: (payload, triggerOptions) => triggerRunAndWait(id, payload, triggerOptions),
-    batchTriggerAndWait: (items, batchOptions) => batchTriggerRunsAndWait(id, items, batchOptions),
+    jsonSchema,
+    trigger: (payload, triggerOptions) => triggerRun(id, payload, triggerOptions, check),
+    batchTrigger: (items, batchOptions) => batchTriggerRuns(id, items, batchOptions, check),
+    triggerAndWait: (payload, triggerOptions) => triggerRunAndWait(id, payload, triggerOptions, check),
+    batchTriggerAndWait: (items, batchOptions) => batchTriggerRunsAndWait(id, items, batchOptions, check),
   };
   return Object.defineProperty(made, taskTag, { value: true });
 }
@@ -54,7 +72,8 @@ function registeredTask(options: TaskOptions<string, unknown>): RegisteredTask {
     attempts === undefined || (Number.isInteger(attempts) && attempts >= 1 && attempts <= 250),
     `${where}: retry.maxAttempts must be a whole number from 1 to 250`,
   );
-  return { id, description, run, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
+  const payloadSchema = jsonSchemaOf(where, options.jsonSchema);
+  return { id, description, run, payloadSchema, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
 }
 
 function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {
@@ -67,6 +86,13 @@ function queueOf(where: string, queue: string | TaskQueueOptions | undefined): T
     `${where}: queue.concurrencyLimit must be a whole number from 0 to 100,000`,
   );
   return { name: queueName, concurrencyLimit: limit };
+}
+
+function jsonSchemaOf(where: string, jsonSchema: JSONSchema | undefined): RegisteredTask["payloadSchema"] {
+  if (jsonSchema === undefined) return undefined;
+  const text = JSON.stringify(jsonSchema);
+  check(Buffer.byteLength(text) <= maxJsonSchemaLength, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
+  return async () => text;
 }
 
 function machineOf(where: string, machine: TaskOptions<string>["machine"]): string | undefined {

@@ -10,27 +10,37 @@ import { TaskRunPromise } from "./task-run-promise.js";
 import type { RunHandle, TaskRunResult, TriggerAndWaitOptions, TriggerOptions } from "./task-types.js";
 import { storedItem, triggerItem } from "./trigger-item.js";
 
+/**
+ * Rejects for a payload that the schema of its task refuses. Called after the payload was written, so that what the caller changes afterwards is neither sent nor checked; what is
+ * sent is what the caller gave, so that a schema's transformations happen once, in the worker.
+ */
+export type PayloadCheck = (payload: unknown) => Promise<unknown>;
+
 /** Triggers one run: inside a run as its child, outside over the client's stream. */
 export function triggerRun<TIdentifier extends string, TPayload, TOutput>(
   taskId: TIdentifier,
   payload: TPayload,
   options: TriggerOptions | undefined,
+  check?: PayloadCheck,
 ): Promise<RunHandle<TIdentifier, TPayload, TOutput>> {
   // What the executor throws rejects the promise. One promise a trigger: an async function on the way would cost more than the trigger.
   return new Promise((resolve, reject) => {
     const item = triggerItem(taskId, payload, options);
-    const waiter = new HandleWaiter(taskId, resolve, reject);
-    const runtime = currentRunRuntime();
-    if (!runtime) return triggerOutside(item, waiter);
-    const outcomes = isLarge(item.payload) ? storedItem(item, homeClient().payloads).then((stored) => runtime.trigger([stored])) : runtime.trigger([item]);
-    outcomes.then(([outcome]) => {
-      if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value);
-      else
-        waiter.failed(
-          outcome?.outcome.case === "error" ? errorOfStatus(outcome.outcome.value) : new Error("the server did not say what became of the trigger"),
-        );
-    }, waiter.failed.bind(waiter));
+    const waiter = new HandleWaiter<TIdentifier, TPayload, TOutput>(taskId, resolve, reject);
+    if (check === undefined) sendTrigger(item, waiter);
+    else check(payload).then(() => sendTrigger(item, waiter), reject);
   });
+}
+
+function sendTrigger(item: TriggerItem, waiter: TriggerWaiter): void {
+  const runtime = currentRunRuntime();
+  if (!runtime) return triggerOutside(item, waiter);
+  const outcomes = isLarge(item.payload) ? storedItem(item, homeClient().payloads).then((stored) => runtime.trigger([stored])) : runtime.trigger([item]);
+  outcomes.then(([outcome]) => {
+    if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value);
+    else
+      waiter.failed(outcome?.outcome.case === "error" ? errorOfStatus(outcome.outcome.value) : new Error("the server did not say what became of the trigger"));
+  }, waiter.failed.bind(waiter));
 }
 
 /** Triggers one run and waits for its result. */
@@ -38,12 +48,17 @@ export function triggerRunAndWait<TIdentifier extends string, TPayload, TOutput>
   taskId: TIdentifier,
   payload: TPayload,
   options: TriggerAndWaitOptions | undefined,
+  check?: PayloadCheck,
 ): TaskRunPromise<TIdentifier, TOutput> {
   return new TaskRunPromise((resolve, reject) => {
     const item = triggerItem(taskId, payload, options);
-    const runtime = currentRunRuntime();
-    if (runtime) resolve(waitInside(runtime, item, taskId));
-    else triggerOutside(item, new ResultWaiter(taskId, resolve, reject));
+    const send = () => {
+      const runtime = currentRunRuntime();
+      if (runtime) resolve(waitInside(runtime, item, taskId));
+      else triggerOutside(item, new ResultWaiter(taskId, resolve, reject));
+    };
+    if (check === undefined) send();
+    else check(payload).then(send).catch(reject);
   }, taskId);
 }
 

@@ -15,7 +15,7 @@ export const runnerEntry = fileURLToPath(new URL("../../dist/worker/runner-main.
 
 const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
 const plainIds = [
-  ...["echo", "context", "throws", "throws-value", "aborts", "returns-circle", "returns-much", "measures", "speaks"],
+  ...["echo", "context", "throws", "throws-value", "aborts", "returns-function", "returns-broken", "checked", "returns-much", "measures", "speaks"],
   ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "blocks"],
   ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "not-in-the-code"],
 ];

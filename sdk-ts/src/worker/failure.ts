@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import { type Failure, FailureKind, type Payload } from "#gen/runlane/v1/payload_pb.js";
+import { payloadOf } from "../payload.js";
 
 const maxMessageLength = 1_000;
 const maxLineLength = 1_024;
@@ -17,7 +18,7 @@ const callOfRun = /^\s+at (async )?#execute \(.*[\\/]worker[\\/]runner\.[jt]s:/;
 
 /** Codes of failures that are Runlane's, not the task's. The names are Trigger.dev's. */
 export type InternalCode =
-  /** The payload is not JSON. */
+  /** The payload cannot be read, or is not what the schema of its task asks for. */
   | "TASK_INPUT_ERROR"
   /** What the task returned can not be JSON, or has more than 128 KiB. */
   | "TASK_OUTPUT_ERROR"
@@ -40,10 +41,10 @@ export type InternalCode =
   /** The worker lost touch with the server, and ended its attempts before others could start them again. */
   | "TASK_RUN_STALLED_EXECUTING";
 
-/** A failure that Runlane itself decided on. `cause` is the error behind it, whose name and stack trace it shows. */
+/** A failure that Runlane itself decided on. `cause` is the error behind it, whose name, stack trace and causes it shows. */
 export function internalFailure(code: InternalCode, message: string, cause?: unknown): Failure {
-  const error = isError(cause) ? cause : undefined;
-  return failure(FailureKind.INTERNAL, { name: error ? text(error.name) : code, message: cutMessage(message), stackTrace: error ? cutStack(error) : "", code });
+  const own = failure(FailureKind.INTERNAL, { name: code, message: cutMessage(message), code });
+  return isError(cause) ? withCauses(Object.assign(own, { name: text(cause.name), stackTrace: cutStack(cause) }), cause, maxCauses, maxChainLength) : own;
 }
 
 /** The failure that a thrown value stands for: an error with its causes, or the value itself. Never throws, whatever the value's getters do. */
@@ -66,6 +67,10 @@ function chain(thrown: unknown, causes: number, room: number): Failure {
     return failure(FailureKind.VALUE, { message: cutMessage(text(thrown)), raw: rawPayload(thrown) });
   }
   const own = failure(FailureKind.ERROR, { name: text(thrown.name), message: cutMessage(text(thrown.message)), stackTrace: cutStack(thrown) });
+  return withCauses(own, thrown, causes, room);
+}
+
+function withCauses(own: Failure, thrown: Error, causes: number, room: number): Failure {
   const cause = read(() => thrown.cause);
   const left = room - own.message.length - own.stackTrace.length;
   if (cause !== undefined && cause !== null && causes > 0 && left > 0) own.cause = chain(cause, causes - 1, left);
@@ -77,9 +82,9 @@ function failure(kind: FailureKind, parts: Partial<Omit<Failure, "$typeName" | "
 }
 
 function rawPayload(value: unknown): Payload {
-  const json = read(() => JSON.stringify(value));
-  const fits = json !== undefined && json.length <= maxRawLength;
-  const data = Buffer.from(fits ? json : JSON.stringify(text(value).slice(0, maxRawLength)));
+  const whole = read(() => payloadOf(value, "the thrown value"));
+  if (whole && whole.data.length + Buffer.byteLength(JSON.stringify(whole.metadata)) <= maxRawLength) return whole;
+  const data = Buffer.from(JSON.stringify(text(value).slice(0, maxRawLength)));
   return { $typeName: "runlane.v1.Payload", contentType: "application/json", data, metadata: {} };
 }
 

@@ -30,6 +30,8 @@ export interface ManifestTask {
   readonly description?: string | undefined;
   /** File that declares it, relative to the project. */
   readonly filePath: string;
+  /** JSON Schema of its payload, as text. */
+  readonly payloadSchema?: string | undefined;
   readonly queue?: string | undefined;
   readonly concurrencyLimit?: number | undefined;
   /** Attempts in total, the config's default included. */

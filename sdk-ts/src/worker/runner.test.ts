@@ -69,8 +69,25 @@ describe("an attempt", () => {
     expect(Buffer.from(failure!.raw!.data).toString()).toBe('{"reason":7}');
   });
 
+  test("is given what the schema of its task makes of the payload", async () => {
+    expect(outputOf(await service.result(service.assign("checked", 7)))).toEqual({ number: 7 });
+  });
+
+  test("fails for good if the schema refuses the payload", async () => {
+    const { failure, retryDelay } = failureOf(await service.result(service.assign("checked", "seven")));
+    expect(failure).toMatchObject({
+      kind: FailureKind.INTERNAL,
+      name: "TaskPayloadParsedError",
+      code: "TASK_INPUT_ERROR",
+      message: "Parsing payload with schema failed: no number",
+      cause: { name: "TypeError", message: "no number", cause: { kind: FailureKind.VALUE, message: "it is a string" } },
+    });
+    expect(retryDelay).toBeUndefined();
+  });
+
   test.each([
-    ["returns-circle", undefined, /cannot be written as JSON/],
+    ["returns-function", undefined, /cannot be written as JSON: it is a function/],
+    ["returns-broken", undefined, /cannot be written as JSON: in a getter/],
     ["returns-much", 10_485_759, /10485761 bytes as JSON, and at most 10485760/],
   ])("fails for good if its output can not be one: %s", async (task, payload, message) => {
     const { failure, retryDelay } = failureOf(await service.result(service.assign(task, payload)));

@@ -7,6 +7,7 @@ import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/
 import { ChurningMap } from "../churning-map.js";
 import { homeClient } from "../client/runlane-client.js";
 import { apiErrorOf, isApiError } from "../errors/api-error.js";
+import { TaskPayloadParsedError } from "../errors/task-errors.js";
 import type { LogLevel } from "../logger.js";
 import { isLarge, valueOfPayload } from "../payload.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
@@ -142,6 +143,17 @@ export class Runner implements AttemptHost {
     } catch (error) {
       this.#failForGood(attempt, "TASK_INPUT_ERROR", `the payload can not be read: ${messageOf(error)}`, error);
       return;
+    }
+    const { parsePayload } = attempt.task;
+    if (parsePayload) {
+      try {
+        payload = await parsePayload(payload);
+      } catch (thrown) {
+        const error = new TaskPayloadParsedError(thrown);
+        this.#failForGood(attempt, "TASK_INPUT_ERROR", error.message, error);
+        return;
+      }
+      if (attempt.state !== "running") return this.#finish(attempt, { case: undefined });
     }
     let output: unknown;
     try {

@@ -19,18 +19,21 @@ for (const module of process.argv.slice(2)) {
   }
 }
 index.tasks.push(
-  ...tasks.map(
-    (task, at): IndexedTask => ({
-      id: task.id,
-      description: task.description,
-      filePath: files.findLast(({ from }) => from <= at)?.file ?? "",
-      queue: task.queue?.name,
-      concurrencyLimit: task.queue?.concurrencyLimit,
-      maxAttempts: task.retry?.maxAttempts,
-      hasRetry: task.retry !== undefined,
-      machine: task.machine,
-    }),
-  ),
+  ...(await Promise.all(
+    tasks.map(
+      async (task, at): Promise<IndexedTask> => ({
+        id: task.id,
+        description: task.description,
+        filePath: files.findLast(({ from }) => from <= at)?.file ?? "",
+        payloadSchema: await task.payloadSchema?.(),
+        queue: task.queue?.name,
+        concurrencyLimit: task.queue?.concurrencyLimit,
+        maxAttempts: task.retry?.maxAttempts,
+        hasRetry: task.retry !== undefined,
+        machine: task.machine,
+      }),
+    ),
+  )),
 );
 writeSync(3, JSON.stringify(index));
 // Task files may have opened what keeps a process alive.

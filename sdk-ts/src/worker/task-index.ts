@@ -12,6 +12,8 @@ export interface IndexedTask {
   readonly description?: string | undefined;
   /** Source file, relative to the project; empty if it can not be told. */
   readonly filePath: string;
+  /** JSON Schema of its payload, as text. */
+  readonly payloadSchema?: string | undefined;
   readonly queue?: string | undefined;
   readonly concurrencyLimit?: number | undefined;
   readonly maxAttempts?: number | undefined;

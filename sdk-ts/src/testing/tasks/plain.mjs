@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noConsole: what tasks print is looked at
 import { setTimeout as sleep } from "node:timers/promises";
-import { AbortTaskRunError, logger, task } from "../../../dist/index.js";
+import { AbortTaskRunError, logger, schemaTask, task } from "../../../dist/index.js";
 
 task({ id: "echo", run: async (payload) => payload });
 task({ id: "context", run: async (_, { ctx }) => ({ ...ctx, frozen: Object.isFrozen(ctx) && Object.isFrozen(ctx.run) }) });
@@ -16,13 +16,24 @@ task({
     throw new AbortTaskRunError("no use");
   },
 });
+task({ id: "returns-function", run: async () => () => {} });
 task({
-  id: "returns-circle",
-  run: async () => {
-    const circle = {};
-    circle.itself = circle;
-    return circle;
+  id: "returns-broken",
+  run: async () => ({
+    get broken() {
+      throw new RangeError("in a getter");
+    },
+  }),
+});
+/** Refuses all payloads but numbers, and says later which they are. */
+schemaTask({
+  id: "checked",
+  schema: async (value) => {
+    await sleep(1);
+    if (typeof value !== "number") throw new TypeError("no number", { cause: "it is a string" });
+    return { number: value };
   },
+  run: async (payload) => payload,
 });
 task({ id: "returns-much", run: async (characters) => "x".repeat(characters) });
 task({ id: "measures", run: async (payload) => payload.length });

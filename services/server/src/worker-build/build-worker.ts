@@ -120,8 +120,8 @@ function buildIdOf({ hash }: Bundle, { defaultRetry, isolation, logLevel }: Pick
 
 function manifestTask(task: IndexedTask, configAttempts: number | undefined): ManifestTask {
   const maxAttempts = (task.hasRetry ? task.maxAttempts : configAttempts) ?? defaultRetryOptions.maxAttempts;
-  const { id, description, filePath, queue, concurrencyLimit, machine } = task;
-  return { id, description, filePath, queue, concurrencyLimit, maxAttempts, machine };
+  const { id, description, filePath, payloadSchema, queue, concurrencyLimit, machine } = task;
+  return { id, description, filePath, payloadSchema, queue, concurrencyLimit, maxAttempts, machine };
 }
 
 /** Writes a bundle, unless it is there: workers that run may read it at any time. */
