@@ -78,7 +78,7 @@ describe.each(libraries)("%s", (_, schema, error, byDefault) => {
   });
 
   test("refuses with its own error", async () => {
-    const refused = await failure(schema, { name: 7, count: 7 });
+    const refused = await failure(schema, { name: {}, count: 7 });
     expect(refused.name).toBe(error);
     expect(refused.message).toMatch(/name|string/);
   });
