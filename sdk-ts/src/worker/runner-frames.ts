@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type RunnerRequest, RunnerRequestSchema, type RunnerResponse, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
-import { type Assignment, type AttemptResult, AttemptResultSchema } from "#gen/runlane/v1/worker_service_pb.js";
+import { type Assignment, type AttemptResult, AttemptResultSchema, AttemptSettingsSchema } from "#gen/runlane/v1/worker_service_pb.js";
 import { FieldCursor } from "../wire/field-cursor.js";
 import { FieldWriter, nestedLength } from "../wire/field-writer.js";
 import { payloadLength, readPayload, writePayload } from "../wire/payload-fields.js";
@@ -103,6 +103,9 @@ function readAssignment(cursor: FieldCursor): Assignment {
         break;
       case 13:
         assignment.ownProcess = cursor.number !== 0;
+        break;
+      case 14:
+        assignment.settings = fromBinary(AttemptSettingsSchema, cursor.bytes);
         break;
     }
   }

@@ -139,11 +139,39 @@ export declare type Run = Message<"runlane.v1.Run"> & {
   depth: number;
 
   /**
-   * Version of the code that runs it, for instance "20261123.1". Empty before the first attempt.
+   * Version of the code that runs it, for instance "20261123.1". Empty before the first attempt, unless its trigger named one.
    *
    * @generated from field: string version = 18;
    */
   version: string;
+
+  /**
+   * Tags, in the order in which they came. At most 10.
+   *
+   * @generated from field: repeated string tags = 19;
+   */
+  tags: string[];
+
+  /**
+   * Metadata: a JSON object. Unset for none.
+   *
+   * @generated from field: runlane.v1.Payload metadata = 20;
+   */
+  metadata?: Payload | undefined;
+
+  /**
+   * Preset of the machine that its attempts run on, for instance "small-1x"; empty if its task asks for none.
+   *
+   * @generated from field: string machine = 21;
+   */
+  machine: string;
+
+  /**
+   * How long an attempt may be active, in seconds; waits do not count. 0 means no limit.
+   *
+   * @generated from field: uint32 max_duration_seconds = 22;
+   */
+  maxDurationSeconds: number;
 };
 
 /**
@@ -253,6 +281,42 @@ export declare type TriggerOptions = Message<"runlane.v1.TriggerOptions"> & {
    * @generated from field: optional string queue = 2;
    */
   queue?: string | undefined;
+
+  /**
+   * Tags, 1 to 128 characters each, at most 10; blank ones are left out.
+   *
+   * @generated from field: repeated string tags = 3;
+   */
+  tags: string[];
+
+  /**
+   * Metadata: a JSON object of at most 256 KiB. It counts into the limit of the frame.
+   *
+   * @generated from field: runlane.v1.Payload metadata = 4;
+   */
+  metadata?: Payload | undefined;
+
+  /**
+   * Preset of the machine, see TaskDeclaration.machine. Default: the task's.
+   *
+   * @generated from field: optional string machine = 5;
+   */
+  machine?: string | undefined;
+
+  /**
+   * How long an attempt may be active, in seconds, 5 or more; 0 means no limit. Default: the task's.
+   *
+   * @generated from field: optional uint32 max_duration_seconds = 6;
+   */
+  maxDurationSeconds?: number | undefined;
+
+  /**
+   * Version of the code to run, for instance "20261123.1". FAILED_PRECONDITION with reason VERSION_NOT_FOUND if there is none. Default: the current one when the run
+   * starts.
+   *
+   * @generated from field: optional string version = 7;
+   */
+  version?: string | undefined;
 };
 
 /**
@@ -468,6 +532,20 @@ export enum PendingReason {
    * @generated from enum value: PENDING_REASON_PLACING = 7;
    */
   PLACING = 7,
+
+  /**
+   * It is bound to a version of the code that no connected worker has.
+   *
+   * @generated from enum value: PENDING_REASON_NO_WORKER_OF_VERSION = 8;
+   */
+  NO_WORKER_OF_VERSION = 8,
+
+  /**
+   * No connected worker is large enough for its machine.
+   *
+   * @generated from enum value: PENDING_REASON_NO_MACHINE = 9;
+   */
+  NO_MACHINE = 9,
 }
 
 /**

@@ -357,6 +357,13 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
    * @generated from field: string description = 9;
    */
   description: string;
+
+  /**
+   * What attempts that ask for a machine may use together. Unset means that such attempts are not placed here.
+   *
+   * @generated from field: runlane.v1.Capacity capacity = 10;
+   */
+  capacity?: Capacity | undefined;
 };
 
 /**
@@ -364,6 +371,33 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export declare const HelloSchema: GenMessage<Hello>;
+
+/**
+ * Processors and memory of a worker.
+ *
+ * @generated from message runlane.v1.Capacity
+ */
+export declare type Capacity = Message<"runlane.v1.Capacity"> & {
+  /**
+   * Processor time, in thousandths of a core.
+   *
+   * @generated from field: uint32 milli_cpus = 1;
+   */
+  milliCpus: number;
+
+  /**
+   * Memory, in MiB.
+   *
+   * @generated from field: uint32 memory_mib = 2;
+   */
+  memoryMib: number;
+};
+
+/**
+ * Describes the message runlane.v1.Capacity.
+ * Use `create(CapacitySchema)` to create a new message.
+ */
+export declare const CapacitySchema: GenMessage<Capacity>;
 
 /**
  * A task that a worker can run.
@@ -412,6 +446,28 @@ export declare type TaskDeclaration = Message<"runlane.v1.TaskDeclaration"> & {
    * @generated from field: optional uint32 max_attempts = 6;
    */
   maxAttempts?: number | undefined;
+
+  /**
+   * Preset of the machine that an attempt needs: micro, small-1x, small-2x, medium-1x, medium-2x, large-1x or large-2x. Empty means none: attempts share the worker's
+   * processes and are counted by its slots alone.
+   *
+   * @generated from field: string machine = 7;
+   */
+  machine: string;
+
+  /**
+   * How long an attempt may be active, in seconds, 5 or more; waits do not count. 0 means no limit.
+   *
+   * @generated from field: uint32 max_duration_seconds = 8;
+   */
+  maxDurationSeconds: number;
+
+  /**
+   * JSON Schema of the payload, as JSON text of at most 64 KiB. Empty for none.
+   *
+   * @generated from field: string payload_schema = 9;
+   */
+  payloadSchema: string;
 };
 
 /**
@@ -524,6 +580,14 @@ export declare type AttemptCommand = Message<"runlane.v1.AttemptCommand"> & {
      */
     value: ContinueWaitingCommand;
     case: "continueWaiting";
+  } | {
+    /**
+     * Changes tags and metadata of the run, its parent or its root.
+     *
+     * @generated from field: runlane.v1.UpdateRunCommand update_run = 6;
+     */
+    value: UpdateRunCommand;
+    case: "updateRun";
   } | { case: undefined; value?: undefined };
 };
 
@@ -532,6 +596,115 @@ export declare type AttemptCommand = Message<"runlane.v1.AttemptCommand"> & {
  * Use `create(AttemptCommandSchema)` to create a new message.
  */
 export declare const AttemptCommandSchema: GenMessage<AttemptCommand>;
+
+/**
+ * Changes tags and metadata. All of it or nothing: INVALID_ARGUMENT with reason INVALID_FIELD if something breaks its rules.
+ *
+ * @generated from message runlane.v1.UpdateRunCommand
+ */
+export declare type UpdateRunCommand = Message<"runlane.v1.UpdateRunCommand"> & {
+  /**
+   * Tags to add to the run; what would be more than 10 is left out.
+   *
+   * @generated from field: repeated string add_tags = 1;
+   */
+  addTags: string[];
+
+  /**
+   * Changes of metadata, in their order.
+   *
+   * @generated from field: repeated runlane.v1.MetadataOperation metadata = 2;
+   */
+  metadata: MetadataOperation[];
+};
+
+/**
+ * Describes the message runlane.v1.UpdateRunCommand.
+ * Use `create(UpdateRunCommandSchema)` to create a new message.
+ */
+export declare const UpdateRunCommandSchema: GenMessage<UpdateRunCommand>;
+
+/**
+ * A change of a run's metadata.
+ *
+ * @generated from message runlane.v1.MetadataOperation
+ */
+export declare type MetadataOperation = Message<"runlane.v1.MetadataOperation"> & {
+  /**
+   * Whose metadata. A run without a parent is its own parent and root.
+   *
+   * @generated from field: runlane.v1.MetadataTarget target = 1;
+   */
+  target: MetadataTarget;
+
+  /**
+   * A key of the object, or a path if it starts with "$.", for instance "$.user.name". Unused by `replace`.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * What to do. Values are JSON text.
+   *
+   * @generated from oneof runlane.v1.MetadataOperation.operation
+   */
+  operation: {
+    /**
+     * Sets the key.
+     *
+     * @generated from field: string set = 3;
+     */
+    value: string;
+    case: "set";
+  } | {
+    /**
+     * Deletes the key. The value says nothing.
+     *
+     * @generated from field: bool delete = 4;
+     */
+    value: boolean;
+    case: "delete";
+  } | {
+    /**
+     * Adds to the end of the list under the key; what is not a list becomes one.
+     *
+     * @generated from field: string append = 5;
+     */
+    value: string;
+    case: "append";
+  } | {
+    /**
+     * Removes what equals the value from the list under the key.
+     *
+     * @generated from field: string remove = 6;
+     */
+    value: string;
+    case: "remove";
+  } | {
+    /**
+     * Adds to the number under the key; what is not a number counts as 0.
+     *
+     * @generated from field: double increment = 7;
+     */
+    value: number;
+    case: "increment";
+  } | {
+    /**
+     * Replaces everything by this object.
+     *
+     * @generated from field: string replace = 8;
+     */
+    value: string;
+    case: "replace";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runlane.v1.MetadataOperation.
+ * Use `create(MetadataOperationSchema)` to create a new message.
+ */
+export declare const MetadataOperationSchema: GenMessage<MetadataOperation>;
 
 /**
  * Triggers runs.
@@ -682,6 +855,13 @@ export declare type AttemptFailure = Message<"runlane.v1.AttemptFailure"> & {
    * @generated from field: bool process_lost = 3;
    */
   processLost: boolean;
+
+  /**
+   * Preset of the machine for the next attempts of the run, because this one was out of memory. Empty: no change.
+   *
+   * @generated from field: string retry_machine = 4;
+   */
+  retryMachine: string;
 };
 
 /**
@@ -1040,6 +1220,13 @@ export declare type Assignment = Message<"runlane.v1.Assignment"> & {
    * @generated from field: bool own_process = 13;
    */
   ownProcess: boolean;
+
+  /**
+   * What most runs do not have. Unset for none of it.
+   *
+   * @generated from field: runlane.v1.AttemptSettings settings = 14;
+   */
+  settings?: AttemptSettings | undefined;
 };
 
 /**
@@ -1047,6 +1234,47 @@ export declare type Assignment = Message<"runlane.v1.Assignment"> & {
  * Use `create(AssignmentSchema)` to create a new message.
  */
 export declare const AssignmentSchema: GenMessage<Assignment>;
+
+/**
+ * What most runs do not have.
+ *
+ * @generated from message runlane.v1.AttemptSettings
+ */
+export declare type AttemptSettings = Message<"runlane.v1.AttemptSettings"> & {
+  /**
+   * Preset of the machine; empty for none.
+   *
+   * @generated from field: string machine = 1;
+   */
+  machine: string;
+
+  /**
+   * How long the attempt may be active, in seconds; waits do not count. 0 means no limit.
+   *
+   * @generated from field: uint32 max_duration_seconds = 2;
+   */
+  maxDurationSeconds: number;
+
+  /**
+   * Tags of the run.
+   *
+   * @generated from field: repeated string tags = 3;
+   */
+  tags: string[];
+
+  /**
+   * Metadata of the run: a JSON object. Unset for none.
+   *
+   * @generated from field: runlane.v1.Payload metadata = 4;
+   */
+  metadata?: Payload | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.AttemptSettings.
+ * Use `create(AttemptSettingsSchema)` to create a new message.
+ */
+export declare const AttemptSettingsSchema: GenMessage<AttemptSettings>;
 
 /**
  * Receipt for a result.
@@ -1237,6 +1465,46 @@ export declare type ServerDrain = Message<"runlane.v1.ServerDrain"> & {
  * Use `create(ServerDrainSchema)` to create a new message.
  */
 export declare const ServerDrainSchema: GenMessage<ServerDrain>;
+
+/**
+ * Whose metadata.
+ *
+ * @generated from enum runlane.v1.MetadataTarget
+ */
+export enum MetadataTarget {
+  /**
+   * Unset: the run's own.
+   *
+   * @generated from enum value: METADATA_TARGET_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The run's own.
+   *
+   * @generated from enum value: METADATA_TARGET_SELF = 1;
+   */
+  SELF = 1,
+
+  /**
+   * Its parent's.
+   *
+   * @generated from enum value: METADATA_TARGET_PARENT = 2;
+   */
+  PARENT = 2,
+
+  /**
+   * Its root's.
+   *
+   * @generated from enum value: METADATA_TARGET_ROOT = 3;
+   */
+  ROOT = 3,
+}
+
+/**
+ * Describes the enum runlane.v1.MetadataTarget.
+ */
+export declare const MetadataTargetSchema: GenEnum<MetadataTarget>;
 
 /**
  * What became of a result.

@@ -10,6 +10,7 @@ import {
   type RunAssigned,
   type RunsAccepted,
   type RunsCreated,
+  RunSettingsSchema,
 } from "#gen/runlane/internal/v1/log_pb.js";
 import { readPayload, writePayloadField } from "./run-wire.js";
 import { LastText, notByHand, type ReadMessage, type WireReader } from "./wire-reader.js";
@@ -141,6 +142,7 @@ function writeNewRun(write: WireWriter, message: NewRun): void {
   if (message.payload) writePayloadField(write, 2, message.payload);
   if (message.queue) write.text(3, message.queue);
   if (message.maxAttempts) write.int(4, message.maxAttempts);
+  if (message.settings) write.cold(5, RunSettingsSchema, message.settings);
 }
 
 function readNewRun(read: WireReader, end: number): NewRun {
@@ -151,6 +153,7 @@ function readNewRun(read: WireReader, end: number): NewRun {
     else if (field === 2) message.payload = readPayload(read, read.open(message.payload));
     else if (field === 3) message.queue = read.sameText(queues);
     else if (field === 4) message.maxAttempts = read.uint32();
+    else if (field === 5) message.settings = read.cold(RunSettingsSchema, message.settings);
     else throw notByHand;
   }
   return message;

@@ -9,6 +9,8 @@ import type { WireWriter } from "./wire-writer.js";
 const contentTypes = new LastText();
 const taskIds = new LastText();
 const queues = new LastText();
+const machines = new LastText();
+const versions = new LastText();
 const nothing = new Uint8Array();
 
 export function writePayload(write: WireWriter, message: Payload): void {
@@ -63,14 +65,24 @@ export function readTriggerItem(read: WireReader, end: number): TriggerItem {
 function writeTriggerOptions(write: WireWriter, message: TriggerOptions): void {
   if (message.maxAttempts !== undefined) write.int(1, message.maxAttempts);
   if (message.queue !== undefined) write.text(2, message.queue);
+  for (const tag of message.tags) write.text(3, tag);
+  if (message.metadata) writePayloadField(write, 4, message.metadata);
+  if (message.machine !== undefined) write.text(5, message.machine);
+  if (message.maxDurationSeconds !== undefined) write.int(6, message.maxDurationSeconds);
+  if (message.version !== undefined) write.text(7, message.version);
 }
 
 function readTriggerOptions(read: WireReader, end: number): TriggerOptions {
-  const message: TriggerOptions = { $typeName: "runlane.v1.TriggerOptions" };
+  const message: TriggerOptions = { $typeName: "runlane.v1.TriggerOptions", tags: [] };
   while (read.more(end)) {
     const field = read.field();
     if (field === 1) message.maxAttempts = read.uint32();
     else if (field === 2) message.queue = read.sameText(queues);
+    else if (field === 3) message.tags.push(read.text());
+    else if (field === 4) message.metadata = readPayload(read, read.open(message.metadata));
+    else if (field === 5) message.machine = read.sameText(machines);
+    else if (field === 6) message.maxDurationSeconds = read.uint32();
+    else if (field === 7) message.version = read.sameText(versions);
     else throw notByHand;
   }
   return message;

@@ -3,6 +3,7 @@ import {
   AttemptCommandSchema,
   AttemptFailureSchema,
   type AttemptResult,
+  AttemptSettingsSchema,
   CancelSchema,
   CommandOutcomeSchema,
   DeclineSchema,
@@ -112,6 +113,7 @@ function writeAssignment(write: WireWriter, message: Assignment): void {
   if (message.parentRunId) write.text(11, message.parentRunId);
   if (message.rootRunId) write.text(12, message.rootRunId);
   if (message.ownProcess) write.yes(13);
+  if (message.settings) write.cold(14, AttemptSettingsSchema, message.settings);
 }
 
 function writeReceipt(write: WireWriter, message: ResultReceipt): void {

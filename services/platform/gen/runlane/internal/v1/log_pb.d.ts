@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
-import type { TaskDeclaration } from "../../v1/worker_service_pb.js";
+import type { Capacity, TaskDeclaration } from "../../v1/worker_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/log.proto.
@@ -294,6 +294,22 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
      */
     value: PayloadDropped;
     case: "payloadDropped";
+  } | {
+    /**
+     * Which version new runs start on was decided by somebody.
+     *
+     * @generated from field: runlane.internal.v1.VersionPromoted version_promoted = 21;
+     */
+    value: VersionPromoted;
+    case: "versionPromoted";
+  } | {
+    /**
+     * Tags or metadata of a run changed.
+     *
+     * @generated from field: runlane.internal.v1.RunUpdated run_updated = 22;
+     */
+    value: RunUpdated;
+    case: "runUpdated";
   } | { case: undefined; value?: undefined };
 };
 
@@ -425,6 +441,13 @@ export declare type NewRun = Message<"runlane.internal.v1.NewRun"> & {
    * @generated from field: uint32 max_attempts = 4;
    */
   maxAttempts: number;
+
+  /**
+   * What most triggers do not ask for. Unset for none of it.
+   *
+   * @generated from field: runlane.internal.v1.RunSettings settings = 5;
+   */
+  settings?: RunSettings | undefined;
 };
 
 /**
@@ -432,6 +455,54 @@ export declare type NewRun = Message<"runlane.internal.v1.NewRun"> & {
  * Use `create(NewRunSchema)` to create a new message.
  */
 export declare const NewRunSchema: GenMessage<NewRun>;
+
+/**
+ * What most triggers do not ask for.
+ *
+ * @generated from message runlane.internal.v1.RunSettings
+ */
+export declare type RunSettings = Message<"runlane.internal.v1.RunSettings"> & {
+  /**
+   * Tags.
+   *
+   * @generated from field: repeated string tags = 1;
+   */
+  tags: string[];
+
+  /**
+   * Metadata: a JSON object. Unset for none.
+   *
+   * @generated from field: runlane.v1.Payload metadata = 2;
+   */
+  metadata?: Payload | undefined;
+
+  /**
+   * Preset of the machine that the trigger asked for; empty for the task's.
+   *
+   * @generated from field: string machine = 3;
+   */
+  machine: string;
+
+  /**
+   * Seconds that an attempt may be active, as the trigger asked; 0 for no limit; unset for the task's.
+   *
+   * @generated from field: optional uint32 max_duration_seconds = 4;
+   */
+  maxDurationSeconds?: number | undefined;
+
+  /**
+   * Version that the trigger asked for; empty for the current one.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunSettings.
+ * Use `create(RunSettingsSchema)` to create a new message.
+ */
+export declare const RunSettingsSchema: GenMessage<RunSettings>;
 
 /**
  * An item that was refused.
@@ -595,6 +666,13 @@ export declare type SessionOpened = Message<"runlane.internal.v1.SessionOpened">
    * @generated from field: string version = 5;
    */
   version: string;
+
+  /**
+   * What attempts with a machine may use together. Unset for none.
+   *
+   * @generated from field: runlane.v1.Capacity capacity = 6;
+   */
+  capacity?: Capacity | undefined;
 };
 
 /**
@@ -764,6 +842,13 @@ export declare type AttemptFailed = Message<"runlane.internal.v1.AttemptFailed">
    * @generated from field: bool own_process = 4;
    */
   ownProcess: boolean;
+
+  /**
+   * Preset of the machine of the next attempts; empty for no change.
+   *
+   * @generated from field: string retry_machine = 5;
+   */
+  retryMachine: string;
 };
 
 /**
@@ -1021,4 +1106,99 @@ export declare type PayloadDropped = Message<"runlane.internal.v1.PayloadDropped
  * Use `create(PayloadDroppedSchema)` to create a new message.
  */
 export declare const PayloadDroppedSchema: GenMessage<PayloadDropped>;
+
+/**
+ * A version is current because somebody said so.
+ *
+ * @generated from message runlane.internal.v1.VersionPromoted
+ */
+export declare type VersionPromoted = Message<"runlane.internal.v1.VersionPromoted"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.VersionPromoted.
+ * Use `create(VersionPromotedSchema)` to create a new message.
+ */
+export declare const VersionPromotedSchema: GenMessage<VersionPromoted>;
+
+/**
+ * Tags or metadata of a run changed, by a command of the run itself or of a descendant.
+ *
+ * @generated from message runlane.internal.v1.RunUpdated
+ */
+export declare type RunUpdated = Message<"runlane.internal.v1.RunUpdated"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+
+  /**
+   * All its tags; unset if they did not change.
+   *
+   * @generated from field: runlane.internal.v1.RunTags tags = 2;
+   */
+  tags?: RunTags | undefined;
+
+  /**
+   * All its metadata; unset if it did not change.
+   *
+   * @generated from field: runlane.v1.Payload metadata = 3;
+   */
+  metadata?: Payload | undefined;
+
+  /**
+   * The run whose command it was.
+   *
+   * @generated from field: uint64 by = 4;
+   */
+  by: bigint;
+
+  /**
+   * That command, answered with this event.
+   *
+   * @generated from field: uint32 command_id = 5;
+   */
+  commandId: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunUpdated.
+ * Use `create(RunUpdatedSchema)` to create a new message.
+ */
+export declare const RunUpdatedSchema: GenMessage<RunUpdated>;
+
+/**
+ * All tags of a run.
+ *
+ * @generated from message runlane.internal.v1.RunTags
+ */
+export declare type RunTags = Message<"runlane.internal.v1.RunTags"> & {
+  /**
+   * The tags.
+   *
+   * @generated from field: repeated string tags = 1;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunTags.
+ * Use `create(RunTagsSchema)` to create a new message.
+ */
+export declare const RunTagsSchema: GenMessage<RunTags>;
 

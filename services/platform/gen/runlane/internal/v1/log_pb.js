@@ -10,7 +10,7 @@ import { file_runlane_v1_worker_service } from "../../v1/worker_service_pb.js";
  * Describes the file runlane/internal/v1/log.proto.
  */
 export const file_runlane_internal_v1_log = /*@__PURE__*/
-  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCLYCQoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSABCBwoFZXZlbnQiLwoSRW52aXJvbm1lbnRDcmVhdGVkEgwKBG5hbWUYASABKAkSCwoDdGFnGAIgASgJIs4BCgtSdW5zQ3JlYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhQKDGZpcnN0X251bWJlchgDIAEoBBIpCgRydW5zGAQgAygLMhsucnVubGFuZS5pbnRlcm5hbC52MS5OZXdSdW4SMQoHcmVmdXNlZBgFIAMoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNlZEl0ZW0SDgoGcGFyZW50GAYgASgEEhIKCmNvbW1hbmRfaWQYByABKA0iZAoGTmV3UnVuEg8KB3Rhc2tfaWQYASABKAkSJAoHcGF5bG9hZBgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBINCgVxdWV1ZRgDIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBCABKA0iSwoLUmVmdXNlZEl0ZW0SDQoFaW5kZXgYASABKA0SLQoHcmVmdXNhbBgCIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNhbCIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkgKDlZlcnNpb25DcmVhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhAKCGJ1aWxkX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiYQoNVGFza3NEZWNsYXJlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEioKBXRhc2tzGAMgAygLMhsucnVubGFuZS52MS5UYXNrRGVjbGFyYXRpb24ibgoNU2Vzc2lvbk9wZW5lZBIPCgdzZXNzaW9uGAEgASgEEhMKC2Vudmlyb25tZW50GAIgASgJEhEKCXdvcmtlcl9pZBgDIAEoCRITCgtpbmNhcm5hdGlvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgJIh8KDFNlc3Npb25FbmRlZBIPCgdzZXNzaW9uGAEgASgEIksKC1J1bkFzc2lnbmVkEgsKA3J1bhgBIAEoBBIPCgdzZXNzaW9uGAIgASgEEg8KB2F0dGVtcHQYAyABKA0SDQoFbm9uY2UYBCABKAYiHAoMUnVuc0FjY2VwdGVkEgwKBHJ1bnMYASADKAQiGgoLUnVuUmV0dXJuZWQSCwoDcnVuGAEgASgEIkQKEEF0dGVtcHRTdWNjZWVkZWQSCwoDcnVuGAEgASgEEiMKBm91dHB1dBgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZCKBAQoNQXR0ZW1wdEZhaWxlZBILCgNydW4YASABKAQSJAoHZmFpbHVyZRgCIAEoCzITLnJ1bmxhbmUudjEuRmFpbHVyZRIYCgtyZXRyeV9hdF9tcxgDIAEoA0gAiAEBEhMKC293bl9wcm9jZXNzGAQgASgIQg4KDF9yZXRyeV9hdF9tcyIXCghSZXRyeUR1ZRILCgNydW4YASABKAQiOwoJV2FpdEJlZ2FuEgsKA3J1bhgBIAEoBBIPCgd3YWl0X2lkGAIgASgNEhAKCGNoaWxkcmVuGAMgAygEIisKClJ1blJlc3VtZWQSCwoDcnVuGAEgASgEEhAKCHdhaXRfaWRzGAIgAygNIjAKDVdhaXRDb250aW51ZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0iKgoLUnVuQ2FuY2VsZWQSCwoDcnVuGAEgASgEEg4KBnJlYXNvbhgCIAEoCSIeCg9DYW5jZWxDb25maXJtZWQSCwoDcnVuGAEgASgEImEKD0NvbW1hbmRBbnN3ZXJlZBILCgNydW4YASABKAQSEgoKY29tbWFuZF9pZBgCIAEoDRItCgdyZWZ1c2FsGAMgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIksKDVBheWxvYWRTdG9yZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQiOAoOUGF5bG9hZERyb3BwZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJYgZwcm90bzM", [file_runlane_v1_payload, file_runlane_v1_worker_service]);
+  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCLSCgoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSAASQAoQdmVyc2lvbl9wcm9tb3RlZBgVIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvblByb21vdGVkSAASNgoLcnVuX3VwZGF0ZWQYFiABKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLlJ1blVwZGF0ZWRIAEIHCgVldmVudCIvChJFbnZpcm9ubWVudENyZWF0ZWQSDAoEbmFtZRgBIAEoCRILCgN0YWcYAiABKAkizgEKC1J1bnNDcmVhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMZmlyc3RfbnVtYmVyGAMgASgEEikKBHJ1bnMYBCADKAsyGy5ydW5sYW5lLmludGVybmFsLnYxLk5ld1J1bhIxCgdyZWZ1c2VkGAUgAygLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2VkSXRlbRIOCgZwYXJlbnQYBiABKAQSEgoKY29tbWFuZF9pZBgHIAEoDSKYAQoGTmV3UnVuEg8KB3Rhc2tfaWQYASABKAkSJAoHcGF5bG9hZBgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBINCgVxdWV1ZRgDIAEoCRIUCgxtYXhfYXR0ZW1wdHMYBCABKA0SMgoIc2V0dGluZ3MYBSABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1blNldHRpbmdzIqABCgtSdW5TZXR0aW5ncxIMCgR0YWdzGAEgAygJEiUKCG1ldGFkYXRhGAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEg8KB21hY2hpbmUYAyABKAkSIQoUbWF4X2R1cmF0aW9uX3NlY29uZHMYBCABKA1IAIgBARIPCgd2ZXJzaW9uGAUgASgJQhcKFV9tYXhfZHVyYXRpb25fc2Vjb25kcyJLCgtSZWZ1c2VkSXRlbRINCgVpbmRleBgBIAEoDRItCgdyZWZ1c2FsGAIgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIioKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSAoOVmVyc2lvbkNyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEAoIYnVpbGRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSJhCg1UYXNrc0RlY2xhcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKgoFdGFza3MYAyADKAsyGy5ydW5sYW5lLnYxLlRhc2tEZWNsYXJhdGlvbiKWAQoNU2Vzc2lvbk9wZW5lZBIPCgdzZXNzaW9uGAEgASgEEhMKC2Vudmlyb25tZW50GAIgASgJEhEKCXdvcmtlcl9pZBgDIAEoCRITCgtpbmNhcm5hdGlvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgJEiYKCGNhcGFjaXR5GAYgASgLMhQucnVubGFuZS52MS5DYXBhY2l0eSIfCgxTZXNzaW9uRW5kZWQSDwoHc2Vzc2lvbhgBIAEoBCJLCgtSdW5Bc3NpZ25lZBILCgNydW4YASABKAQSDwoHc2Vzc2lvbhgCIAEoBBIPCgdhdHRlbXB0GAMgASgNEg0KBW5vbmNlGAQgASgGIhwKDFJ1bnNBY2NlcHRlZBIMCgRydW5zGAEgAygEIhoKC1J1blJldHVybmVkEgsKA3J1bhgBIAEoBCJEChBBdHRlbXB0U3VjY2VlZGVkEgsKA3J1bhgBIAEoBBIjCgZvdXRwdXQYAiABKAsyEy5ydW5sYW5lLnYxLlBheWxvYWQimAEKDUF0dGVtcHRGYWlsZWQSCwoDcnVuGAEgASgEEiQKB2ZhaWx1cmUYAiABKAsyEy5ydW5sYW5lLnYxLkZhaWx1cmUSGAoLcmV0cnlfYXRfbXMYAyABKANIAIgBARITCgtvd25fcHJvY2VzcxgEIAEoCBIVCg1yZXRyeV9tYWNoaW5lGAUgASgJQg4KDF9yZXRyeV9hdF9tcyIXCghSZXRyeUR1ZRILCgNydW4YASABKAQiOwoJV2FpdEJlZ2FuEgsKA3J1bhgBIAEoBBIPCgd3YWl0X2lkGAIgASgNEhAKCGNoaWxkcmVuGAMgAygEIisKClJ1blJlc3VtZWQSCwoDcnVuGAEgASgEEhAKCHdhaXRfaWRzGAIgAygNIjAKDVdhaXRDb250aW51ZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0iKgoLUnVuQ2FuY2VsZWQSCwoDcnVuGAEgASgEEg4KBnJlYXNvbhgCIAEoCSIeCg9DYW5jZWxDb25maXJtZWQSCwoDcnVuGAEgASgEImEKD0NvbW1hbmRBbnN3ZXJlZBILCgNydW4YASABKAQSEgoKY29tbWFuZF9pZBgCIAEoDRItCgdyZWZ1c2FsGAMgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIksKDVBheWxvYWRTdG9yZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQiOAoOUGF5bG9hZERyb3BwZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJIjcKD1ZlcnNpb25Qcm9tb3RlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIowBCgpSdW5VcGRhdGVkEgsKA3J1bhgBIAEoBBIqCgR0YWdzGAIgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SdW5UYWdzEiUKCG1ldGFkYXRhGAMgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEgoKAmJ5GAQgASgEEhIKCmNvbW1hbmRfaWQYBSABKA0iFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJYgZwcm90bzM", [file_runlane_v1_payload, file_runlane_v1_worker_service]);
 
 /**
  * Describes the message runlane.internal.v1.LogRecord.
@@ -62,142 +62,170 @@ export const NewRunSchema = /*@__PURE__*/
   messageDesc(file_runlane_internal_v1_log, 6);
 
 /**
+ * Describes the message runlane.internal.v1.RunSettings.
+ * Use `create(RunSettingsSchema)` to create a new message.
+ */
+export const RunSettingsSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 7);
+
+/**
  * Describes the message runlane.internal.v1.RefusedItem.
  * Use `create(RefusedItemSchema)` to create a new message.
  */
 export const RefusedItemSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 7);
+  messageDesc(file_runlane_internal_v1_log, 8);
 
 /**
  * Describes the message runlane.internal.v1.Refusal.
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 8);
+  messageDesc(file_runlane_internal_v1_log, 9);
 
 /**
  * Describes the message runlane.internal.v1.VersionCreated.
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 9);
+  messageDesc(file_runlane_internal_v1_log, 10);
 
 /**
  * Describes the message runlane.internal.v1.TasksDeclared.
  * Use `create(TasksDeclaredSchema)` to create a new message.
  */
 export const TasksDeclaredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 10);
+  messageDesc(file_runlane_internal_v1_log, 11);
 
 /**
  * Describes the message runlane.internal.v1.SessionOpened.
  * Use `create(SessionOpenedSchema)` to create a new message.
  */
 export const SessionOpenedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 11);
+  messageDesc(file_runlane_internal_v1_log, 12);
 
 /**
  * Describes the message runlane.internal.v1.SessionEnded.
  * Use `create(SessionEndedSchema)` to create a new message.
  */
 export const SessionEndedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 12);
+  messageDesc(file_runlane_internal_v1_log, 13);
 
 /**
  * Describes the message runlane.internal.v1.RunAssigned.
  * Use `create(RunAssignedSchema)` to create a new message.
  */
 export const RunAssignedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 13);
+  messageDesc(file_runlane_internal_v1_log, 14);
 
 /**
  * Describes the message runlane.internal.v1.RunsAccepted.
  * Use `create(RunsAcceptedSchema)` to create a new message.
  */
 export const RunsAcceptedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 14);
+  messageDesc(file_runlane_internal_v1_log, 15);
 
 /**
  * Describes the message runlane.internal.v1.RunReturned.
  * Use `create(RunReturnedSchema)` to create a new message.
  */
 export const RunReturnedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 15);
+  messageDesc(file_runlane_internal_v1_log, 16);
 
 /**
  * Describes the message runlane.internal.v1.AttemptSucceeded.
  * Use `create(AttemptSucceededSchema)` to create a new message.
  */
 export const AttemptSucceededSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 16);
+  messageDesc(file_runlane_internal_v1_log, 17);
 
 /**
  * Describes the message runlane.internal.v1.AttemptFailed.
  * Use `create(AttemptFailedSchema)` to create a new message.
  */
 export const AttemptFailedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 17);
+  messageDesc(file_runlane_internal_v1_log, 18);
 
 /**
  * Describes the message runlane.internal.v1.RetryDue.
  * Use `create(RetryDueSchema)` to create a new message.
  */
 export const RetryDueSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 18);
+  messageDesc(file_runlane_internal_v1_log, 19);
 
 /**
  * Describes the message runlane.internal.v1.WaitBegan.
  * Use `create(WaitBeganSchema)` to create a new message.
  */
 export const WaitBeganSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 19);
+  messageDesc(file_runlane_internal_v1_log, 20);
 
 /**
  * Describes the message runlane.internal.v1.RunResumed.
  * Use `create(RunResumedSchema)` to create a new message.
  */
 export const RunResumedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 20);
+  messageDesc(file_runlane_internal_v1_log, 21);
 
 /**
  * Describes the message runlane.internal.v1.WaitContinued.
  * Use `create(WaitContinuedSchema)` to create a new message.
  */
 export const WaitContinuedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 21);
+  messageDesc(file_runlane_internal_v1_log, 22);
 
 /**
  * Describes the message runlane.internal.v1.RunCanceled.
  * Use `create(RunCanceledSchema)` to create a new message.
  */
 export const RunCanceledSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 22);
+  messageDesc(file_runlane_internal_v1_log, 23);
 
 /**
  * Describes the message runlane.internal.v1.CancelConfirmed.
  * Use `create(CancelConfirmedSchema)` to create a new message.
  */
 export const CancelConfirmedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 23);
+  messageDesc(file_runlane_internal_v1_log, 24);
 
 /**
  * Describes the message runlane.internal.v1.CommandAnswered.
  * Use `create(CommandAnsweredSchema)` to create a new message.
  */
 export const CommandAnsweredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 24);
+  messageDesc(file_runlane_internal_v1_log, 25);
 
 /**
  * Describes the message runlane.internal.v1.PayloadStored.
  * Use `create(PayloadStoredSchema)` to create a new message.
  */
 export const PayloadStoredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 25);
+  messageDesc(file_runlane_internal_v1_log, 26);
 
 /**
  * Describes the message runlane.internal.v1.PayloadDropped.
  * Use `create(PayloadDroppedSchema)` to create a new message.
  */
 export const PayloadDroppedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 26);
+  messageDesc(file_runlane_internal_v1_log, 27);
+
+/**
+ * Describes the message runlane.internal.v1.VersionPromoted.
+ * Use `create(VersionPromotedSchema)` to create a new message.
+ */
+export const VersionPromotedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 28);
+
+/**
+ * Describes the message runlane.internal.v1.RunUpdated.
+ * Use `create(RunUpdatedSchema)` to create a new message.
+ */
+export const RunUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 29);
+
+/**
+ * Describes the message runlane.internal.v1.RunTags.
+ * Use `create(RunTagsSchema)` to create a new message.
+ */
+export const RunTagsSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 30);
 

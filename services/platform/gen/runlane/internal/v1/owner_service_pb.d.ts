@@ -6,6 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { Run, RunResult, TriggerItem, TriggerOutcome } from "../../v1/run_pb.js";
 import type { Task } from "../../v1/task_service_pb.js";
+import type { Version } from "../../v1/version_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/owner_service.proto.
@@ -303,6 +304,107 @@ export declare type ReadTasksResponse = Message<"runlane.internal.v1.ReadTasksRe
  * Use `create(ReadTasksResponseSchema)` to create a new message.
  */
 export declare const ReadTasksResponseSchema: GenMessage<ReadTasksResponse>;
+
+/**
+ * Request of ReadVersions.
+ *
+ * @generated from message runlane.internal.v1.ReadVersionsRequest
+ */
+export declare type ReadVersionsRequest = Message<"runlane.internal.v1.ReadVersionsRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Only versions older than this; empty for the newest.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * At most this many, 1 to 1,000.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadVersionsRequest.
+ * Use `create(ReadVersionsRequestSchema)` to create a new message.
+ */
+export declare const ReadVersionsRequestSchema: GenMessage<ReadVersionsRequest>;
+
+/**
+ * Response of ReadVersions.
+ *
+ * @generated from message runlane.internal.v1.ReadVersionsResponse
+ */
+export declare type ReadVersionsResponse = Message<"runlane.internal.v1.ReadVersionsResponse"> & {
+  /**
+   * The versions, the newest first.
+   *
+   * @generated from field: repeated runlane.v1.Version versions = 1;
+   */
+  versions: Version[];
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadVersionsResponse.
+ * Use `create(ReadVersionsResponseSchema)` to create a new message.
+ */
+export declare const ReadVersionsResponseSchema: GenMessage<ReadVersionsResponse>;
+
+/**
+ * Request of PromoteVersion.
+ *
+ * @generated from message runlane.internal.v1.PromoteVersionRequest
+ */
+export declare type PromoteVersionRequest = Message<"runlane.internal.v1.PromoteVersionRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The version.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.PromoteVersionRequest.
+ * Use `create(PromoteVersionRequestSchema)` to create a new message.
+ */
+export declare const PromoteVersionRequestSchema: GenMessage<PromoteVersionRequest>;
+
+/**
+ * Response of PromoteVersion.
+ *
+ * @generated from message runlane.internal.v1.PromoteVersionResponse
+ */
+export declare type PromoteVersionResponse = Message<"runlane.internal.v1.PromoteVersionResponse"> & {
+  /**
+   * The version, now current.
+   *
+   * @generated from field: runlane.v1.Version version = 1;
+   */
+  version?: Version | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.PromoteVersionResponse.
+ * Use `create(PromoteVersionResponseSchema)` to create a new message.
+ */
+export declare const PromoteVersionResponseSchema: GenMessage<PromoteVersionResponse>;
 
 /**
  * Request of WatchRuns. A subscriber repeats it when the owner's epoch changes: interest does not survive the owner.
@@ -682,6 +784,26 @@ export declare const OwnerService: GenService<{
     methodKind: "unary";
     input: typeof ReadTasksRequestSchema;
     output: typeof ReadTasksResponseSchema;
+  },
+  /**
+   * Lists the versions of an environment.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadVersions
+   */
+  readVersions: {
+    methodKind: "unary";
+    input: typeof ReadVersionsRequestSchema;
+    output: typeof ReadVersionsResponseSchema;
+  },
+  /**
+   * Makes a version current. NOT_FOUND with reason VERSION_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.PromoteVersion
+   */
+  promoteVersion: {
+    methodKind: "unary";
+    input: typeof PromoteVersionRequestSchema;
+    output: typeof PromoteVersionResponseSchema;
   },
   /**
    * Subscribes to runs, or unsubscribes.
