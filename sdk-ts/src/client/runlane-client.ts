@@ -1,6 +1,7 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { RunService } from "#gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "#gen/runlane/v1/task_service_pb.js";
+import { VersionService } from "#gen/runlane/v1/version_service_pb.js";
 import { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./configuration.js";
 import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
 import { createGrpcTransport } from "./grpc-transport.js";
@@ -16,6 +17,8 @@ export interface RunlaneClient {
   readonly runs: Client<typeof RunService>;
   /** Generated client of TaskService. */
   readonly tasks: Client<typeof TaskService>;
+  /** Generated client of VersionService. */
+  readonly versions: Client<typeof VersionService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   /** For generated clients of other services. */
@@ -47,6 +50,7 @@ export function createRunlaneClient(configuration: ApiClientConfiguration = {}):
   return {
     runs,
     tasks: createClient(TaskService, transport),
+    versions: createClient(VersionService, transport),
     payloads: new StoredPayloads(transport, { timeoutMs }),
     transport,
     triggerStream,

@@ -32,7 +32,7 @@ export async function storedItem(item: TriggerItem, payloads: StoredPayloads): P
 
 function wireOptions(options: TriggerOptions): WireOptions {
   refuseUnsupported("trigger", options, supportedOptions);
-  const wire: WireOptions = { $typeName: "runlane.v1.TriggerOptions" };
+  const wire: WireOptions = { $typeName: "runlane.v1.TriggerOptions", tags: [] };
   if (options.maxAttempts !== undefined) {
     if (!Number.isInteger(options.maxAttempts)) throw new RangeError(`maxAttempts is ${options.maxAttempts}, and must be a whole number`);
     wire.maxAttempts = Math.max(1, options.maxAttempts);

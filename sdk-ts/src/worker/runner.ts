@@ -269,7 +269,7 @@ function delayAfter(error: unknown, retry: RetryOptions, attempt: number): numbe
 
 function attemptFailure(failure: Failure, delay: number | undefined) {
   const retryDelay = delay === undefined ? undefined : durationFromMs(delay);
-  return { $typeName: "runlane.v1.AttemptFailure" as const, failure, retryDelay, processLost: false };
+  return { $typeName: "runlane.v1.AttemptFailure" as const, failure, retryDelay, processLost: false, retryMachine: "" };
 }
 
 function missingTask(id: string, library: TaskLibrary): Failure {

@@ -316,7 +316,7 @@ export class Supervisor implements SessionHost {
   }
 
   #reportLost(attempt: HeldAttempt, failure: Failure): void {
-    this.#report(attempt, { case: "failure", value: { $typeName: "runlane.v1.AttemptFailure", failure, processLost: true } });
+    this.#report(attempt, { case: "failure", value: { $typeName: "runlane.v1.AttemptFailure", failure, processLost: true, retryMachine: "" } });
   }
 
   #report(attempt: HeldAttempt, outcome: AttemptResult["outcome"]): void {
@@ -373,5 +373,8 @@ function declaration(task: ManifestTask): TaskDeclaration {
     queue: task.queue ?? "",
     concurrencyLimit: task.concurrencyLimit,
     maxAttempts: task.maxAttempts,
+    machine: "",
+    maxDurationSeconds: 0,
+    payloadSchema: "",
   };
 }

@@ -1,5 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { refusal } from "@runlane/platform";
+import { isDurationTooShort, refusal } from "@runlane/platform";
 import { type Hello, type TaskDeclaration, type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 
 /** Field 1 of WorkRequest, length-delimited. Encoders write fields in order, and a Hello is alone in its frame: any frame that holds one starts so. */
@@ -48,6 +48,12 @@ const helloRules: readonly Rule<Hello>[] = [
   { field: "tasks", description: "must have at most 10000 entries", broken: (hello) => hello.tasks.length > 10_000 },
   { field: "slots", description: "must be 1 to 100000", broken: (hello) => outside(hello.slots, 1, 100_000) },
   { field: "held", description: "must have tokens of at least 8 bytes", broken: (hello) => hello.held.some(({ token }) => token.length < 8) },
+  {
+    field: "tasks",
+    // They are one record of the log, which holds 1 MiB.
+    description: "must have payload_schemas of at most 512 KiB together",
+    broken: ({ tasks }) => tasks.reduce((bytes, { payloadSchema }) => bytes + Buffer.byteLength(payloadSchema), 0) > 512 * 1024,
+  },
   { field: "build_id", description: "must be at most 128 characters", broken: (hello) => hello.buildId.length > 128 },
 ];
 
@@ -57,6 +63,8 @@ const taskRules: readonly Rule<TaskDeclaration>[] = [
   { field: "queue", description: `${nameRule}, or empty`, broken: (task) => task.queue !== "" && !name.test(task.queue) },
   { field: "concurrency_limit", description: "must be 0 to 100000", broken: (task) => outside(task.concurrencyLimit, 0, 100_000) },
   { field: "max_attempts", description: "must be 1 to 250", broken: (task) => outside(task.maxAttempts, 1, 250) },
+  { field: "max_duration_seconds", description: "must be 0, or 5 or more", broken: (task) => isDurationTooShort(task.maxDurationSeconds) },
+  { field: "payload_schema", description: "must be at most 64 KiB", broken: (task) => Buffer.byteLength(task.payloadSchema) > 64 * 1024 },
 ];
 
 function decode(frame: Uint8Array): WorkRequest {

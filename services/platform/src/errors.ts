@@ -36,6 +36,8 @@ export const reasons = {
   PAYLOAD_TOO_LARGE: Code.ResourceExhausted,
   /** No payload of the environment has this reference. */
   PAYLOAD_NOT_FOUND: Code.NotFound,
+  /** No version of the environment's code has this number. */
+  VERSION_NOT_FOUND: Code.NotFound,
   /** No run has this id. */
   RUN_NOT_FOUND: Code.NotFound,
   /** No service has this name; of gRPC's health service only. */

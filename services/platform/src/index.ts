@@ -40,5 +40,5 @@ export * from "./transport/internal-transport.js";
 export { createMemoryTransport, type MemoryTransportOptions } from "./transport/memory-transport.js";
 export { createNatsTransport, type NatsTransportOptions } from "./transport/nats-transport.js";
 export * from "./transport/owner-directory.js";
-export { invalidFields, itemFault, itemLimits, payloadBytes, type Violation } from "./validation/trigger-item.js";
+export { invalidFields, isDurationTooShort, itemFault, itemLimits, payloadBytes, type Violation } from "./validation/trigger-item.js";
 export { decodeMessage, encodeMessage } from "./wire/message-codec.js";

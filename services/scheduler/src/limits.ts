@@ -6,6 +6,8 @@ export const limits = {
   frameBytes: 512 * 1024,
   /** Characters of a request id. */
   requestId: 64,
+  /** Characters of a version's number. Owners make shorter ones. */
+  version: 64,
   /** Characters of a run id. Owners make shorter ones. */
   runId: 128,
   /** Run ids in one WatchFrame, and in one WatchRuns call. */
@@ -22,8 +24,8 @@ export const limits = {
   /** Runs on one page, and if the caller does not say. */
   runPageSize: 100,
   defaultRunPageSize: 25,
-  /** Tasks on one page. */
+  /** Tasks, or versions, on one page. */
   pageSize: 1_000,
-  /** Tasks on a page if the caller does not say. */
+  /** Tasks, or versions, on a page if the caller does not say. */
   defaultPageSize: 100,
 } as const;

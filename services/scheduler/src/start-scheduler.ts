@@ -6,6 +6,7 @@ import { runService } from "./run-service.js";
 import { Subscriptions } from "./subscriptions.js";
 import { taskService } from "./task-service.js";
 import type { TriggerStream } from "./trigger-stream.js";
+import { versionService } from "./version-service.js";
 
 /** What a scheduler needs. */
 export interface SchedulerOptions {
@@ -49,7 +50,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   });
   const sweeps = setInterval(() => void subscriptions.sweep(), options.sweepIntervalMs ?? 5_000).unref();
   return {
-    services: [runService({ owner, subscriptions, subscriber, logger, streams }), taskService(owner), payloadService({ owner, payloads: options.payloads })],
+    services: [runService({ owner, subscriptions, subscriber, logger, streams }), taskService(owner), versionService(owner), payloadService({ owner, payloads: options.payloads })],
     drain() {
       for (const stream of [...streams]) stream.drain();
     },

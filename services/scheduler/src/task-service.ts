@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
-import { type GrpcService, grpcService, invalidFields, principalOf } from "@runlane/platform";
+import { type GrpcService, grpcService, principalOf } from "@runlane/platform";
 import { TaskService } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
-import { limits } from "./limits.js";
 import type { OwnerClient } from "./owner-client.js";
+import { pageSizeOf } from "./page-size.js";
 import { pageStart, pageToken } from "./page-token.js";
 
 /** Tells the server's version; the contract names it. */
@@ -30,9 +30,4 @@ export function taskService(owner: OwnerClient): GrpcService {
       return { tasks, nextPageToken: more ? pageToken(list, last.id) : "" };
     },
   });
-}
-
-function pageSizeOf(asked: number): number {
-  if (asked < 0) throw invalidFields([{ field: "page_size", description: "must not be negative" }]);
-  return asked === 0 ? limits.defaultPageSize : Math.min(asked, limits.pageSize);
 }

@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { invalidFields, itemFault, itemLimits, payloadBytes, type Violation } from "@runlane/platform";
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { TriggerItem, TriggerOptions } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { limits } from "./limits.js";
 
 /** Items that may go to the owner, and those that may not. */
@@ -62,11 +62,20 @@ export function looksLikeRunId(runId: string): boolean {
   return /^[A-Za-z0-9_-]{1,128}$/.test(runId);
 }
 
+/** Bytes of what most triggers do not have. What is too large by itself is refused alone and not counted. */
+function extraBytes({ tags, metadata }: TriggerOptions): number {
+  let bytes = 0;
+  for (const tag of tags) bytes += tag.length;
+  const size = metadata?.data.length ?? 0;
+  return size <= itemLimits.metadataBytes ? bytes + size : bytes;
+}
+
 /** Bytes of the items as the limit of a frame counts them: near the encoded size, and far cheaper than encoding. */
 export function frameBytes(items: TriggerItem[]): number {
   let bytes = 0;
   for (const { taskId, payload, options } of items) {
     bytes += taskId.length + (options?.queue?.length ?? 0) + 8;
+    if (options !== undefined) bytes += extraBytes(options);
     if (payload === undefined) continue;
     const size = payloadBytes(payload);
     if (size <= itemLimits.payloadBytes) bytes += size + payload.contentType.length;

@@ -30,6 +30,8 @@ export interface ServerOptions {
   env?: NodeJS.ProcessEnv;
   /** Gives the start up. */
   signal?: AbortSignal;
+  /** How long a run that is bound to a version of the code waits for a worker of it before it starts on the current one, in milliseconds. Default 5 minutes. */
+  versionPatienceMs?: number | undefined;
   /** How long calls under way may take when the server stops, in milliseconds; streams, which do not end by themselves, have half a second. Default 5,000, as long as a call may take. */
   graceMs?: number;
 }

@@ -25,6 +25,8 @@ export interface PartitionFooting {
   /** How many servers of a cluster keep each record. Default 1. */
   readonly replicas?: 1 | 3 | 5 | undefined;
   readonly claims: PartitionClaims;
+  /** How long a run that is bound to a version waits for a worker of it, in milliseconds. Default 5 minutes. */
+  readonly versionPatienceMs?: number | undefined;
   readonly transport: InternalTransport;
   readonly logger: Logger;
 }
@@ -47,6 +49,7 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
     payloads,
     transport,
     logger,
+    versionPatienceMs: footing.versionPatienceMs,
     onState: (state) => server.queueState(state),
   });
   server.stops.add("owner", () => owner.close());

@@ -74,6 +74,7 @@ export async function startServer(options: WholeServerOptions): Promise<RunningS
       link,
       nats: { servers: nats.url, credentials: nats.credentials.queue },
       claims: ownership,
+      versionPatienceMs: options.versionPatienceMs,
       transport,
       logger: queueLogger,
     });

@@ -100,6 +100,7 @@ async function startQueue(server: ServerProcess, options: ServiceProcessOptions)
     nats: { servers: options.nats.servers, credentials },
     replicas,
     claims,
+    versionPatienceMs: options.versionPatienceMs,
     transport,
     logger,
   });

@@ -139,7 +139,7 @@ export declare type Run = Message<"runlane.v1.Run"> & {
   depth: number;
 
   /**
-   * Version of the code that runs it, for instance "20261123.1". Empty before the first attempt, unless its trigger named one.
+   * Version of the code that runs it, for instance "20261123.1". Before the first attempt only if its trigger named one, or its parent waits for it.
    *
    * @generated from field: string version = 18;
    */
@@ -160,14 +160,14 @@ export declare type Run = Message<"runlane.v1.Run"> & {
   metadata?: Payload | undefined;
 
   /**
-   * Preset of the machine that its attempts run on, for instance "small-1x"; empty if its task asks for none.
+   * Preset of the machine that its attempts run on, for instance "small-1x"; empty for none. Before the first attempt only what its trigger asked for.
    *
    * @generated from field: string machine = 21;
    */
   machine: string;
 
   /**
-   * How long an attempt may be active, in seconds; waits do not count. 0 means no limit.
+   * How long an attempt may be active, in seconds; waits do not count. 0 means no limit. Before the first attempt only what its trigger asked for.
    *
    * @generated from field: uint32 max_duration_seconds = 22;
    */
@@ -311,8 +311,8 @@ export declare type TriggerOptions = Message<"runlane.v1.TriggerOptions"> & {
   maxDurationSeconds?: number | undefined;
 
   /**
-   * Version of the code to run, for instance "20261123.1". FAILED_PRECONDITION with reason VERSION_NOT_FOUND if there is none. Default: the current one when the run
-   * starts.
+   * Version of the code to run, for instance "20261123.1". NOT_FOUND with reason VERSION_NOT_FOUND if there is none. Default: the current one when the run starts; a run
+   * that its parent waits for has its parent's.
    *
    * @generated from field: optional string version = 7;
    */

@@ -48,6 +48,8 @@ export class OwnerDouble {
       readRun: unused,
       stopRun: unused,
       readTasks: unused,
+      readVersions: unused,
+      promoteVersion: unused,
       watchRuns: unused,
       recordPayload: unused,
       relayFrames: (request) => {

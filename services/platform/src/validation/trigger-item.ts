@@ -13,6 +13,14 @@ export const itemLimits = {
   payloadMetadata: 8,
   /** Attempts of a run. */
   attempts: 250,
+  /** Tags of a run; blank ones do not count. */
+  tags: 10,
+  /** Characters of a tag. */
+  tag: 128,
+  /** Bytes of a run's metadata. */
+  metadataBytes: 256 * 1024,
+  /** Seconds that an attempt may be active, at least, unless it has no limit. */
+  leastDurationSeconds: 5,
 } as const;
 
 /** A field that breaks its rule. */
@@ -41,6 +49,21 @@ const itemRules: readonly ItemRule[] = [
     field: "options.max_attempts",
     description: `must be 1 to ${itemLimits.attempts}`,
     broken: ({ options }) => options?.maxAttempts !== undefined && (options.maxAttempts < 1 || options.maxAttempts > itemLimits.attempts),
+  },
+  {
+    field: "options.tags",
+    description: `must be at most ${itemLimits.tags}, blank ones left out, of at most ${itemLimits.tag} characters each`,
+    broken: ({ options }) => options !== undefined && options.tags.length > 0 && tagsBroken(options.tags),
+  },
+  {
+    field: "options.metadata",
+    description: `must be a JSON object of at most ${itemLimits.metadataBytes} bytes, as application/json`,
+    broken: ({ options }) => options?.metadata !== undefined && metadataBroken(options.metadata),
+  },
+  {
+    field: "options.max_duration_seconds",
+    description: `must be 0, or ${itemLimits.leastDurationSeconds} or more`,
+    broken: ({ options }) => options?.maxDurationSeconds !== undefined && isDurationTooShort(options.maxDurationSeconds),
   },
   {
     field: "payload.content_type",
@@ -98,6 +121,24 @@ export function payloadBytes(payload: Payload): number {
   let bytes = payload.data.length;
   for (const key in payload.metadata) bytes += Buffer.byteLength(key) + Buffer.byteLength(payload.metadata[key]!);
   return bytes;
+}
+
+function tagsBroken(tags: readonly string[]): boolean {
+  return tags.some((tag) => tag.length > itemLimits.tag) || tags.filter((tag) => tag.trim() !== "").length > itemLimits.tags;
+}
+
+function metadataBroken({ contentType, data, reference }: Payload): boolean {
+  // The first byte that is no white space tells an object from every other value.
+  return !isJson(contentType) || Boolean(reference) || data.length > itemLimits.metadataBytes || !/^\s*\{/.test(startOf(data)) || !isJsonText(data);
+}
+
+function startOf(data: Uint8Array): string {
+  return Buffer.from(data.buffer, data.byteOffset, Math.min(data.byteLength, 1_024)).toString("latin1");
+}
+
+/** Whether a duration is none: not "no limit", and too short to be meant. */
+export function isDurationTooShort(seconds: number): boolean {
+  return seconds > 0 && seconds < itemLimits.leastDurationSeconds;
 }
 
 function isJson(contentType: string): boolean {

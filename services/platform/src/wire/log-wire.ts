@@ -110,6 +110,7 @@ function writeRunsCreated(write: WireWriter, message: RunsCreated): void {
   for (const item of message.refused) write.cold(5, RefusedItemSchema, item);
   if (message.parent) write.int64(6, message.parent);
   if (message.commandId) write.int(7, message.commandId);
+  if (message.version) write.text(8, message.version);
 }
 
 function readRunsCreated(read: WireReader, end: number): RunsCreated {
@@ -122,6 +123,7 @@ function readRunsCreated(read: WireReader, end: number): RunsCreated {
     refused: [],
     parent: 0n,
     commandId: 0,
+    version: "",
   };
   while (read.more(end)) {
     const field = read.field();
@@ -132,6 +134,7 @@ function readRunsCreated(read: WireReader, end: number): RunsCreated {
     else if (field === 5) message.refused.push(read.cold(RefusedItemSchema));
     else if (field === 6) message.parent = read.int64();
     else if (field === 7) message.commandId = read.uint32();
+    else if (field === 8) message.version = read.text();
     else throw notByHand;
   }
   return message;

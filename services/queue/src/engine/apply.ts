@@ -3,19 +3,25 @@ import type {
   AttemptFailed,
   AttemptSucceeded,
   Event,
+  NewRun,
   PayloadStored,
   RunAssigned,
   RunsCreated,
+  RunUpdated,
   SessionOpened,
   TasksDeclared,
   WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
-import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
-import type { CommandAnswer, CreatedRuns, RunRecord } from "./run-record.js";
-import { assign, conclude, delay, endAttempt, enqueue, markDelivered, moveQueued, queueOf, rearm, retire, setPhase } from "./transitions.js";
+import { phases } from "./phase.js";
+import type { CommandAnswer, CreatedRuns, RunExtras, RunRecord } from "./run-record.js";
+import type { SessionRecord } from "./session-record.js";
+import { assign, conclude, delay, endAttempt, enqueue, followDeclaration, markDelivered, queueOf, rearm, retire, setPhase, unbind } from "./transitions.js";
+import { addVersion, createVersions, promoteVersion } from "./version-record.js";
 
 /** What an event's batch says of it. */
 export interface EventContext {
@@ -36,14 +42,23 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
   switch (event.case) {
     case "environmentCreated": {
       const { name, tag } = event.value;
-      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: new Map(), payloads: new Map() });
+      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: createVersions(), payloads: new Map() });
       return;
     }
     case "runsCreated":
       return createRuns(durable, event.value);
     case "versionCreated":
-      environmentOf(durable, event.value.environment).versions.set(event.value.buildId, event.value.version);
-      return;
+      return addVersion(environmentOf(durable, event.value.environment).versions, event.value.version, event.value.buildId, durable.now);
+    case "versionPromoted": {
+      const { versions } = environmentOf(durable, event.value.environment);
+      const version = versions.byNumber.get(event.value.version);
+      if (!version) throw new UnexpectedEvent(`version ${event.value.version} is promoted and does not exist`);
+      return promoteVersion(versions, version);
+    }
+    case "runUnbound":
+      return unbind(durable, runOf(durable, event.value.run));
+    case "runUpdated":
+      return update(durable, event.value);
     case "tasksDeclared":
       return declareTasks(durable, event.value);
     case "sessionOpened":
@@ -121,7 +136,11 @@ function createRuns(durable: Durable, event: RunsCreated): void {
       startMs: 0,
       finishMs: 0,
       retryAtMs: 0,
-      version: "",
+      version: item.settings?.version || event.version,
+      askedVersion: item.settings?.version || event.version,
+      machine: item.settings?.machine ? machines.get(item.settings.machine) : machineOf(task),
+      maxDurationSeconds: item.settings?.maxDurationSeconds ?? maxDurationOf(task),
+      extras: extrasOf(item),
       session: undefined,
       epoch: 0n,
       nonce: 0n,
@@ -155,6 +174,12 @@ function createRuns(durable: Durable, event: RunsCreated): void {
   if (event.requestId) rememberRequest(durable, requestKey(event.environment, event.requestId), created);
 }
 
+function extrasOf({ settings }: NewRun): RunExtras | undefined {
+  if (!settings) return undefined;
+  const { tags, metadata, machine, maxDurationSeconds } = settings;
+  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
+}
+
 function rememberRequest(durable: Durable, key: string, created: CreatedRuns): void {
   durable.requests.set(key, created);
   durable.requestOrder.push({ key, timeMs: durable.now });
@@ -175,7 +200,7 @@ function declareTasks(durable: Durable, event: TasksDeclared): void {
     environment.tasks.set(declaration.id, after);
     const from = queueOf(environment, queueNameOf(declaration.id, before));
     const to = queueOf(environment, queueNameOf(declaration.id, after));
-    moveQueued(durable, declaration.id, from, to);
+    if (from !== to || machineOf(before) !== machineOf(after)) followDeclaration(durable, declaration.id, from, to, machineOf(after));
     durable.eligible.add(to);
     // Tasks that share a queue need not all repeat its limit.
     limits.set(to.name, declaration.concurrencyLimit ?? limits.get(to.name));
@@ -186,14 +211,18 @@ function declareTasks(durable: Durable, event: TasksDeclared): void {
 function openSession(durable: Durable, event: SessionOpened): void {
   const environment = environmentOf(durable, event.environment);
   const number = Number(event.session);
-  const session = {
+  const session: SessionRecord = {
     number,
     environment,
     workerId: event.workerId,
     incarnation: event.incarnation,
     version: event.version,
+    milliCpus: event.capacity?.milliCpus ?? 0,
+    memoryMib: event.capacity?.memoryMib ?? 0,
     runs: new Set<RunRecord>(),
     busy: 0,
+    usedMilliCpus: 0,
+    usedMemoryMib: 0,
   };
   durable.sessions.set(number, session);
   durable.sessionOf.set(workerKey(environment.name, event.workerId), session);
@@ -216,20 +245,29 @@ function assignRun(durable: Durable, event: RunAssigned, context: EventContext):
   run.attempt = event.attempt;
   run.nonce = event.nonce;
   run.epoch = context.epoch;
-  run.version = session.version;
   run.failure = undefined;
   if (run.startMs === 0) {
+    const task = run.environment.tasks.get(run.taskId);
     run.startMs = durable.now;
-    run.maxAttempts = run.askedAttempts || maxAttemptsOf(run.environment.tasks.get(run.taskId));
+    run.maxAttempts = run.askedAttempts || maxAttemptsOf(task);
+    run.maxDurationSeconds = run.extras?.askedDurationSeconds ?? maxDurationOf(task);
   }
   assign(durable, run, session);
+  // Behind the assignment, which takes it from among those that are bound to what it had before.
+  run.version = session.version;
 }
 
 function returnRun(durable: Durable, run: RunRecord): void {
   // It costs the run nothing: the attempt did not happen. The next one has the same number and another nonce.
   run.attempt -= 1;
-  if (run.attempt === 0) run.startMs = 0;
   endAttempt(durable, run);
+  if (run.attempt === 0) {
+    run.startMs = 0;
+    run.version = run.askedVersion;
+    // What the attempt held is given back as it was taken.
+    setPhase(durable, run, "queued");
+    if (!run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
+  }
   enqueue(durable, run);
 }
 
@@ -248,10 +286,23 @@ function fail(durable: Durable, event: AttemptFailed): void {
   run.failure = event.failure;
   run.ownProcess ||= event.ownProcess;
   endAttempt(durable, run);
+  if (event.retryMachine) {
+    // What the attempt held is given back as it was taken; a queue slot stays for the delay.
+    setPhase(durable, run, phases[run.phase].slot ? "backoff" : "delayed");
+    run.machine = machines.get(event.retryMachine) ?? run.machine;
+  }
   if (event.retryAtMs !== undefined) return delay(durable, run, Number(event.retryAtMs));
   setPhase(durable, run, "failed");
   conclude(durable, run);
   retire(durable, run);
+}
+
+function update(durable: Durable, event: RunUpdated): void {
+  const run = runOf(durable, event.run);
+  run.extras ??= { tags: [], metadata: undefined, askedMachine: "", askedDurationSeconds: undefined };
+  if (event.tags) run.extras.tags = event.tags.tags;
+  if (event.metadata) run.extras.metadata = event.metadata;
+  if (event.by) noteCommand(runOf(durable, event.by), event.commandId, { kind: "done" });
 }
 
 function storePayload(durable: Durable, { environment: name, reference, sizeBytes }: PayloadStored): void {

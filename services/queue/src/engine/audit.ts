@@ -10,8 +10,10 @@ export function audit(durable: Durable): string[] {
   const faults: string[] = [];
   const held = new Map<QueueRecord, number>();
   const busy = new Map<SessionRecord, number>();
+  const milliCpus = new Map<SessionRecord, number>();
+  const memoryMib = new Map<SessionRecord, number>();
   for (const run of durable.runs.values()) {
-    const { slot, worker, session } = phases[run.phase];
+    const { ready, slot, worker, session } = phases[run.phase];
     if (slot) held.set(run.queue, (held.get(run.queue) ?? 0) + 1);
     if (session !== (run.session !== undefined)) faults.push(`run ${run.number} is ${run.phase} ${run.session ? "with" : "without"} a session`);
     if (run.session && !run.session.runs.has(run)) faults.push(`run ${run.number} is unknown to its session ${run.session.number}`);
@@ -21,6 +23,13 @@ export function audit(durable: Durable): string[] {
       if (open !== wait.pending) faults.push(`run ${run.number} counts ${wait.pending} open runs in wait ${id}, there are ${open}`);
     }
     if (run.phase === "waiting" && ![...(run.waits?.values() ?? [])].some((wait) => wait.pending > 0)) faults.push(`run ${run.number} waits for nothing`);
+    if (worker && run.session && run.machine) {
+      milliCpus.set(run.session, (milliCpus.get(run.session) ?? 0) + run.machine.milliCpus);
+      memoryMib.set(run.session, (memoryMib.get(run.session) ?? 0) + run.machine.memoryMib);
+    }
+    if (run.version !== "" && ready !== (run.environment.versions.bound.get(run.version)?.has(run) ?? false)) {
+      faults.push(`run ${run.number} is ${run.phase} and ${ready ? "not " : ""}listed under its version`);
+    }
     if (worker && run.session) busy.set(run.session, (busy.get(run.session) ?? 0) + 1);
   }
   for (const environment of durable.environments.values()) {
@@ -32,6 +41,13 @@ export function audit(durable: Durable): string[] {
   for (const session of durable.sessions.values()) {
     const count = busy.get(session) ?? 0;
     if (count !== session.busy) faults.push(`session ${session.number} counts ${session.busy} attempts, it has ${count}`);
+    const [cpus, memory] = [milliCpus.get(session) ?? 0, memoryMib.get(session) ?? 0];
+    if (cpus !== session.usedMilliCpus || memory !== session.usedMemoryMib) {
+      faults.push(`session ${session.number} counts ${session.usedMilliCpus} milli-cpus and ${session.usedMemoryMib} MiB, its attempts have ${cpus} and ${memory}`);
+    }
+    if (cpus > session.milliCpus || memory > session.memoryMib) {
+      faults.push(`session ${session.number} has ${session.milliCpus} milli-cpus and ${session.memoryMib} MiB, its attempts have ${cpus} and ${memory}`);
+    }
     for (const run of session.runs) if (run.session !== session) faults.push(`session ${session.number} lists run ${run.number}, which is not its`);
   }
   return faults;

@@ -1,6 +1,8 @@
 import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { AttemptCommand, ContinueWaitingCommand } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { decideTrigger, forEachOutcome } from "./decide-trigger.js";
+import { decideUpdate } from "./decide-update.js";
+import { refuseCommand as refuse } from "./refuse-command.js";
 import { commandAnswered, waitBegan, waitContinued } from "./events.js";
 import { phases } from "./phase.js";
 import { runIdOf } from "./run-id.js";
@@ -29,7 +31,7 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
       if (run.waits?.has(waitId))
         return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `wait_id ${waitId} names an earlier wait of this attempt; count on` });
       const first = step.durable.nextRun;
-      const given = trigger(step, run, commandId, items);
+      const given = trigger(step, run, commandId, items, run.version);
       if (given.kind === "created" && given.created.count > 0) {
         emit(
           step,
@@ -44,19 +46,21 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
     }
     case "continueWaiting":
       return continueWaiting(step, run, commandId, command.value);
+    case "updateRun":
+      return decideUpdate(step, run, commandId, command.value);
     case undefined:
       return refuse(step, run, commandId, { reason: "UNIMPLEMENTED", message: "the server does not know this kind of command; it is older than the worker" });
   }
 }
 
-function trigger(step: Step, run: RunRecord, commandId: number, items: readonly TriggerItem[]): CommandAnswer {
+function trigger(step: Step, run: RunRecord, commandId: number, items: readonly TriggerItem[], version = ""): CommandAnswer {
   if (items.length === 0 || items.length > itemsPerCommand) {
     return refuse(step, run, commandId, {
       reason: "INVALID_FIELD",
       message: `items: a command has 1 to ${itemsPerCommand} items, this one has ${items.length}`,
     });
   }
-  return { kind: "created", created: decideTrigger(step, { environment: run.environment, requestId: "", items, parent: { run, commandId } }) };
+  return { kind: "created", created: decideTrigger(step, { environment: run.environment, requestId: "", items, parent: { run, commandId }, version }) };
 }
 
 function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWaits }: ContinueWaitingCommand): CommandAnswer {
@@ -66,11 +70,6 @@ function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWa
   if (run.phase === "executing") emit(step, waitContinued(run, commandId));
   else emit(step, commandAnswered(run, commandId, undefined));
   return { kind: "done" };
-}
-
-function refuse(step: Step, run: RunRecord, commandId: number, refusal: RefusalData): CommandAnswer {
-  emit(step, commandAnswered(run, commandId, refusal));
-  return { kind: "refused", refusal };
 }
 
 function answer(step: Step, connection: Connection, run: RunRecord | undefined, { token, commandId }: AttemptCommand, given: CommandAnswer): void {

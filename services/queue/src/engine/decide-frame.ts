@@ -13,7 +13,9 @@ import { heldRun, reconcile } from "./decide-hello.js";
 import { decideSessionEnd } from "./decide-lost.js";
 import { referenceFault } from "./decide-payload.js";
 import { sendCancel } from "./effects.js";
+import { isFinalFailure } from "./failure-state.js";
 import { attemptFailed, attemptSucceeded, cancelConfirmed, runReturned, runsAccepted } from "./events.js";
+import { machines } from "./machine.js";
 import { phases } from "./phase.js";
 import type { RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
@@ -90,11 +92,13 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
     }
     case "failure": {
       const { retryDelay, processLost } = outcome.value;
+      // More memory helps only if it is another machine.
+      const retryMachine = machines.has(outcome.value.retryMachine) && outcome.value.retryMachine !== run.machine?.name ? outcome.value.retryMachine : "";
       const failure = boundFailure(outcome.value.failure);
       const delayMs = processLost ? 0 : retryDelay && Number(retryDelay.seconds) * 1_000 + Math.ceil(retryDelay.nanos / 1e6);
-      const more = delayMs !== undefined && run.attempt < run.maxAttempts;
+      const more = delayMs !== undefined && run.attempt < run.maxAttempts && mayRetry(run, failure, processLost, retryMachine);
       const retryAt = more ? step.now + Math.min(Math.max(delayMs, 0), maxRetryDelayMs) : undefined;
-      return emit(step, attemptFailed(run, failure, retryAt, processLost));
+      return emit(step, attemptFailed(run, failure, retryAt, processLost, more ? retryMachine : ""));
     }
     case "release":
       return emit(step, runReturned(run));
@@ -102,6 +106,13 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
       // A result of nothing: a task that returns no value.
       return emit(step, attemptSucceeded(run, undefined));
   }
+}
+
+/**
+ * Whether a failure leaves another attempt a chance. Whose process died together with others' may not have been at fault: the next attempt, which has a process of its own, will tell.
+ */
+function mayRetry({ ownProcess, machine }: RunRecord, failure: Failure | undefined, processLost: boolean, retryMachine: string): boolean {
+  return retryMachine !== "" || !isFinalFailure(failure) || (processLost && !ownProcess && machine === undefined);
 }
 
 /** Why an output cannot be taken, as the failure of its attempt; undefined if it can. */

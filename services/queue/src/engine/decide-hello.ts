@@ -12,11 +12,14 @@ import { workerKey } from "./durable.js";
 import { sendCancel, sendResume } from "./effects.js";
 import type { Environment } from "./environment.js";
 import { runsAccepted, sessionOpened, tasksDeclared, versionCreated } from "./events.js";
+import { machineFault } from "./machine.js";
 import { phases } from "./phase.js";
+import { forgetSupply } from "./room.js";
 import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import { emit, type Step } from "./step.js";
 import { matchesToken, runOfToken } from "./token.js";
+import { startsRuns } from "./version-record.js";
 import type { Connection } from "./volatile.js";
 
 /** How often a worker proves that it lives. */
@@ -53,6 +56,11 @@ export function decideHello(step: Step, hello: Hello, source: HelloSource): void
     });
     return;
   }
+  const fault = hello.tasks.map(({ machine }) => machineFault(machine)).find((message) => message !== undefined);
+  if (fault) {
+    step.outbox.ends.push({ executor, streamId, reason: "INVALID_FIELD", message: `hello.tasks: ${fault}` });
+    return;
+  }
   const version = declare(step, environment, hello);
   let session = before;
   if (before && before.incarnation < hello.incarnation) {
@@ -60,7 +68,8 @@ export function decideHello(step: Step, hello: Hello, source: HelloSource): void
     session = undefined;
   }
   if (!session) {
-    emit(step, sessionOpened(durable.nextSession, environment.name, hello.workerId, hello.incarnation, version));
+    const { workerId, incarnation, capacity } = hello;
+    emit(step, sessionOpened({ session: durable.nextSession, environment: environment.name, workerId, incarnation, version, capacity }));
     session = durable.sessionOf.get(workerKey(environment.name, hello.workerId)) as SessionRecord;
   }
   const connection = connect(step, session, hello, source);
@@ -127,10 +136,12 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
     session,
     streamId,
     executor,
+    declarations: hello.tasks,
     tasks: new Set(hello.tasks.map((task) => task.id)),
     taskIds: hello.tasks.map((task) => task.id),
     turn: 0,
     slots: hello.slots,
+    exhausted: new Set(),
     open: true,
     draining: false,
     assignments: before?.assignments ?? Number(step.epoch) * assignmentsPerRecord,
@@ -140,30 +151,50 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
   volatile.connections.set(session, connection);
   volatile.streams.set(streamId, connection);
   volatile.heard.set(session, step.monotonic);
+  forgetSupply(volatile, session.environment);
   return connection;
 }
 
 /** Notes the worker's build and tasks where they are news. Returns the build's version. */
 function declare(step: Step, environment: Environment, hello: Hello): string {
-  let version = environment.versions.get(hello.buildId);
+  let version = environment.versions.byBuild.get(hello.buildId)?.version;
   if (version === undefined) {
     version = nextVersion(environment, step.dayOf(step.now));
     emit(step, versionCreated(environment.name, hello.buildId, version));
   }
-  const changed = hello.tasks.some((task) => !sameDeclaration(environment.tasks.get(task.id)?.declaration, task));
-  if (changed) emit(step, tasksDeclared(environment.name, version, hello.tasks));
+  declareTasks(step, environment, version, hello.tasks);
   return version;
+}
+
+/**
+ * Takes the declarations of a version, where they are news. What the current version says of a task counts; what others say only of tasks that it has never declared: there the newest of those
+ * that start runs. So a worker of an older version that comes back changes nothing.
+ */
+export function declareTasks(step: Step, environment: Environment, version: string, tasks: readonly TaskDeclaration[]): void {
+  const { byNumber, current } = environment.versions;
+  const counts = (task: TaskDeclaration) => {
+    const before = environment.tasks.get(task.id)?.version;
+    if (before === undefined || version === current?.version) return true;
+    if (before === current?.version || !startsRuns(environment, version)) return false;
+    return (byNumber.get(version)?.index ?? 0) >= (byNumber.get(before)?.index ?? 0) || !startsRuns(environment, before);
+  };
+  const counting = tasks.filter(counts);
+  const news = counting.some((task) => {
+    const before = environment.tasks.get(task.id);
+    // Who declared it last decides who may declare it next.
+    return before?.version !== version || !sameDeclaration(before.declaration, task);
+  });
+  if (news) emit(step, tasksDeclared(environment.name, version, counting));
 }
 
 /** Versions count the builds of a day: YYYYMMDD.N, in UTC. */
 function nextVersion(environment: Environment, day: string): string {
   let count = 0;
-  for (const version of environment.versions.values()) if (version.startsWith(`${day}.`)) count += 1;
+  for (const version of environment.versions.byNumber.keys()) if (version.startsWith(`${day}.`)) count += 1;
   return `${day}.${count + 1}`;
 }
 
-function sameDeclaration(a: TaskDeclaration | undefined, b: TaskDeclaration): boolean {
-  if (!a) return false;
+function sameDeclaration(a: TaskDeclaration, b: TaskDeclaration): boolean {
   const [left, right] = [toBinary(TaskDeclarationSchema, a), toBinary(TaskDeclarationSchema, b)];
   return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }

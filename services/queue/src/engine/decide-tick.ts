@@ -1,6 +1,7 @@
 import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { retryDue, runReturned } from "./events.js";
+import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";
@@ -18,6 +19,7 @@ export function decideTick(step: Step, leaseMs: number): void {
     emit(step, runReturned(entry.run));
   }
   dropUnreferenced(step);
+  unbindStranded(step);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
@@ -47,6 +49,8 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   if (due) consider(due.atMs - step.now);
   const unreferenced = step.durable.unreferenced.peek();
   if (unreferenced) consider(unreferenced.payload.storedMs + unreferencedRetentionMs - step.now);
+  const unbind = dueToUnbind(step);
+  if (unbind !== undefined) consider(unbind - step.now);
   const unaccepted = nextUnaccepted(step.volatile);
   if (unaccepted && unaccepted.deadline !== Number.POSITIVE_INFINITY) consider(unaccepted.deadline - step.monotonic);
   for (const session of step.durable.sessions.values()) consider((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);

@@ -1,11 +1,13 @@
-import type { NewRun } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { NewRun, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { TriggerItem, TriggerOptions } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { referenceFault } from "./decide-payload.js";
 import { requestKey } from "./durable.js";
 import { type Environment, queueNameOf } from "./environment.js";
 import { newRun, runsCreated } from "./events.js";
-import type { CreatedRuns, RefusedAt, RunRecord } from "./run-record.js";
+import { machineFault } from "./machine.js";
+import type { CreatedRuns, RefusalData, RefusedAt, RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
+import { newTags } from "./tags.js";
 
 /** Runs that a queue may hold; more are refused with QUEUE_FULL. */
 export const queueSizeCap = 10_000_000;
@@ -18,6 +20,8 @@ export interface TriggerRequest {
   readonly items: readonly TriggerItem[];
   /** The run whose code asks, and its command. */
   readonly parent?: { readonly run: RunRecord; readonly commandId: number } | undefined;
+  /** Version that the runs are bound to unless they ask for one; empty or undefined: none. */
+  readonly version?: string;
 }
 
 /** Creates runs, or finds those that the same request created before. */
@@ -35,7 +39,7 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
     const options = item.options;
     const queue = options?.queue ?? "";
     // A client's items were checked by the scheduler; those of running code come straight from its worker.
-    const fault = (parent && step.faultOf(item)) ?? referenceFault(environment, item.payload);
+    const fault = (parent && step.faultOf(item)) ?? referenceFault(environment, item.payload) ?? optionsFault(environment, options);
     if (fault) {
       refused.push({ index, refusal: fault });
       continue;
@@ -50,7 +54,7 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
       });
       continue;
     }
-    runs.push(newRun(item.taskId, item.payload, queue, options?.maxAttempts ?? 0));
+    runs.push(newRun(item.taskId, item.payload, queue, options?.maxAttempts ?? 0, settingsOf(options)));
   }
   emit(
     step,
@@ -62,6 +66,7 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
       refused: [...refused],
       parent: parent?.run.number ?? 0,
       commandId: parent?.commandId ?? 0,
+      version: request.version ?? "",
     }),
   );
   return { first, count: runs.length, refused };
@@ -83,6 +88,36 @@ export function forEachOutcome(created: CreatedRuns, visit: (index: number, outc
   }
 }
 
+/** Why options cannot be fulfilled here; undefined if they can. */
+function optionsFault(environment: Environment, options: TriggerOptions | undefined): RefusalData | undefined {
+  if (options?.version && !environment.versions.byNumber.has(options.version)) {
+    return { reason: "VERSION_NOT_FOUND", message: `there is no version ${options.version.slice(0, 64)} of this environment's code` };
+  }
+  const fault = machineFault(options?.machine);
+  return fault === undefined ? undefined : { reason: "INVALID_FIELD", message: `options.machine: ${fault}` };
+}
+
+/** What most triggers do not ask for; undefined if this one does not. */
+function settingsOf(options: TriggerOptions | undefined): RunSettings | undefined {
+  if (!options) return undefined;
+  const { tags, metadata, machine = "", maxDurationSeconds, version = "" } = options;
+  if (tags.length === 0 && !metadata && !machine && maxDurationSeconds === undefined && !version) return undefined;
+  return {
+    $typeName: "runlane.internal.v1.RunSettings",
+    tags: newTags([], tags),
+    machine,
+    version,
+    ...(metadata ? { metadata } : {}),
+    ...(maxDurationSeconds === undefined ? {} : { maxDurationSeconds }),
+  };
+}
+
+/** Runs of a task that wait in a queue, whatever else they need. */
 function queued(environment: Environment, queue: string, taskId: string): number {
-  return environment.queues.get(queue)?.ready.get(taskId)?.queued.size ?? 0;
+  const ready = environment.queues.get(queue)?.ready;
+  if (!ready) return 0;
+  if (ready.size === 1) return ready.get(taskId)?.queued.size ?? 0;
+  let count = 0;
+  for (const list of ready.values()) if (list.taskId === taskId) count += list.queued.size;
+  return count;
 }

@@ -1,6 +1,8 @@
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { AttemptSettings } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Durable } from "./durable.js";
 import { phases } from "./phase.js";
+import { forgetSupply } from "./room.js";
 import { runIdOf } from "./run-id.js";
 import type { RunRecord } from "./run-record.js";
 import type { Step } from "./step.js";
@@ -40,6 +42,16 @@ export function effects(step: Step, { event }: Event): void {
     case "waitBegan":
     case "waitContinued":
       return tellChange(step, runOf(step.durable, event.value.run));
+    case "runUpdated":
+      return tellChange(step, runOf(step.durable, event.value.run));
+    case "versionPromoted": {
+      const environment = step.durable.environments.get(event.value.environment);
+      if (!environment) return;
+      // Others start runs now: what is parked is tried again with all of them.
+      forgetSupply(step.volatile, environment);
+      for (const connection of step.volatile.connections.values()) if (connection.session.environment === environment) step.volatile.freed.add(connection);
+      return;
+    }
     case "tasksDeclared":
       // Runs that waited for their task to be known have another state now.
       for (const number of step.volatile.changes.keys()) {
@@ -95,7 +107,8 @@ function sendAssignment(step: Step, run: RunRecord): void {
   const offer: Unaccepted = { run, nonce: run.nonce, connection, sequence, deadline: Number.POSITIVE_INFINITY };
   step.volatile.unaccepted.push(offer);
   step.outbox.offers.push(offer);
-  const bytes = 200 + (run.payload ? run.payload.data.length : 0);
+  const bytes = 200 + (run.payload ? run.payload.data.length : 0) + (run.extras?.metadata ? run.extras.metadata.data.length : 0);
+  const settings = settingsOf(run);
   step.outbox.frame(connection, bytes).assignments.push({
     $typeName: "runlane.v1.Assignment",
     token: tokenOf(run),
@@ -111,7 +124,19 @@ function sendAssignment(step: Step, run: RunRecord): void {
     rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
     ownProcess: run.ownProcess,
     ...(run.payload ? { payload: run.payload } : {}),
+    ...(settings ? { settings } : {}),
   });
+}
+
+function settingsOf({ machine, maxDurationSeconds, extras }: RunRecord): AttemptSettings | undefined {
+  if (machine === undefined && maxDurationSeconds === 0 && extras === undefined) return undefined;
+  return {
+    $typeName: "runlane.v1.AttemptSettings",
+    machine: machine?.name ?? "",
+    maxDurationSeconds,
+    tags: [...(extras?.tags ?? [])],
+    ...(extras?.metadata ? { metadata: extras.metadata } : {}),
+  };
 }
 
 function tellEnd(step: Step, run: RunRecord): void {
@@ -137,7 +162,7 @@ function tellChange(step: Step, run: RunRecord): void {
   const subscribers = step.volatile.changes.get(run.number);
   if (!subscribers) return;
   const message = runMessageOf(step.volatile, run);
-  const bytes = 300 + (run.payload?.data.length ?? 0) + (run.output?.data.length ?? 0);
+  const bytes = 300 + (run.payload?.data.length ?? 0) + (run.output?.data.length ?? 0) + (run.extras?.metadata?.data.length ?? 0);
   for (const subscriber of subscribers) step.outbox.notice(subscriber, bytes).changes.push(message);
 }
 

@@ -1,6 +1,8 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { type Machine, machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
+import type { Versions } from "./version-record.js";
 
 /** An environment: its own tasks, queues, runs and workers. */
 export interface Environment {
@@ -9,8 +11,7 @@ export interface Environment {
   readonly tag: string;
   readonly tasks: Map<string, TaskRecord>;
   readonly queues: Map<string, QueueRecord>;
-  /** Version number by build id. */
-  readonly versions: Map<string, string>;
+  readonly versions: Versions;
   /** Payloads that the store keeps, by reference. */
   readonly payloads: Map<string, PayloadRecord>;
 }
@@ -32,4 +33,14 @@ const defaultMaxAttempts = 3;
 /** Attempts in total of a run whose trigger does not say. */
 export function maxAttemptsOf(task: TaskRecord | undefined): number {
   return task?.declaration.maxAttempts ?? defaultMaxAttempts;
+}
+
+/** Machine of a run whose trigger does not say; undefined for none. */
+export function machineOf(task: TaskRecord | undefined): Machine | undefined {
+  return task?.declaration.machine ? machines.get(task.declaration.machine) : undefined;
+}
+
+/** Seconds that an attempt may be active, of a run whose trigger does not say; 0 for no limit. */
+export function maxDurationOf(task: TaskRecord | undefined): number {
+  return task?.declaration.maxDurationSeconds ?? 0;
 }

@@ -1,6 +1,6 @@
-import type { Event, NewRun, Refusal } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, NewRun, Refusal, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { Capacity, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 
@@ -18,6 +18,7 @@ export const runsCreated = (created: {
   refused: { index: number; refusal: { reason: string; message: string } }[];
   parent: number;
   commandId: number;
+  version: string;
 }): Event =>
   event({
     case: "runsCreated",
@@ -30,15 +31,17 @@ export const runsCreated = (created: {
       refused: created.refused.map(({ index, refusal }) => ({ $typeName: "runlane.internal.v1.RefusedItem", index, refusal: asRefusal(refusal) })),
       parent: BigInt(created.parent),
       commandId: created.commandId,
+      version: created.version,
     },
   });
 
-export const newRun = (taskId: string, payload: Payload | undefined, queue: string, maxAttempts: number): NewRun => ({
+export const newRun = (taskId: string, payload: Payload | undefined, queue: string, maxAttempts: number, settings: RunSettings | undefined): NewRun => ({
   $typeName: "runlane.internal.v1.NewRun",
   taskId,
   queue,
   maxAttempts,
   ...(payload ? { payload } : {}),
+  ...(settings ? { settings } : {}),
 });
 
 export const versionCreated = (environment: string, buildId: string, version: string): Event =>
@@ -47,11 +50,21 @@ export const versionCreated = (environment: string, buildId: string, version: st
 export const tasksDeclared = (environment: string, version: string, tasks: TaskDeclaration[]): Event =>
   event({ case: "tasksDeclared", value: { $typeName: "runlane.internal.v1.TasksDeclared", environment, version, tasks } });
 
-export const sessionOpened = (session: number, environment: string, workerId: string, incarnation: bigint, version: string): Event =>
-  event({
-    case: "sessionOpened",
-    value: { $typeName: "runlane.internal.v1.SessionOpened", session: BigInt(session), environment, workerId, incarnation, version },
-  });
+export const versionPromoted = (environment: string, version: string): Event =>
+  event({ case: "versionPromoted", value: { $typeName: "runlane.internal.v1.VersionPromoted", environment, version } });
+
+export const sessionOpened = (opened: {
+  session: number;
+  environment: string;
+  workerId: string;
+  incarnation: bigint;
+  version: string;
+  capacity: Capacity | undefined;
+}): Event => {
+  const { session, environment, workerId, incarnation, version, capacity } = opened;
+  const value = { $typeName: "runlane.internal.v1.SessionOpened", session: BigInt(session), environment, workerId, incarnation, version } as const;
+  return event({ case: "sessionOpened", value: capacity ? { ...value, capacity } : value });
+};
 
 export const sessionEnded = (session: SessionRecord): Event =>
   event({ case: "sessionEnded", value: { $typeName: "runlane.internal.v1.SessionEnded", session: BigInt(session.number) } });
@@ -74,13 +87,14 @@ export const attemptSucceeded = (run: RunRecord, output: Payload | undefined): E
     value: { $typeName: "runlane.internal.v1.AttemptSucceeded", run: BigInt(run.number), ...(output ? { output } : {}) },
   });
 
-export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retryAtMs: number | undefined, ownProcess: boolean): Event =>
+export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retryAtMs: number | undefined, ownProcess: boolean, retryMachine = ""): Event =>
   event({
     case: "attemptFailed",
     value: {
       $typeName: "runlane.internal.v1.AttemptFailed",
       run: BigInt(run.number),
       ownProcess,
+      retryMachine,
       ...(failure ? { failure } : {}),
       ...(retryAtMs === undefined ? {} : { retryAtMs: BigInt(retryAtMs) }),
     },
@@ -107,6 +121,27 @@ export const commandAnswered = (run: RunRecord, commandId: number, refusal: { re
   event({
     case: "commandAnswered",
     value: { $typeName: "runlane.internal.v1.CommandAnswered", run: BigInt(run.number), commandId, ...(refusal ? { refusal: asRefusal(refusal) } : {}) },
+  });
+
+export const runUnbound = (run: RunRecord): Event =>
+  event({ case: "runUnbound", value: { $typeName: "runlane.internal.v1.RunUnbound", run: BigInt(run.number) } });
+
+export const runUpdated = (
+  run: RunRecord,
+  changes: { tags?: string[] | undefined; metadata?: Payload | undefined },
+  by: RunRecord,
+  commandId: number,
+): Event =>
+  event({
+    case: "runUpdated",
+    value: {
+      $typeName: "runlane.internal.v1.RunUpdated",
+      run: BigInt(run.number),
+      by: BigInt(by.number),
+      commandId,
+      ...(changes.tags ? { tags: { $typeName: "runlane.internal.v1.RunTags", tags: changes.tags } } : {}),
+      ...(changes.metadata ? { metadata: changes.metadata } : {}),
+    },
   });
 
 export const payloadStored = (environment: string, reference: string, sizeBytes: bigint): Event =>

@@ -33,6 +33,8 @@ export type Phase =
 
 /** What a phase means for everything that is derived from it. */
 interface PhaseFacts {
+  /** In a ready list: a worker would do. */
+  readonly ready: boolean;
   /** Holds a slot of its queue. */
   readonly slot: boolean;
   /** Holds a slot of its worker. */
@@ -47,7 +49,8 @@ interface PhaseFacts {
   readonly state: RunState;
 }
 
-const facts = (state: RunState, ...held: ("slot" | "worker" | "session" | "final" | "settled")[]): PhaseFacts => ({
+const facts = (state: RunState, ...held: ("ready" | "slot" | "worker" | "session" | "final" | "settled")[]): PhaseFacts => ({
+  ready: held.includes("ready"),
   slot: held.includes("slot"),
   worker: held.includes("worker"),
   session: held.includes("session"),
@@ -58,10 +61,10 @@ const facts = (state: RunState, ...held: ("slot" | "worker" | "session" | "final
 
 /** The table. */
 export const phases: Readonly<Record<Phase, PhaseFacts>> = {
-  queued: facts(RunState.QUEUED),
+  queued: facts(RunState.QUEUED, "ready"),
   delayed: facts(RunState.QUEUED),
   backoff: facts(RunState.EXECUTING, "slot"),
-  rearmed: facts(RunState.EXECUTING, "slot"),
+  rearmed: facts(RunState.EXECUTING, "ready", "slot"),
   assigned: facts(RunState.DEQUEUED, "slot", "worker", "session"),
   executing: facts(RunState.EXECUTING, "slot", "worker", "session"),
   waiting: facts(RunState.WAITING, "session"),

@@ -1,8 +1,10 @@
 import { runAssigned, runResumed } from "./events.js";
-import { hasSlot, head, type QueueRecord } from "./queue-record.js";
+import { hasSlot, head, headOfResumes, type QueueRecord, type ReadyList } from "./queue-record.js";
+import { freeSlots, offer, park, parkResume, roomOf, takeTurn, unpark, unparkResume, workerFor } from "./room.js";
 import type { RunRecord } from "./run-record.js";
+import { fits } from "./session-record.js";
 import { emit, type Step } from "./step.js";
-import { addTo, type Connection, freeSlots, type Room, roomOf } from "./volatile.js";
+import type { Connection } from "./volatile.js";
 
 /** Assignments of one pass: a batch stays small enough to be on disk soon. The rest is placed by the next. */
 const passSize = 2_000;
@@ -10,12 +12,21 @@ const passSize = 2_000;
 /**
  * Decides which runs start, and on which session. Called when a batch closes, so that a run's creation and its assignment share an append.
  *
- * Queues take turns, one run each; a queue that has something ready and no worker for it is parked under that task until a worker has room. So a pass costs the assignments that it
- * makes and the queues that became eligible; nothing walks the backlog. Returns whether more could be placed at once.
+ * Queues take turns, one run each; a queue that has something ready and no worker for it is parked under what it needs until a worker has room. So a pass costs the assignments that it
+ * makes and the queues that became eligible; nothing walks the backlog. Workers that have room again come first, and of them those of the current version: what waited longest is served
+ * before what came just now, and an older version gets what the current one has no room for. Returns whether more could be placed at once.
  */
 export function place(step: Step): boolean {
   const { durable, volatile } = step;
   let left = passSize;
+  for (const current of [true, false]) {
+    for (const connection of volatile.freed) {
+      if (isCurrent(connection) !== current) continue;
+      if (left === 0) return true;
+      left -= fill(step, connection, left);
+      if (left > 0) volatile.freed.delete(connection);
+    }
+  }
   for (const queue of durable.eligible) {
     if (left === 0) return true;
     durable.eligible.delete(queue);
@@ -25,78 +36,105 @@ export function place(step: Step): boolean {
       left -= 1;
     }
   }
-  for (const connection of volatile.freed) {
-    if (left === 0) return true;
-    left -= fill(step, connection, left);
-    if (left > 0) volatile.freed.delete(connection);
-  }
   return false;
 }
 
-/** Gives a worker with room what was parked for want of it; its tasks take turns, and within a task the queues. Returns how many runs it got. */
+function isCurrent({ session }: Connection): boolean {
+  return session.version === session.environment.versions.current?.version;
+}
+
+/** Gives a worker with room what was parked for want of it; its tasks take turns. Returns how many runs it got. */
 function fill(step: Step, connection: Connection, most: number): number {
-  if (freeSlots(connection) <= 0) return 0;
-  const room = roomOf(step.volatile, connection.session.environment);
+  if (!connection.open) return 0;
+  const { volatile } = step;
+  const room = roomOf(volatile, connection.session.environment);
+  let placed = room.resumes.size === 0 ? 0 : resumeParked(step, connection, most);
+  if (freeSlots(connection) <= 0) return placed;
+  offer(volatile, connection);
   const tasks = connection.taskIds;
-  for (const taskId of tasks) addTo(room.available, taskId, connection);
-  let placed = 0;
   let idle = room.parked.size === 0 ? tasks.length : 0;
   while (idle < tasks.length && placed < most && freeSlots(connection) > 0) {
     const taskId = tasks[connection.turn % tasks.length] as string;
     connection.turn += 1;
-    const parked = room.parked.get(taskId);
-    const queue = parked?.values().next().value;
-    if (!parked || !queue) {
+    const parked = unpark(volatile, connection, taskId);
+    if (!parked) {
       idle += 1;
       continue;
     }
-    parked.delete(queue);
-    if (parked.size === 0) room.parked.delete(taskId);
-    if (!placeOne(step, queue)) continue;
+    if (!placeOne(step, parked.queue)) continue;
     placed += 1;
     idle = 0;
-    addTo(room.parked, taskId, queue);
+    park(room, parked.need, parked.queue);
+  }
+  return placed;
+}
+
+/** Resumes runs of a worker that waited for room for their machine. Their queue may have no slot for them (any more): then they wait for that. */
+function resumeParked(step: Step, connection: Connection, most: number): number {
+  const room = roomOf(step.volatile, connection.session.environment);
+  let placed = 0;
+  while (placed < most) {
+    const run = unparkResume(room, connection.session);
+    if (!run) break;
+    if (hasSlot(run.queue)) {
+      emit(step, runResumed(run, endedWaits(run)));
+      placed += 1;
+    } else {
+      run.queue.resumes.push(run);
+    }
   }
   return placed;
 }
 
 /** Starts, or resumes, the oldest run of a queue that can. Parks the queue if only workers are missing. */
 function placeOne(step: Step, queue: QueueRecord): boolean {
+  const { volatile } = step;
   const slot = hasSlot(queue);
-  let best: RunRecord | undefined = slot ? head(queue.resumes.queued, queue, "resumable") : undefined;
+  let best: RunRecord | undefined = slot ? nextResume(step, queue) : undefined;
+  let from: ReadyList | undefined;
   let worker: Connection | undefined;
-  let blocked: RunRecord[] | undefined;
-  for (const [taskId, list] of queue.ready) {
-    const run = head(list.rearmed, queue, "rearmed") ?? head(list.queued, queue, "queued");
+  let blocked: { run: RunRecord; list: ReadyList }[] | undefined;
+  for (const [key, list] of queue.ready) {
+    const run = head(queue, list, "rearmed") ?? head(queue, list, "queued");
     if (!run) {
-      queue.ready.delete(taskId);
+      queue.ready.delete(key);
       continue;
     }
     if (run.phase === "queued" && !slot) continue;
     if (best && best.number < run.number) continue;
-    const connection = workerFor(roomOf(step.volatile, run.environment), taskId);
+    const connection = workerFor(volatile, run.environment, list);
     if (connection) {
       best = run;
+      from = list;
       worker = connection;
     } else {
       blocked ??= [];
-      blocked.push(run);
+      blocked.push({ run, list });
     }
   }
   if (!best) {
-    if (blocked) for (const run of blocked) addTo(roomOf(step.volatile, run.environment).parked, run.taskId, queue);
+    if (blocked) for (const { run, list } of blocked) park(roomOf(volatile, run.environment), list, queue);
     return false;
   }
   if (best.phase === "resumable") {
-    queue.resumes.queued.pop();
+    queue.resumes.pop();
     emit(step, runResumed(best, endedWaits(best)));
-  } else if (worker) {
-    const list = queue.ready.get(best.taskId);
-    (best.phase === "rearmed" ? list?.rearmed : list?.queued)?.pop();
+  } else if (worker && from) {
+    (best.phase === "rearmed" ? from.rearmed : from.queued).pop();
     emit(step, runAssigned(best, worker.session, nonceOf(step)));
-    takeTurn(roomOf(step.volatile, best.environment), best.taskId, worker);
+    takeTurn(volatile, worker, from);
   }
   return true;
+}
+
+/** The oldest run of a queue that may be resumed. Those whose worker has no room for their machine are parked until it has. */
+function nextResume({ volatile }: Step, queue: QueueRecord): RunRecord | undefined {
+  for (let run = headOfResumes(queue); run; run = headOfResumes(queue)) {
+    if (!run.machine || !run.session || fits(run.session, run.machine)) return run;
+    queue.resumes.pop();
+    parkResume(roomOf(volatile, run.environment), run.session, run.machine, run);
+  }
+  return undefined;
 }
 
 /** Waits that have ended and whose results the worker has not got. */
@@ -104,25 +142,6 @@ function endedWaits(run: RunRecord): number[] {
   const ended: number[] = [];
   if (run.waits) for (const [id, wait] of run.waits) if (wait.pending === 0 && !wait.delivered) ended.push(id);
   return ended;
-}
-
-/** The connection that is next in turn for a task; those that have no room are dropped until they are freed. */
-function workerFor(room: Room, taskId: string): Connection | undefined {
-  const available = room.available.get(taskId);
-  if (!available) return undefined;
-  for (const connection of available) {
-    if (freeSlots(connection) > 0) return connection;
-    available.delete(connection);
-  }
-  room.available.delete(taskId);
-  return undefined;
-}
-
-function takeTurn(room: Room, taskId: string, connection: Connection): void {
-  const available = room.available.get(taskId);
-  if (!available || available.size === 1) return;
-  available.delete(connection);
-  available.add(connection);
 }
 
 function nonceOf(step: Step): bigint {

@@ -1,4 +1,5 @@
 import { Heap } from "./heap.js";
+import type { Machine } from "./machine.js";
 import type { RunRecord } from "./run-record.js";
 
 /** A queue of an environment: who is next, and how many may execute at once. */
@@ -8,14 +9,26 @@ export interface QueueRecord {
   limit: number | undefined;
   /** Slots held: the number of its runs whose phase holds one. */
   held: number;
-  /** Ready runs by task, because a run waits for a worker that has its task, and blocks nobody of another task. */
+  /** Ready runs by what they need of a worker, see {@link Need}, because a run blocks nobody who needs something else. */
   readonly ready: Map<string, ReadyList>;
   /** Runs whose wait has ended; they need a slot but no worker, having one. */
-  readonly resumes: ReadyList;
+  readonly resumes: Heap<RunRecord>;
 }
 
-/** Ready runs of one task in one queue. */
-export interface ReadyList {
+/** What a run needs of a worker. */
+export interface Need {
+  readonly taskId: string;
+  /** The version that it is bound to; empty: any that starts runs. */
+  readonly version: string;
+  readonly machine: Machine | undefined;
+  /** Task and machine in one word. */
+  readonly demand: string;
+  /** All of it in one word. */
+  readonly key: string;
+}
+
+/** Ready runs of one queue that need the same. */
+export interface ReadyList extends Need {
   /** Runs that hold their slot already: a short retry delay has passed. */
   readonly rearmed: Heap<RunRecord>;
   /** Runs that need a slot. */
@@ -25,14 +38,28 @@ export interface ReadyList {
 // Run numbers follow creation, so a run that comes back (retry, return, resume) keeps its place.
 const older = (a: RunRecord, b: RunRecord) => a.number < b.number;
 
-/** An empty list. */
-export function createReadyList(): ReadyList {
-  return { rearmed: new Heap(older), queued: new Heap(older) };
+/** The list that a ready run belongs to, made if there is none. */
+export function readyListOf(queue: QueueRecord, run: RunRecord): ReadyList {
+  const { taskId, version, machine } = run;
+  // Most runs need their task and no more: for them it is the word.
+  const demand = machine === undefined ? taskId : `${taskId}\n${machine.name}`;
+  const key = version === "" ? demand : `${demand}\n@${version}`;
+  let list = queue.ready.get(key);
+  if (!list) {
+    list = { taskId, version, machine, demand, key, rearmed: new Heap(older), queued: new Heap(older) };
+    queue.ready.set(key, list);
+  }
+  return list;
+}
+
+/** An empty heap of runs, the oldest first. */
+export function createRunHeap(): Heap<RunRecord> {
+  return new Heap(older);
 }
 
 /** An empty queue without a limit. */
 export function createQueue(name: string): QueueRecord {
-  return { name, limit: undefined, held: 0, ready: new Map(), resumes: createReadyList() };
+  return { name, limit: undefined, held: 0, ready: new Map(), resumes: createRunHeap() };
 }
 
 /** Whether one more run may take a slot. */
@@ -40,11 +67,21 @@ export function hasSlot(queue: QueueRecord): boolean {
   return queue.limit === undefined || queue.held < queue.limit;
 }
 
-/** The oldest run of a heap that is still meant by it; stale entries before it are dropped. */
-export function head(heap: Heap<RunRecord>, queue: QueueRecord, phase: RunRecord["phase"]): RunRecord | undefined {
+/** The oldest run of a list that is still meant by it; stale entries before it are dropped. */
+export function head(queue: QueueRecord, list: ReadyList, phase: "queued" | "rearmed"): RunRecord | undefined {
+  const heap = list[phase];
   for (;;) {
     const run = heap.peek();
-    if (run === undefined || (run.phase === phase && run.queue === queue)) return run;
+    if (run === undefined || (run.phase === phase && run.queue === queue && run.version === list.version && run.machine === list.machine)) return run;
     heap.pop();
+  }
+}
+
+/** The oldest run that waits to be resumed; stale entries before it are dropped. */
+export function headOfResumes(queue: QueueRecord): RunRecord | undefined {
+  for (;;) {
+    const run = queue.resumes.peek();
+    if (run === undefined || (run.phase === "resumable" && run.queue === queue)) return run;
+    queue.resumes.pop();
   }
 }

@@ -1,5 +1,6 @@
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Environment } from "./environment.js";
+import type { Machine } from "./machine.js";
 import type { Phase } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -28,7 +29,16 @@ export interface RunRecord {
   finishMs: number;
   /** When the next attempt is due, in phases delayed and backoff. */
   retryAtMs: number;
+  /** The version that it is bound to: from the first attempt on that of its worker, before then what `askedVersion` says. Empty for none. */
   version: string;
+  /** The version that its trigger asked for, or that its parent had that waits for it. Empty for none, and when its workers stayed away for too long. */
+  askedVersion: string;
+  /** The machine of its attempts, fixed when the first one starts; a failure for want of memory may ask for another. Undefined: none. */
+  machine: Machine | undefined;
+  /** Seconds that an attempt may be active, fixed when the first one starts; 0 for no limit. */
+  maxDurationSeconds: number;
+  /** What most runs do not have. */
+  extras: RunExtras | undefined;
   /** The session that the present attempt belongs to. */
   session: SessionRecord | undefined;
   /** Owner's epoch at the assignment, and the random part of the token. */
@@ -51,6 +61,18 @@ export interface RunRecord {
   waits: Map<number, Wait> | undefined;
   /** Answers to the commands of the present attempt, for repeats. */
   commands: Map<number, CommandAnswer> | undefined;
+}
+
+/** What most runs do not have. */
+export interface RunExtras {
+  /** In the order in which they came. */
+  tags: readonly string[];
+  /** A JSON object. */
+  metadata: Payload | undefined;
+  /** Preset that the trigger asked for; empty for the task's. */
+  readonly askedMachine: string;
+  /** Seconds that the trigger asked for; undefined: the task's. */
+  readonly askedDurationSeconds: number | undefined;
 }
 
 /** A wait of a run for others. */

@@ -1,10 +1,12 @@
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Durable, finishedRetention } from "./durable.js";
 import type { Environment } from "./environment.js";
+import type { Machine } from "./machine.js";
 import { type Phase, phases } from "./phase.js";
-import { createQueue, createReadyList, type QueueRecord } from "./queue-record.js";
+import { createQueue, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
 import type { RunRecord, Wait } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
+import { addBound, removeBound } from "./version-record.js";
 
 /** Delays shorter than this keep the queue slot, as Trigger.dev does (RUN_ENGINE_RETRY_WARM_START_THRESHOLD_MS). */
 export const shortDelayMs = 30_000;
@@ -16,6 +18,7 @@ const keptWaits = 1_000;
 export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
   const before = phases[run.phase];
   const after = phases[phase];
+  if (run.version !== "" && before.ready && !after.ready) removeBound(run.environment, run);
   run.phase = phase;
   if (before.slot && !after.slot) {
     run.queue.held -= 1;
@@ -25,7 +28,14 @@ export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
   }
   const session = run.session;
   if (!session) return;
-  if (before.worker !== after.worker) session.busy += after.worker ? 1 : -1;
+  if (before.worker !== after.worker) {
+    const taken = after.worker ? 1 : -1;
+    session.busy += taken;
+    if (run.machine !== undefined) {
+      session.usedMilliCpus += taken * run.machine.milliCpus;
+      session.usedMemoryMib += taken * run.machine.memoryMib;
+    }
+  }
   if (!after.session) {
     session.runs.delete(run);
     run.session = undefined;
@@ -42,15 +52,27 @@ export function assign(durable: Durable, run: RunRecord, session: SessionRecord)
 /** Puts a run into its queue, without a slot. */
 export function enqueue(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "queued");
-  readyListOf(run.queue, run.taskId).queued.push(run);
-  durable.eligible.add(run.queue);
+  makeReady(durable, run, readyListOf(run.queue, run).queued);
 }
 
 /** Puts a run into its queue with the slot that it holds. */
 export function rearm(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "rearmed");
-  readyListOf(run.queue, run.taskId).rearmed.push(run);
+  makeReady(durable, run, readyListOf(run.queue, run).rearmed);
+}
+
+function makeReady(durable: Durable, run: RunRecord, list: ReadyList["queued"]): void {
+  list.push(run);
   durable.eligible.add(run.queue);
+  if (run.version !== "") addBound(run.environment, run, durable.now);
+}
+
+/** A ready run may start on any version: what it was bound to stayed away. It keeps its age, and a slot that it holds. */
+export function unbind(durable: Durable, run: RunRecord): void {
+  removeBound(run.environment, run);
+  run.version = "";
+  run.askedVersion = "";
+  makeReady(durable, run, readyListOf(run.queue, run)[run.phase === "rearmed" ? "rearmed" : "queued"]);
 }
 
 /** Lets a run's next attempt wait until `atMs`; at once if that has come. */
@@ -84,7 +106,7 @@ export function conclude(durable: Durable, run: RunRecord): void {
   if (wait.pending > 0) return;
   if (parent.phase === "waiting") {
     setPhase(durable, parent, "resumable");
-    parent.queue.resumes.queued.push(parent);
+    parent.queue.resumes.push(parent);
     durable.eligible.add(parent.queue);
   } else if (parent.phase === "executing") {
     wait.delivered = true;
@@ -130,31 +152,24 @@ export function queueOf(environment: Environment, name: string): QueueRecord {
   return queue;
 }
 
-/** Moves the queued runs of a task to another queue, unless their trigger named one. */
-export function moveQueued(durable: Durable, taskId: string, from: QueueRecord, to: QueueRecord): void {
-  const list = from.ready.get(taskId);
-  if (!list || from === to) return;
-  const staying: RunRecord[] = [];
-  for (let run = list.queued.pop(); run; run = list.queued.pop()) {
-    if (run.phase !== "queued" || run.queue !== from) continue;
-    if (run.queueNamed) {
-      staying.push(run);
-    } else {
-      run.queue = to;
-      readyListOf(to, taskId).queued.push(run);
+/**
+ * Lets the queued runs of a task follow its declaration: into another queue, unless their trigger named one, and to another machine, unless they have started or their trigger named one.
+ */
+export function followDeclaration(durable: Durable, taskId: string, from: QueueRecord, to: QueueRecord, machine: Machine | undefined): void {
+  for (const list of [...from.ready.values()]) {
+    if (list.taskId !== taskId) continue;
+    const runs: RunRecord[] = [];
+    for (let run = list.queued.pop(); run; run = list.queued.pop()) {
+      if (run.phase === "queued" && run.queue === from && run.version === list.version && run.machine === list.machine) runs.push(run);
+    }
+    for (const run of runs) {
+      if (!run.queueNamed) run.queue = to;
+      if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machine;
+      readyListOf(run.queue, run).queued.push(run);
     }
   }
-  for (const run of staying) list.queued.push(run);
+  durable.eligible.add(from);
   durable.eligible.add(to);
-}
-
-function readyListOf(queue: QueueRecord, taskId: string) {
-  let list = queue.ready.get(taskId);
-  if (!list) {
-    list = createReadyList();
-    queue.ready.set(taskId, list);
-  }
-  return list;
 }
 
 /** Whether a live attempt of another run may still need this run's result. */
@@ -173,7 +188,7 @@ function releaseChildren(durable: Durable, wait: Wait): void {
 }
 
 function weightOf(run: RunRecord): number {
-  return bytesOf(run.payload) + bytesOf(run.output) + (run.failure ? run.failure.stackTrace.length + run.failure.message.length : 0);
+  return bytesOf(run.payload) + bytesOf(run.output) + bytesOf(run.extras?.metadata) + (run.failure ? run.failure.stackTrace.length + run.failure.message.length : 0);
 }
 
 function bytesOf(payload: Payload | undefined): number {

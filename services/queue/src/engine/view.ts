@@ -2,16 +2,22 @@ import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type Task, TaskSchema } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
+import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
 import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { failedState } from "./failure-state.js";
 import { phases } from "./phase.js";
 import { hasSlot } from "./queue-record.js";
+import { freeSlots } from "./room.js";
 import { runIdOf } from "./run-id.js";
 import type { RunRecord } from "./run-record.js";
-import { freeSlots, type Volatile } from "./volatile.js";
+import { fits, isLargeEnough } from "./session-record.js";
+import { startsRuns, type VersionRecord } from "./version-record.js";
+import type { Connection, Volatile } from "./volatile.js";
 
 /** State of a run as the API says it. */
 export function stateOf(run: RunRecord): RunState {
   if (run.phase === "queued" && !run.environment.tasks.has(run.taskId)) return RunState.PENDING_VERSION;
+  if (run.phase === "failed") return failedState(run.failure);
   return phases[run.phase].state;
 }
 
@@ -55,6 +61,11 @@ export function runMessageOf(volatile: Volatile, run: RunRecord): Run {
     rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
     depth: run.depth,
     version: run.version,
+    tags: [...(run.extras?.tags ?? [])],
+    metadata: run.extras?.metadata,
+    // Before the first attempt another declaration may change what the task says.
+    machine: (run.startMs ? run.machine?.name : run.extras?.askedMachine) ?? "",
+    maxDurationSeconds: (run.startMs ? run.maxDurationSeconds : run.extras?.askedDurationSeconds) ?? 0,
   });
 }
 
@@ -67,7 +78,8 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     case "waiting":
       return PendingReason.WAITING_FOR_RUNS;
     case "resumable":
-      return hasSlot(run.queue) ? PendingReason.PLACING : PendingReason.QUEUE_LIMIT;
+      if (!hasSlot(run.queue)) return PendingReason.QUEUE_LIMIT;
+      return run.session && !fits(run.session, run.machine) ? PendingReason.WORKER_CAPACITY : PendingReason.PLACING;
     case "assigned":
       return PendingReason.PLACING;
     case "queued":
@@ -90,28 +102,54 @@ export function taskMessageOf(volatile: Volatile, environment: Environment, task
     concurrencyLimit: environment.queues.get(queue)?.limit,
     maxAttempts: maxAttemptsOf(task),
     version,
-    workerCount: countWorkers(volatile, environment, declaration.id),
+    workerCount: countWorkers(volatile, environment, ({ tasks }) => tasks.has(declaration.id)),
+    machine: declaration.machine,
+    maxDurationSeconds: declaration.maxDurationSeconds,
+    payloadSchema: declaration.payloadSchema,
   });
+}
+
+/** A version as the API shows it. */
+export function versionMessageOf(volatile: Volatile, environment: Environment, record: VersionRecord): Version {
+  const { version, buildId, createMs, setAside } = record;
+  return {
+    $typeName: "runlane.v1.Version",
+    version,
+    buildId,
+    createTime: timestampFromMs(createMs),
+    current: record === environment.versions.current,
+    workerCount: countWorkers(volatile, environment, ({ session }) => session.version === version),
+    setAside,
+  };
 }
 
 function reasonInQueue(volatile: Volatile, run: RunRecord): PendingReason {
   if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
   let connected = false;
+  let ofVersion = false;
+  let large = false;
   let room = false;
   for (const connection of volatile.connections.values()) {
-    if (!connection.open || connection.session.environment !== run.environment || !connection.tasks.has(run.taskId)) continue;
+    const { session } = connection;
+    if (!connection.open || session.environment !== run.environment || !connection.tasks.has(run.taskId)) continue;
     connected = true;
-    room ||= freeSlots(connection) > 0;
+    if (run.version ? session.version !== run.version : !startsRuns(run.environment, session.version)) continue;
+    ofVersion = true;
+    if (!isLargeEnough(session, run.machine)) continue;
+    large = true;
+    room ||= freeSlots(connection) > 0 && fits(session, run.machine);
   }
-  if (!connected) return PendingReason.NO_WORKER;
+  if (!connected) return run.version ? PendingReason.NO_WORKER_OF_VERSION : PendingReason.NO_WORKER;
+  if (!ofVersion) return PendingReason.NO_WORKER_OF_VERSION;
+  if (!large) return PendingReason.NO_MACHINE;
   if (run.phase === "queued" && !hasSlot(run.queue)) return PendingReason.QUEUE_LIMIT;
   return room ? PendingReason.PLACING : PendingReason.WORKER_CAPACITY;
 }
 
-function countWorkers(volatile: Volatile, environment: Environment, taskId: string): number {
+function countWorkers(volatile: Volatile, environment: Environment, counts: (connection: Connection) => boolean): number {
   let count = 0;
   for (const connection of volatile.connections.values()) {
-    if (connection.open && connection.session.environment === environment && connection.tasks.has(taskId)) count += 1;
+    if (connection.open && connection.session.environment === environment && counts(connection)) count += 1;
   }
   return count;
 }

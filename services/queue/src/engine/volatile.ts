@@ -1,8 +1,10 @@
+import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
-import type { QueueRecord } from "./queue-record.js";
+import type { Room } from "./room.js";
 import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
+import { defaultVersionPatienceMs } from "./version-record.js";
 
 /**
  * What a restart may forget: who is connected, who wants to hear of what, and what `place` has learnt. Workers and schedulers tell it again.
@@ -22,14 +24,10 @@ export interface Volatile {
   /** Connections whose worker may have room since `place` looked. */
   readonly freed: Set<Connection>;
   readonly rooms: Map<Environment, Room>;
-}
-
-/** What `place` knows of the workers of an environment. */
-export interface Room {
-  /** Connections that had room for a task when last seen, the next in turn first. */
-  readonly available: Map<string, Set<Connection>>;
-  /** Queues that hold ready runs of a task for which no worker had room, the next in turn first. */
-  readonly parked: Map<string, Set<QueueRecord>>;
+  /** Versions that ready runs are bound to and no connected worker has, with the time since when. */
+  readonly absent: Map<Environment, Map<string, number>>;
+  /** How long such runs wait, in milliseconds, before they start on the current version. */
+  readonly versionPatienceMs: number;
 }
 
 /** The stream of a session. */
@@ -38,11 +36,15 @@ export interface Connection {
   readonly streamId: string;
   /** Address of the executor that relays. */
   readonly executor: string;
+  /** Its tasks, as its Hello declared them. */
+  readonly declarations: readonly TaskDeclaration[];
   readonly tasks: ReadonlySet<string>;
   /** The same, in the order of their turns; `turn` says whose is next. */
   readonly taskIds: readonly string[];
   turn: number;
   readonly slots: number;
+  /** Demands for which it had no room when last asked, see Room.supply. */
+  readonly exhausted: Set<string>;
   /** False once the stream has ended, or another took its place. */
   open: boolean;
   /** The worker takes no new work. */
@@ -66,7 +68,7 @@ export interface Unaccepted {
 }
 
 /** Nobody is connected. */
-export function createVolatile(): Volatile {
+export function createVolatile(versionPatienceMs = defaultVersionPatienceMs): Volatile {
   return {
     connections: new Map(),
     streams: new Map(),
@@ -76,27 +78,7 @@ export function createVolatile(): Volatile {
     changes: new Map(),
     freed: new Set(),
     rooms: new Map(),
+    absent: new Map(),
+    versionPatienceMs,
   };
-}
-
-/** The room of an environment. */
-export function roomOf(volatile: Volatile, environment: Environment): Room {
-  let room = volatile.rooms.get(environment);
-  if (!room) {
-    room = { available: new Map(), parked: new Map() };
-    volatile.rooms.set(environment, room);
-  }
-  return room;
-}
-
-/** How many attempts more a worker takes. */
-export function freeSlots(connection: Connection): number {
-  return connection.open && !connection.draining ? connection.slots - connection.session.busy : 0;
-}
-
-/** Adds to a map of sets. */
-export function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
-  const set = map.get(key);
-  if (set) set.add(value);
-  else map.set(key, new Set([value]));
 }

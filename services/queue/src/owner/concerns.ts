@@ -18,3 +18,8 @@ export function concernsRun({ event }: Event, number: number): boolean {
 export function concernsTasks({ event }: Event): boolean {
   return event.case === "tasksDeclared" || event.case === "versionCreated";
 }
+
+/** Whether an event changes what a reader of the list of versions sees. */
+export function concernsVersions({ event }: Event): boolean {
+  return event.case === "versionCreated" || event.case === "versionPromoted";
+}

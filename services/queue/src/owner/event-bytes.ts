@@ -1,4 +1,4 @@
-import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 
 /** About how many bytes an event takes in the log: near enough for sealing a batch, and far cheaper than encoding it twice. */
@@ -6,7 +6,7 @@ export function eventBytes({ event }: Event): number {
   switch (event.case) {
     case "runsCreated": {
       let bytes = 80;
-      for (const run of event.value.runs) bytes += 24 + run.taskId.length + run.queue.length + payloadBytes(run.payload);
+      for (const run of event.value.runs) bytes += 24 + run.taskId.length + run.queue.length + payloadBytes(run.payload) + settingsBytes(run.settings);
       return bytes;
     }
     case "attemptSucceeded":
@@ -17,9 +17,11 @@ export function eventBytes({ event }: Event): number {
     }
     case "tasksDeclared": {
       let bytes = 40;
-      for (const task of event.value.tasks) bytes += 40 + task.id.length + task.description.length + task.filePath.length + task.queue.length;
+      for (const task of event.value.tasks) bytes += 40 + task.id.length + task.description.length + task.filePath.length + task.queue.length + task.payloadSchema.length;
       return bytes;
     }
+    case "runUpdated":
+      return 40 + payloadBytes(event.value.metadata) + tagBytes(event.value.tags?.tags ?? []);
     case "waitBegan":
       return 24 + 6 * event.value.children.length;
     case "runsAccepted":
@@ -32,6 +34,15 @@ export function eventBytes({ event }: Event): number {
     default:
       return 40;
   }
+}
+
+function settingsBytes(settings: RunSettings | undefined): number {
+  return settings ? 40 + payloadBytes(settings.metadata) + tagBytes(settings.tags) : 0;
+}
+
+/** Characters beyond ASCII have up to three bytes. */
+function tagBytes(tags: readonly string[]): number {
+  return tags.reduce((bytes, tag) => bytes + 2 + 3 * tag.length, 0);
 }
 
 /** Bytes of a payload, near enough. */

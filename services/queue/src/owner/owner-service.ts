@@ -30,6 +30,12 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       await partition.settledTasks();
       return { tasks: messages };
     },
+    async readVersions({ environment, before, limit }) {
+      return { versions: await partition.versions(environment, before, limit) };
+    },
+    async promoteVersion({ environment, version }) {
+      return { version: await partition.promote(environment, version) };
+    },
     async watchRuns({ environment, subscriber, results, changes, unwatch }) {
       return { unknownRunIds: await partition.watch(environment, subscriber, results, changes, unwatch) };
     },
@@ -47,8 +53,8 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
 /** The first tasks, `limit` at most, and no more than fit into one message. */
 function pageOf(tasks: readonly TaskRecord[], limit: number): readonly TaskRecord[] {
   let bytes = 0;
-  const end = tasks.findIndex(({ declaration: { id, description, filePath, queue } }, index) => {
-    bytes += 256 + 3 * (id.length + description.length + filePath.length + queue.length);
+  const end = tasks.findIndex(({ declaration: { id, description, filePath, queue, payloadSchema } }, index) => {
+    bytes += 256 + 3 * (id.length + description.length + filePath.length + queue.length + payloadSchema.length);
     return index === limit || (index > 0 && bytes > pageBytes);
   });
   return end < 0 ? tasks : tasks.slice(0, end);

@@ -54,6 +54,8 @@ export interface OwnerOptions {
   readonly environments?: readonly string[];
   /** Default {@link defaultLeaseMs}. */
   readonly leaseMs?: number;
+  /** How long a run that is bound to a version waits for a worker of it before it starts on the current one, in milliseconds. Default 5 minutes. */
+  readonly versionPatienceMs?: number | undefined;
   /** Default: this machine's. */
   readonly clock?: Clock;
   /** Hears where the node stands, whenever that changes; `waiting` comes first. */
@@ -170,6 +172,7 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
       logger,
       environments: options.environments ?? ["dev"],
       leaseMs: options.leaseMs ?? defaultLeaseMs,
+      versionPatienceMs: options.versionPatienceMs,
       claimed: () => claim.valid(),
       lost: lose,
     });

@@ -2,6 +2,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { decodeMessage, type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
 import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { Run, TriggerItem, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed, decideFrame } from "../engine/decide-frame.js";
@@ -9,6 +10,7 @@ import { decideHello } from "../engine/decide-hello.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
 import { decideTick, nextDue } from "../engine/decide-tick.js";
 import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
+import { decidePromote } from "../engine/decide-version.js";
 import type { Durable } from "../engine/durable.js";
 import { tellResult } from "../engine/effects.js";
 import type { Environment } from "../engine/environment.js";
@@ -17,12 +19,13 @@ import { phases } from "../engine/phase.js";
 import { createTag, runIdOf, runNumberOf } from "../engine/run-id.js";
 import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
-import { runMessageOf } from "../engine/view.js";
+import { runMessageOf, versionMessageOf } from "../engine/view.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
 import type { History } from "../history/history.js";
 import type { Clock } from "./clock.js";
-import { concernsRun, concernsTasks } from "./concerns.js";
+import { concernsRun, concernsTasks, concernsVersions } from "./concerns.js";
 import { Delivery } from "./delivery.js";
+import { frameParts, updateBytesOf } from "./frame-parts.js";
 import { GroupCommit } from "./group-commit.js";
 import { PayloadRemoval } from "./payload-removal.js";
 import { protocolStatus } from "./protocol-status.js";
@@ -39,6 +42,8 @@ export interface PartitionOptions {
   readonly transport: InternalTransport;
   readonly clock: Clock;
   readonly leaseMs: number;
+  /** How long a run that is bound to a version waits for a worker of it, in milliseconds. Default 5 minutes. */
+  readonly versionPatienceMs?: number | undefined;
   readonly logger: Logger;
   /** Whether the claim to the partition stands. */
   readonly claimed: () => boolean;
@@ -49,7 +54,7 @@ export interface PartitionOptions {
 /** One epoch of a partition: its state, and everything that may be done to it. What it answers, it answers once the state that it saw is on disk. */
 export class Partition {
   readonly durable: Durable;
-  readonly volatile: Volatile = createVolatile();
+  readonly volatile: Volatile;
   readonly #options: PartitionOptions;
   readonly #commit: GroupCommit;
   readonly #delivery: Delivery;
@@ -62,6 +67,7 @@ export class Partition {
   constructor(options: PartitionOptions) {
     this.#options = options;
     this.durable = options.durable;
+    this.volatile = createVolatile(options.versionPatienceMs);
     const { log, clock, transport, logger, history } = options;
     const epoch = BigInt(options.epoch);
     this.#delivery = new Delivery(transport, epoch, (address, error) => logger.debug({ address, err: error }, "could not be told"));
@@ -236,6 +242,35 @@ export class Partition {
     this.#wake();
   }
 
+  /** The versions of an environment that are older than `before`, `limit` at most, the newest first. */
+  async versions(environmentName: string, before: string, limit: number): Promise<Version[]> {
+    this.#mustOwn();
+    const environment = this.#environment(environmentName);
+    const records = [...environment.versions.byNumber.values()].reverse();
+    const from = before === "" ? 0 : records.findIndex(({ version }) => version === before) + 1;
+    const messages = records.slice(from, from + limit).map((record) => versionMessageOf(this.volatile, environment, record));
+    await this.#commit.settled(concernsVersions);
+    return messages;
+  }
+
+  /** Makes a version current. */
+  async promote(environmentName: string, version: string): Promise<Version> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const record = environment.versions.byNumber.get(version);
+    if (!record) {
+      throw refusal("VERSION_NOT_FOUND", `there is no version ${version.slice(0, 64)} of this environment's code`, {
+        resource: { type: "version", name: version.slice(0, 64) },
+      });
+    }
+    const message = this.#commit.decide(64, (step) => {
+      decidePromote(step, environment, record);
+      return versionMessageOf(this.volatile, environment, record);
+    });
+    await this.#commit.settled();
+    return message;
+  }
+
   /** Resolves when the list of tasks that the caller saw is on disk. */
   settledTasks(): Promise<void> {
     this.#mustOwn();
@@ -278,7 +313,10 @@ export class Partition {
       this.volatile.streams.delete(streamId);
       return this.#delivery.askHello(executor, streamId);
     }
-    this.#commit.decide(frame.frame.length, (step) => decideFrame(step, connection, request));
+    for (const part of frameParts(request)) {
+      const bytes = frame.frame.length + updateBytesOf(this.durable, part);
+      this.#commit.decide(bytes, (step) => decideFrame(step, connection, part));
+    }
   }
 
   #end(executor: string, streamId: string, error: ConnectError): void {
@@ -364,7 +402,7 @@ function addSubscriber(map: Map<number, string[]>, number: number, subscriber: s
 }
 
 function tellPast(step: Step, subscriber: string, run: Run, change: boolean): void {
-  const notice = step.outbox.notice(subscriber, 1_000 + (run.output?.data.length ?? 0) + (run.payload?.data.length ?? 0));
+  const notice = step.outbox.notice(subscriber, 1_000 + (run.output?.data.length ?? 0) + (run.payload?.data.length ?? 0) + (run.metadata?.data.length ?? 0));
   if (change) notice.changes.push(run);
   else
     notice.results.push({
@@ -383,6 +421,6 @@ function notFound(runId: string): ConnectError {
 
 function bytesOf(items: readonly TriggerItem[]): number {
   let bytes = 0;
-  for (const item of items) bytes += 32 + (item.payload?.data.length ?? 0);
+  for (const item of items) bytes += 32 + (item.payload?.data.length ?? 0) + (item.options?.metadata?.data.length ?? 0);
   return bytes;
 }

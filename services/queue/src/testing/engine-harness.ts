@@ -95,7 +95,7 @@ export class EngineHarness {
   }
 
   /** Triggers runs of a task. */
-  trigger(taskId: string, count = 1, options: { requestId?: string; maxAttempts?: number; queue?: string; reference?: string } = {}): RunRecord[] {
+  trigger(taskId: string, count = 1, options: ItemOptions & { requestId?: string } = {}): RunRecord[] {
     let first = 0;
     this.step((step) => {
       const items = Array.from({ length: count }, () => item(taskId, options));
@@ -122,6 +122,7 @@ export class EngineHarness {
       slots: worker.slots ?? 10,
       buildId: worker.buildId ?? "build",
       held: worker.held ?? [],
+      ...(worker.capacity ? { capacity: worker.capacity } : {}),
       tasks: worker.tasks.map((task) => (typeof task === "string" ? { id: task } : task)),
     });
     const outbox = this.step((step) => decideHello(step, hello, { environment: this.environment, streamId, executor: "executor.test", leaseMs }));
@@ -153,7 +154,11 @@ export interface WorkerSetup {
   readonly incarnation?: number;
   readonly slots?: number;
   readonly buildId?: string;
-  readonly tasks: readonly (string | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number })[];
+  readonly capacity?: { milliCpus: number; memoryMib: number };
+  readonly tasks: readonly (
+    | string
+    | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number; machine?: string; maxDurationSeconds?: number; payloadSchema?: string }
+  )[];
   readonly held?: { token: Uint8Array; openWaits: number[] }[];
 }
 
@@ -214,14 +219,27 @@ export class HarnessWorker {
   }
 }
 
+/** What a test's trigger may ask for. */
+export interface ItemOptions {
+  maxAttempts?: number;
+  queue?: string;
+  reference?: string;
+  machine?: string;
+  version?: string;
+  maxDurationSeconds?: number;
+  tags?: string[];
+  /** JSON text. */
+  metadata?: string;
+}
+
 /** An item that triggers a task. */
-export function item(taskId: string, options: { maxAttempts?: number; queue?: string; reference?: string } = {}): TriggerItem {
+export function item(taskId: string, { reference, metadata, ...options }: ItemOptions = {}): TriggerItem {
   return create(TriggerItemSchema, {
     taskId,
     payload:
-      options.reference === undefined
+      reference === undefined
         ? { contentType: "application/json", data: new TextEncoder().encode("{}") }
-        : { contentType: "application/json", reference: options.reference },
-    options: { ...(options.maxAttempts === undefined ? {} : { maxAttempts: options.maxAttempts }), ...(options.queue ? { queue: options.queue } : {}) },
+        : { contentType: "application/json", reference },
+    options: { ...options, ...(metadata === undefined ? {} : { metadata: { contentType: "application/json", data: new TextEncoder().encode(metadata) } }) },
   });
 }

@@ -127,6 +127,15 @@ export class OwnerDouble {
         const all = Array.from({ length: 25 }, (_, i) => ({ id: `task-${String(i).padStart(2, "0")}` }));
         return { tasks: all.filter(({ id }) => id > request.after).slice(0, request.limit) };
       },
+      readVersions: ({ before, limit }) => {
+        const all = Array.from({ length: 12 }, (_, i) => ({ version: `20260101.${12 - i}`, current: i === 0 }));
+        const from = before === "" ? 0 : all.findIndex(({ version }) => version === before) + 1;
+        return { versions: all.slice(from, from + limit) };
+      },
+      promoteVersion: ({ version }) => {
+        if (version !== "20260101.3") throw refusal("VERSION_NOT_FOUND", `there is no version ${version}`);
+        return { version: { version, current: true } };
+      },
       watchRuns: (request) => {
         this.watches.push(request);
         const known = (id: string) => this.runs.has(id);

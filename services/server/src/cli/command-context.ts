@@ -1,6 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import type { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
+import type { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
 import type { StoredPayloads } from "@runlane/sdk/internal";
 import type { Terminal } from "./terminal.js";
 
@@ -17,6 +18,7 @@ export interface CommandContext {
 export interface ServerConnection {
   readonly runs: Client<typeof RunService>;
   readonly tasks: Client<typeof TaskService>;
+  readonly versions: Client<typeof VersionService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   close(): void;

@@ -156,6 +156,34 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       ended(await triggerCommand(context, task, json, command.optsWithGlobals()));
     });
 
+  const versions = program.command("versions").description("look at the versions of the tasks' code, and say which one new runs start on");
+  versions
+    .command("list", { isDefault: true })
+    .description("list versions, the newest first")
+    .option("--limit <n>", "how many; default: 25", wholeNumber(1, 1_000))
+    .addOption(address)
+    .action(async (_options, command: Command) => {
+      const { listVersionsCommand } = await import("./versions-command.js");
+      ended(await listVersionsCommand(context, command.optsWithGlobals()));
+    });
+  versions
+    .command("promote")
+    .description("let new runs start on a version, an older one too; runs that have started stay with theirs")
+    .argument("<version>", "for instance 20261123.1")
+    .addOption(address)
+    .action(async (version: string, _options, command: Command) => {
+      const { promoteVersionCommand } = await import("./versions-command.js");
+      ended(await promoteVersionCommand(context, version, command.optsWithGlobals()));
+    });
+  versions
+    .command("rollback")
+    .description("promote the version before the current one")
+    .addOption(address)
+    .action(async (_options, command: Command) => {
+      const { rollbackVersionCommand } = await import("./versions-command.js");
+      ended(await rollbackVersionCommand(context, command.optsWithGlobals()));
+    });
+
   const runs = program.command("runs").description("look at runs, and cancel them");
   runs
     .command("get")

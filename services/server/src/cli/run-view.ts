@@ -12,6 +12,8 @@ const pendingWords: Record<PendingReason, string> = {
   [PendingReason.DELAYED_UNTIL]: "waiting out a retry delay",
   [PendingReason.WAITING_FOR_RUNS]: "waiting for other runs",
   [PendingReason.PLACING]: "being placed",
+  [PendingReason.NO_WORKER_OF_VERSION]: "no worker that has its version of the code is connected",
+  [PendingReason.NO_MACHINE]: "no connected worker is large enough for its machine",
 };
 
 const finalStates: ReadonlySet<RunState> = new Set([

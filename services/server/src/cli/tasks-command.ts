@@ -1,6 +1,7 @@
 import type { Task } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
 import { type ExitCode, exitCode } from "./exit-code.js";
+import { table } from "./table.js";
 
 /** The most that a page may hold. */
 const pageSize = 1_000;
@@ -31,8 +32,21 @@ export async function listTasks(server: ServerConnection, onHeader?: (header: He
 }
 
 /** A task for programs. */
-export function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount }: Task): Record<string, unknown> {
-  return { id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount };
+export function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount, ...rest }: Task): Record<string, unknown> {
+  const { machine, maxDurationSeconds, payloadSchema } = rest;
+  return {
+    id,
+    description,
+    filePath,
+    queue,
+    concurrencyLimit,
+    maxAttempts,
+    version,
+    workerCount,
+    ...(machine ? { machine } : {}),
+    ...(maxDurationSeconds ? { maxDurationSeconds } : {}),
+    ...(payloadSchema ? { payloadSchema: JSON.parse(payloadSchema) as unknown } : {}),
+  };
 }
 
 /** Tasks as a table for people. */
@@ -46,13 +60,5 @@ export function taskTable(tasks: readonly Task[]): string {
     version,
     String(workerCount),
   ]);
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
-  return [head, ...rows]
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return table(head, rows);
 }

@@ -11,6 +11,12 @@ const defaultListen = "127.0.0.1:7400";
 /** How long a server that the data folder names may take to answer, in milliseconds. */
 const answerMs = 2_000;
 
+/**
+ * How long a run waits for the version of the code that it started on, in milliseconds. A version that a save replaced does not come back: whoever mends a task wants its retries to run what is
+ * mended.
+ */
+const versionPatienceMs = 1_000;
+
 /** Which server to develop against. */
 export interface LocalServerOptions {
   /** Address that somebody gave. No server is started then. */
@@ -73,7 +79,7 @@ export async function findOrStartServer(options: LocalServerOptions): Promise<De
 async function start(dataFolder: string, { listen, natsServer, env, logger, signal }: LocalServerOptions): Promise<RunningServer> {
   const named = listen ?? env.RUNLANE_LISTEN;
   const httpListen = env.RUNLANE_HTTP_LISTEN || undefined;
-  const settings = { dataFolder, httpListen, sync: "always" as const, natsServer: await findNatsBinary({ path: natsServer, env }), env, logger, signal };
+  const settings = { dataFolder, httpListen, versionPatienceMs, sync: "always" as const, natsServer: await findNatsBinary({ path: natsServer, env }), env, logger, signal };
   try {
     return await startServer({ ...settings, listen: named || defaultListen });
   } catch (error) {

@@ -3,6 +3,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
+import { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
 import { StoredPayloads } from "@runlane/sdk/internal";
 import type { CommandContext } from "../cli/command-context.js";
 import { runCommand } from "../cli/program.js";
@@ -24,6 +25,7 @@ export async function runlane(
   service: Partial<ServiceImpl<typeof RunService>> = {},
   stdin = "",
   tasks: Partial<ServiceImpl<typeof TaskService>> = {},
+  versions: Partial<ServiceImpl<typeof VersionService>> = {},
 ): Promise<CommandResult> {
   const out: string[] = [];
   const err: string[] = [];
@@ -45,6 +47,7 @@ export async function runlane(
     add(RunService, service);
     add(PayloadService, payloads);
     add(TaskService, tasks);
+    add(VersionService, versions);
   });
   const context: CommandContext = {
     terminal: { result: (text) => void out.push(text), note: (text) => void err.push(text) },
@@ -55,6 +58,7 @@ export async function runlane(
       return {
         runs: createClient(RunService, transport),
         tasks: createClient(TaskService, transport),
+        versions: createClient(VersionService, transport),
         payloads: new StoredPayloads(transport),
         close() {
           result.leftOpen = false;

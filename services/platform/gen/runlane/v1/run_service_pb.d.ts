@@ -528,6 +528,13 @@ export declare type RunFilter = Message<"runlane.v1.RunFilter"> & {
    * @generated from field: repeated string run_ids = 9;
    */
   runIds: string[];
+
+  /**
+   * With one of these tags.
+   *
+   * @generated from field: repeated string tags = 10;
+   */
+  tags: string[];
 };
 
 /**

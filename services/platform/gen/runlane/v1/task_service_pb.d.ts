@@ -125,6 +125,27 @@ export declare type Task = Message<"runlane.v1.Task"> & {
    * @generated from field: uint32 worker_count = 8;
    */
   workerCount: number;
+
+  /**
+   * Preset of the machine that its attempts need; empty if it asks for none.
+   *
+   * @generated from field: string machine = 9;
+   */
+  machine: string;
+
+  /**
+   * How long an attempt may be active, in seconds; waits do not count. 0 means no limit.
+   *
+   * @generated from field: uint32 max_duration_seconds = 10;
+   */
+  maxDurationSeconds: number;
+
+  /**
+   * JSON Schema of the payload, as JSON text. Empty for none.
+   *
+   * @generated from field: string payload_schema = 11;
+   */
+  payloadSchema: string;
 };
 
 /**

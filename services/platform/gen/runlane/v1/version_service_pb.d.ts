@@ -145,6 +145,13 @@ export declare type Version = Message<"runlane.v1.Version"> & {
    * @generated from field: uint32 worker_count = 5;
    */
   workerCount: number;
+
+  /**
+   * An older version was promoted over it: it starts nothing but runs that are bound to it, until it is promoted itself.
+   *
+   * @generated from field: bool set_aside = 6;
+   */
+  setAside: boolean;
 };
 
 /**

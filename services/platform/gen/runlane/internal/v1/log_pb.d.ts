@@ -310,6 +310,14 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
      */
     value: RunUpdated;
     case: "runUpdated";
+  } | {
+    /**
+     * A run is bound to its version no longer.
+     *
+     * @generated from field: runlane.internal.v1.RunUnbound run_unbound = 23;
+     */
+    value: RunUnbound;
+    case: "runUnbound";
   } | { case: undefined; value?: undefined };
 };
 
@@ -400,6 +408,13 @@ export declare type RunsCreated = Message<"runlane.internal.v1.RunsCreated"> & {
    * @generated from field: uint32 command_id = 7;
    */
   commandId: number;
+
+  /**
+   * Version that the runs are bound to unless their settings name one, because their parent waits for them; empty for none.
+   *
+   * @generated from field: string version = 8;
+   */
+  version: string;
 };
 
 /**
@@ -1181,6 +1196,26 @@ export declare type RunUpdated = Message<"runlane.internal.v1.RunUpdated"> & {
  * Use `create(RunUpdatedSchema)` to create a new message.
  */
 export declare const RunUpdatedSchema: GenMessage<RunUpdated>;
+
+/**
+ * No worker of its version came for so long that a run starts on the current one.
+ *
+ * @generated from message runlane.internal.v1.RunUnbound
+ */
+export declare type RunUnbound = Message<"runlane.internal.v1.RunUnbound"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunUnbound.
+ * Use `create(RunUnboundSchema)` to create a new message.
+ */
+export declare const RunUnboundSchema: GenMessage<RunUnbound>;
 
 /**
  * All tags of a run.

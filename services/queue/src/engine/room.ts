@@ -1,0 +1,187 @@
+import type { Environment } from "./environment.js";
+import type { Heap } from "./heap.js";
+import type { Machine } from "./machine.js";
+import { createRunHeap, type Need, type QueueRecord } from "./queue-record.js";
+import type { RunRecord } from "./run-record.js";
+import { fits, type SessionRecord } from "./session-record.js";
+import { startsRuns } from "./version-record.js";
+import type { Connection, Volatile } from "./volatile.js";
+
+/**
+ * What `place` knows of the workers of an environment. Everything that waits is found by what it needs, so that nothing is looked at in vain.
+ */
+export interface Room {
+  /** By version and demand: the workers that had room for it when last seen, the next in turn first. Made when first asked for. */
+  readonly supply: Map<string, Map<string, Set<Connection>>>;
+  /** By task and need: the queues that hold ready runs for which no worker had room, the next in turn first. */
+  readonly parked: Map<string, Map<string, ParkedNeed>>;
+  /** By session and machine: runs whose wait has ended and whose worker has no room for their machine. */
+  readonly resumes: Map<SessionRecord, Map<Machine, Heap<RunRecord>>>;
+  /** Versions of connected workers that runs may start on which are bound to none, in the order in which they are asked. Undefined: to be found again. */
+  order: readonly string[] | undefined;
+}
+
+/** Something that no worker had room for. */
+export interface ParkedNeed {
+  readonly need: Need;
+  readonly queues: Set<QueueRecord>;
+}
+
+/** The room of an environment. */
+export function roomOf(volatile: Volatile, environment: Environment): Room {
+  let room = volatile.rooms.get(environment);
+  if (!room) {
+    room = { supply: new Map(), parked: new Map(), resumes: new Map(), order: undefined };
+    volatile.rooms.set(environment, room);
+  }
+  return room;
+}
+
+/** Workers came, or versions have another standing: who has room for what is found again, and what is parked is tried again. */
+export function forgetSupply(volatile: Volatile, environment: Environment): void {
+  const room = roomOf(volatile, environment);
+  room.supply.clear();
+  room.order = undefined;
+}
+
+/** How many attempts more a worker takes. */
+export function freeSlots(connection: Connection): number {
+  return connection.open && !connection.draining ? connection.slots - connection.session.busy : 0;
+}
+
+/** The worker that is next in turn for a need. Those that have no room are dropped until they are freed. */
+export function workerFor(volatile: Volatile, environment: Environment, need: Need): Connection | undefined {
+  const room = roomOf(volatile, environment);
+  if (need.version !== "") return nextOf(volatile, room, environment, need.version, need);
+  for (const version of orderOf(volatile, room, environment)) {
+    const found = nextOf(volatile, room, environment, version, need);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** Whether a worker may execute runs with this need, and has room. */
+export function serves(volatile: Volatile, connection: Connection, need: Need): boolean {
+  const { session } = connection;
+  if (!fits(session, need.machine)) return false;
+  if (need.version !== "") return need.version === session.version;
+  return orderOf(volatile, roomOf(volatile, session.environment), session.environment).includes(session.version);
+}
+
+/** Others have their turn before this worker gets more of the same. */
+export function takeTurn(volatile: Volatile, connection: Connection, need: Need): void {
+  const { session } = connection;
+  const supply = roomOf(volatile, session.environment).supply.get(session.version)?.get(need.demand);
+  if (!supply || supply.size === 1) return;
+  supply.delete(connection);
+  supply.add(connection);
+}
+
+/** A worker may have room again. */
+export function offer(volatile: Volatile, connection: Connection): void {
+  if (connection.exhausted.size === 0) return;
+  const supply = roomOf(volatile, connection.session.environment).supply.get(connection.session.version);
+  if (supply) for (const demand of connection.exhausted) supply.get(demand)?.add(connection);
+  connection.exhausted.clear();
+}
+
+/** Notes that a queue waits for a worker. */
+export function park(room: Room, need: Need, queue: QueueRecord): void {
+  let needs = room.parked.get(need.taskId);
+  if (!needs) {
+    needs = new Map();
+    room.parked.set(need.taskId, needs);
+  }
+  const parked = needs.get(need.key);
+  if (parked) parked.queues.add(queue);
+  else needs.set(need.key, { need, queues: new Set([queue]) });
+}
+
+/** Takes the next queue that waits for what a worker has; the needs of a task take turns, and within a need the queues. */
+export function unpark(volatile: Volatile, connection: Connection, taskId: string): { readonly need: Need; readonly queue: QueueRecord } | undefined {
+  const { parked } = roomOf(volatile, connection.session.environment);
+  const needs = parked.get(taskId);
+  if (!needs) return undefined;
+  for (const [key, entry] of needs) {
+    const queue = entry.queues.values().next().value;
+    if (!queue || !serves(volatile, connection, entry.need)) continue;
+    entry.queues.delete(queue);
+    needs.delete(key);
+    if (entry.queues.size > 0) needs.set(key, entry);
+    if (needs.size === 0) parked.delete(taskId);
+    return { need: entry.need, queue };
+  }
+  return undefined;
+}
+
+/** Notes that a run could be resumed, if its worker had room for its machine. */
+export function parkResume(room: Room, session: SessionRecord, machine: Machine, run: RunRecord): void {
+  let heaps = room.resumes.get(session);
+  if (!heaps) {
+    heaps = new Map();
+    room.resumes.set(session, heaps);
+  }
+  let heap = heaps.get(machine);
+  if (!heap) {
+    heap = createRunHeap();
+    heaps.set(machine, heap);
+  }
+  heap.push(run);
+}
+
+/** Takes the next run that waited for room for its machine and has it. */
+export function unparkResume(room: Room, session: SessionRecord): RunRecord | undefined {
+  const heaps = room.resumes.get(session);
+  if (!heaps) return undefined;
+  for (const [machine, heap] of heaps) {
+    for (let run = heap.peek(); run; run = heap.peek()) {
+      const meant = run.phase === "resumable" && run.session === session;
+      if (meant && !fits(session, machine)) break;
+      heap.pop();
+      if (meant) return run;
+    }
+    if (heap.size === 0) heaps.delete(machine);
+  }
+  if (heaps.size === 0) room.resumes.delete(session);
+  return undefined;
+}
+
+function nextOf(volatile: Volatile, room: Room, environment: Environment, version: string, need: Need): Connection | undefined {
+  const supply = supplyOf(volatile, room, environment, version, need);
+  for (const connection of supply) {
+    if (freeSlots(connection) > 0 && fits(connection.session, need.machine)) return connection;
+    supply.delete(connection);
+    connection.exhausted.add(need.demand);
+  }
+  return undefined;
+}
+
+function supplyOf(volatile: Volatile, room: Room, environment: Environment, version: string, { demand, taskId }: Need): Set<Connection> {
+  let demands = room.supply.get(version);
+  if (!demands) {
+    demands = new Map();
+    room.supply.set(version, demands);
+  }
+  let supply = demands.get(demand);
+  if (!supply) {
+    supply = new Set();
+    for (const connection of volatile.connections.values()) {
+      const { session } = connection;
+      if (connection.open && session.environment === environment && session.version === version && connection.tasks.has(taskId)) supply.add(connection);
+    }
+    demands.set(demand, supply);
+  }
+  return supply;
+}
+
+function orderOf(volatile: Volatile, room: Room, environment: Environment): readonly string[] {
+  if (room.order) return room.order;
+  const versions = new Set<string>();
+  for (const { open, session } of volatile.connections.values()) {
+    if (open && session.environment === environment && startsRuns(environment, session.version)) versions.add(session.version);
+  }
+  const age = (version: string) => environment.versions.byNumber.get(version)?.index ?? 0;
+  // The current one is the newest of those that start runs.
+  room.order = [...versions].sort((a, b) => age(b) - age(a));
+  return room.order;
+}
