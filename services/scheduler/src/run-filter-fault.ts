@@ -14,6 +14,7 @@ export function filterFaults(filter: RunFilter, field: string): Violation[] {
     ["task_ids", filter.taskIds],
     ["versions", filter.versions],
     ["queues", filter.queues],
+    ["tags", filter.tags],
     ["run_ids", filter.runIds],
   ] as const) {
     if (values.length > limits.filterValues) add(name, `must have at most ${limits.filterValues} entries, has ${values.length}`);

@@ -50,7 +50,12 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
   });
   const sweeps = setInterval(() => void subscriptions.sweep(), options.sweepIntervalMs ?? 5_000).unref();
   return {
-    services: [runService({ owner, subscriptions, subscriber, logger, streams }), taskService(owner), versionService(owner), payloadService({ owner, payloads: options.payloads })],
+    services: [
+      runService({ owner, subscriptions, subscriber, logger, streams }),
+      taskService(owner),
+      versionService(owner),
+      payloadService({ owner, payloads: options.payloads }),
+    ],
     drain() {
       for (const stream of [...streams]) stream.drain();
     },

@@ -8,9 +8,9 @@ import {
   type NewRun,
   RefusedItemSchema,
   type RunAssigned,
+  RunSettingsSchema,
   type RunsAccepted,
   type RunsCreated,
-  RunSettingsSchema,
 } from "#gen/runlane/internal/v1/log_pb.js";
 import { readPayload, writePayloadField } from "./run-wire.js";
 import { LastText, notByHand, type ReadMessage, type WireReader } from "./wire-reader.js";

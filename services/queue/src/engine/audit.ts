@@ -43,7 +43,9 @@ export function audit(durable: Durable): string[] {
     if (count !== session.busy) faults.push(`session ${session.number} counts ${session.busy} attempts, it has ${count}`);
     const [cpus, memory] = [milliCpus.get(session) ?? 0, memoryMib.get(session) ?? 0];
     if (cpus !== session.usedMilliCpus || memory !== session.usedMemoryMib) {
-      faults.push(`session ${session.number} counts ${session.usedMilliCpus} milli-cpus and ${session.usedMemoryMib} MiB, its attempts have ${cpus} and ${memory}`);
+      faults.push(
+        `session ${session.number} counts ${session.usedMilliCpus} milli-cpus and ${session.usedMemoryMib} MiB, its attempts have ${cpus} and ${memory}`,
+      );
     }
     if (cpus > session.milliCpus || memory > session.memoryMib) {
       faults.push(`session ${session.number} has ${session.milliCpus} milli-cpus and ${session.memoryMib} MiB, its attempts have ${cpus} and ${memory}`);

@@ -1,7 +1,7 @@
 import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
-import { retryDue, runReturned } from "./events.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
+import { retryDue, runReturned } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";

@@ -126,12 +126,7 @@ export const commandAnswered = (run: RunRecord, commandId: number, refusal: { re
 export const runUnbound = (run: RunRecord): Event =>
   event({ case: "runUnbound", value: { $typeName: "runlane.internal.v1.RunUnbound", run: BigInt(run.number) } });
 
-export const runUpdated = (
-  run: RunRecord,
-  changes: { tags?: string[] | undefined; metadata?: Payload | undefined },
-  by: RunRecord,
-  commandId: number,
-): Event =>
+export const runUpdated = (run: RunRecord, changes: { tags?: string[] | undefined; metadata?: Payload | undefined }, by: RunRecord, commandId: number): Event =>
   event({
     case: "runUpdated",
     value: {

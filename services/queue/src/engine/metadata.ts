@@ -1,5 +1,5 @@
-import type { MetadataOperation } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import type { MetadataOperation } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { deleteAt, type Json, MetadataFault, putAt, stepsOf, valueAt } from "./json-path.js";
 
 /** Bytes of a run's metadata. */
@@ -44,7 +44,12 @@ function changed(root: Json, { key, operation }: MetadataOperation): Json {
       const steps = stepsOf(key);
       const list = valueAt(root, steps);
       const value = parsed(key, operation.value);
-      if (Array.isArray(list)) putAt(root, steps, list.filter((each) => !isEqual(each, value)));
+      if (Array.isArray(list))
+        putAt(
+          root,
+          steps,
+          list.filter((each) => !isEqual(each, value)),
+        );
       return root;
     }
     case "increment": {

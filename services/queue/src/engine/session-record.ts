@@ -29,7 +29,6 @@ export function isLargeEnough(session: SessionRecord, machine: Machine | undefin
 /** Whether a worker has room for this machine now. */
 export function fits(session: SessionRecord, machine: Machine | undefined): boolean {
   return (
-    machine === undefined ||
-    (session.usedMilliCpus + machine.milliCpus <= session.milliCpus && session.usedMemoryMib + machine.memoryMib <= session.memoryMib)
+    machine === undefined || (session.usedMilliCpus + machine.milliCpus <= session.milliCpus && session.usedMemoryMib + machine.memoryMib <= session.memoryMib)
   );
 }

@@ -188,7 +188,9 @@ function releaseChildren(durable: Durable, wait: Wait): void {
 }
 
 function weightOf(run: RunRecord): number {
-  return bytesOf(run.payload) + bytesOf(run.output) + bytesOf(run.extras?.metadata) + (run.failure ? run.failure.stackTrace.length + run.failure.message.length : 0);
+  return (
+    bytesOf(run.payload) + bytesOf(run.output) + bytesOf(run.extras?.metadata) + (run.failure ? run.failure.stackTrace.length + run.failure.message.length : 0)
+  );
 }
 
 function bytesOf(payload: Payload | undefined): number {

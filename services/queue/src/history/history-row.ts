@@ -25,8 +25,25 @@ export interface HistoryRow {
   readonly depth: number;
   /** Sequence of the log record that changed it last. */
   position: number;
+  /** Of the first attempt and those after it; 0 for none. */
+  machine: number;
+  /** Seconds, as `machine`; 0 for no limit. */
+  maxDurationSeconds: number;
+  /** What its trigger asked for and most do not. */
+  asked: AskedSettings | null;
+  tags: readonly string[];
   /** An encoded runlane.v1.Failure. */
   failure: Uint8Array | null;
+}
+
+/** What a trigger asked for and most do not. */
+export interface AskedSettings {
+  /** The version that the run is bound to before its first attempt; empty for none. */
+  readonly version: string;
+  /** Empty for the task's. */
+  readonly machine: string;
+  /** Seconds; undefined for the task's. */
+  readonly maxDurationSeconds?: number | undefined;
 }
 
 /** A run that is kept in memory, because it changes. */
@@ -39,4 +56,6 @@ export interface CachedRow extends HistoryRow {
   payload: Uint8Array | null;
   /** Encoded runlane.v1.Payload; only until the output is stored, then null. */
   output: Uint8Array | null;
+  /** Encoded runlane.v1.Payload, if it changed; only until it is stored, then null. */
+  metadata: Uint8Array | null;
 }

@@ -1,11 +1,13 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { type Event, EventSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { type Event, EventSchema, type RunSettings, RunSettingsSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 
 /** A run as a record of the log tells of its creation. */
 export interface ScannedRun {
   taskId: string;
   queue: string;
   askedAttempts: number;
+  /** What most triggers do not ask for. */
+  settings: RunSettings | undefined;
   /** As it is encoded. */
   payload: Uint8Array | null;
 }
@@ -14,7 +16,8 @@ export interface ScannedRun {
 export interface RecordListener {
   /** A batch begins. */
   batch(nowMs: number): void;
-  created(environment: string, firstNumber: number, parent: number, runs: ScannedRun[]): void;
+  /** `version`: what the runs are bound to, unless their settings say otherwise; empty for none. */
+  created(environment: string, firstNumber: number, parent: number, runs: ScannedRun[], version: string): void;
   assigned(run: number, session: number, attempt: number): void;
   accepted(run: number): void;
   succeeded(run: number, output: Uint8Array | null): void;
@@ -72,6 +75,7 @@ function scanCreated(cursor: Scan, end: number, listener: RecordListener): void 
   let environment = "";
   let first = 0;
   let parent = 0;
+  let version = "";
   const runs: ScannedRun[] = [];
   while (cursor.at < end) {
     const tag = cursor.varint();
@@ -79,19 +83,21 @@ function scanCreated(cursor: Scan, end: number, listener: RecordListener): void 
     else if (tag === 0x18) first = cursor.varint();
     else if (tag === 0x22) runs.push(scanRun(cursor, cursor.varint() + cursor.at));
     else if (tag === 0x30) parent = cursor.varint();
+    else if (tag === 0x42) version = cursor.text("version");
     else cursor.skip(tag);
   }
-  if (runs.length > 0) listener.created(environment, first, parent, runs);
+  if (runs.length > 0) listener.created(environment, first, parent, runs, version);
 }
 
 function scanRun(cursor: Scan, end: number): ScannedRun {
-  const run: ScannedRun = { taskId: "", queue: "", askedAttempts: 0, payload: null };
+  const run: ScannedRun = { taskId: "", queue: "", askedAttempts: 0, settings: undefined, payload: null };
   while (cursor.at < end) {
     const tag = cursor.varint();
     if (tag === 0x0a) run.taskId = cursor.text("task");
     else if (tag === 0x12) run.payload = cursor.bytes();
     else if (tag === 0x1a) run.queue = cursor.text("queue");
     else if (tag === 0x20) run.askedAttempts = cursor.varint();
+    else if (tag === 0x2a) run.settings = fromBinary(RunSettingsSchema, cursor.bytes());
     else cursor.skip(tag);
   }
   return run;
@@ -135,7 +141,12 @@ function scanSucceeded(cursor: Scan, end: number, listener: RecordListener): voi
 }
 
 /** Texts that are mostly the same as the last of their kind. */
-const seen = { environment: { bytes: Buffer.alloc(0), text: "" }, task: { bytes: Buffer.alloc(0), text: "" }, queue: { bytes: Buffer.alloc(0), text: "" } };
+const seen = {
+  version: { bytes: Buffer.alloc(0), text: "" },
+  environment: { bytes: Buffer.alloc(0), text: "" },
+  task: { bytes: Buffer.alloc(0), text: "" },
+  queue: { bytes: Buffer.alloc(0), text: "" },
+};
 
 /** Reads the wire format (https://protobuf.dev/programming-guides/encoding). Numbers are safe integers. */
 class Scan {

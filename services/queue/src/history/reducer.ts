@@ -1,9 +1,10 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { AttemptFailed, Event, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import type { AttemptFailed, Event, RunSettings, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type Database from "libsql";
-import type { CachedRow } from "./history-row.js";
+import { failedState } from "../engine/failure-state.js";
+import type { AskedSettings, CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
 import { type RecordListener, type ScannedRun, scanRecord } from "./record-scan.js";
 import { RunTable } from "./run-table.js";
@@ -19,6 +20,9 @@ const cachedRows = { most: 60_000, kept: 30_000 } as const;
 interface DeclaredTask {
   readonly queue: number;
   readonly maxAttempts: number;
+  /** 0 for none. */
+  readonly machine: number;
+  readonly maxDurationSeconds: number;
 }
 
 /**
@@ -52,11 +56,11 @@ export class Reducer implements RecordListener {
     for (const [id, text] of all<[number, string]>(sqlite, "SELECT id, text FROM name")) this.names.load(id, text);
     for (const [name, tag] of all<[number, string]>(sqlite, "SELECT name, tag FROM environment")) this.tags.set(name, tag);
     for (const [number, version] of all<[number, number]>(sqlite, "SELECT number, version FROM session")) this.#sessions.set(number, version);
-    for (const [environment, name, queue, maxAttempts] of all<[number, number, number, number]>(
+    for (const [environment, name, queue, maxAttempts, machine, maxDurationSeconds] of all<[number, number, number, number, number, number]>(
       sqlite,
-      "SELECT environment, name, queue, max_attempts FROM task",
+      "SELECT environment, name, queue, max_attempts, machine, max_duration FROM task",
     )) {
-      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts });
+      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts, machine, maxDurationSeconds });
     }
   }
 
@@ -96,11 +100,12 @@ export class Reducer implements RecordListener {
     this.#now = Math.max(this.#now, nowMs);
   }
 
-  created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[]): void {
+  created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[], version: string): void {
     const environment = this.names.idOf(environmentName);
     const parent = parentNumber > 0 ? this.#row(parentNumber) : undefined;
     let number = firstNumber;
-    for (const { taskId, queue, askedAttempts, payload } of runs) {
+    for (const { taskId, queue, askedAttempts, payload, settings } of runs) {
+      const asked = askedSettings(settings, version);
       const task = this.names.idOf(taskId);
       const declared = this.#tasks.get(taskKey(environment, task));
       const row: CachedRow = {
@@ -108,7 +113,7 @@ export class Reducer implements RecordListener {
         environment,
         task,
         queue: queue ? this.names.idOf(queue) : (declared?.queue ?? this.names.idOf(`task/${taskId}`)),
-        version: 0,
+        version: this.names.idOf(asked?.version ?? ""),
         state: declared ? RunState.QUEUED : RunState.PENDING_VERSION,
         attempt: 0,
         askedAttempts,
@@ -122,15 +127,20 @@ export class Reducer implements RecordListener {
         root: parent ? parent.root || parentNumber : 0,
         depth: parent ? parent.depth + 1 : 0,
         position: this.#position,
+        machine: 0,
+        maxDurationSeconds: 0,
+        asked,
+        tags: settings?.tags ?? noTags,
         failure: null,
         payload,
         output: null,
+        metadata: settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null,
         stored: false,
         dirty: true,
       };
       this.#rows.set(number, row);
       this.#dirty.push(row);
-      this.#bytes += 300 + (payload?.length ?? 0);
+      this.#bytes += 300 + (payload?.length ?? 0) + (row.metadata?.length ?? 0);
       number += 1;
     }
   }
@@ -143,8 +153,11 @@ export class Reducer implements RecordListener {
     row.failure = null;
     row.state = RunState.DEQUEUED;
     if (row.startMs > 0) return;
+    const task = this.#tasks.get(taskKey(row.environment, row.task));
     row.startMs = this.#now;
-    row.maxAttempts = row.askedAttempts || (this.#tasks.get(taskKey(row.environment, row.task))?.maxAttempts ?? defaultMaxAttempts);
+    row.maxAttempts = row.askedAttempts || (task?.maxAttempts ?? defaultMaxAttempts);
+    row.machine = row.asked?.machine ? this.names.idOf(row.asked.machine) : (task?.machine ?? 0);
+    row.maxDurationSeconds = row.asked?.maxDurationSeconds ?? task?.maxDurationSeconds ?? 0;
   }
 
   accepted(number: number): void {
@@ -184,7 +197,10 @@ export class Reducer implements RecordListener {
         const row = this.#change(Number(event.value.run));
         if (!row) return;
         row.attempt -= 1;
-        if (row.attempt === 0) row.startMs = 0;
+        if (row.attempt === 0) {
+          row.startMs = 0;
+          row.version = this.names.idOf(row.asked?.version ?? "");
+        }
         row.state = RunState.QUEUED;
         return;
       }
@@ -195,6 +211,15 @@ export class Reducer implements RecordListener {
         if (row) row.retryMs = 0;
         return;
       }
+      case "runUnbound": {
+        const row = this.#change(Number(event.value.run));
+        if (!row) return;
+        row.version = 0;
+        if (row.asked) row.asked = { ...row.asked, version: "" };
+        return;
+      }
+      case "runUpdated":
+        return this.#update(event.value);
       case "waitBegan": {
         const row = this.#change(Number(event.value.run));
         if (row?.state === RunState.EXECUTING) row.state = RunState.WAITING;
@@ -217,13 +242,22 @@ export class Reducer implements RecordListener {
     }
   }
 
-  #fail({ run, failure, retryAtMs }: AttemptFailed): void {
+  #update({ run, tags, metadata }: RunUpdated): void {
+    const row = this.#change(Number(run));
+    if (!row) return;
+    if (tags) row.tags = tags.tags;
+    if (metadata) row.metadata = toBinary(PayloadSchema, metadata);
+    this.#bytes += row.metadata?.length ?? 0;
+  }
+
+  #fail({ run, failure, retryAtMs, retryMachine }: AttemptFailed): void {
     const row = this.#change(Number(run));
     if (!row) return;
     row.failure = failure ? toBinary(FailureSchema, failure) : null;
     this.#bytes += row.failure?.length ?? 0;
+    if (retryMachine) row.machine = this.names.idOf(retryMachine);
     if (retryAtMs === undefined) {
-      row.state = RunState.FAILED;
+      row.state = failedState(failure);
       row.finishMs = this.#now;
       return;
     }
@@ -246,20 +280,26 @@ export class Reducer implements RecordListener {
       const queue = this.names.idOf(declaration.queue || `task/${declaration.id}`);
       const key = taskKey(environment, name);
       const before = this.#tasks.get(key);
-      const after: DeclaredTask = { queue, maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts };
+      const after: DeclaredTask = {
+        queue,
+        maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts,
+        machine: this.names.idOf(declaration.machine),
+        maxDurationSeconds: declaration.maxDurationSeconds,
+      };
       this.#tasks.set(key, after);
-      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)", values: [environment, name, queue, after.maxAttempts] });
+      const values = [environment, name, queue, after.maxAttempts, after.machine, after.maxDurationSeconds];
+      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?)", values });
       const from = before?.queue ?? this.names.idOf(`task/${declaration.id}`);
       if (before && from === queue) continue;
       this.#write();
       const waiting = "environment = ? AND task = ? AND state IN (?, ?) AND retry_ms = 0";
-      const values = [environment, name, RunState.PENDING_VERSION, RunState.QUEUED];
+      const stands = [environment, name, RunState.PENDING_VERSION, RunState.QUEUED];
       this.#sqlite
         .prepare(`UPDATE run SET queue = ?, position = ? WHERE ${waiting} AND queue_named = 0 AND queue = ? AND queue <> ?`)
-        .run([queue, this.#position, ...values, from, queue]);
+        .run([queue, this.#position, ...stands, from, queue]);
       this.#sqlite
         .prepare(`UPDATE run SET state = ?, position = ? WHERE ${waiting} AND state = ?`)
-        .run([RunState.QUEUED, this.#position, ...values, RunState.PENDING_VERSION]);
+        .run([RunState.QUEUED, this.#position, ...stands, RunState.PENDING_VERSION]);
       this.#rows.clear();
       this.#moved = true;
     }
@@ -278,6 +318,7 @@ export class Reducer implements RecordListener {
       row.stored = true;
       row.payload = null;
       row.output = null;
+      row.metadata = null;
       if (row.finishMs > 0) this.#rows.delete(row.number);
     }
     this.#dirty = [];
@@ -317,10 +358,18 @@ export class Reducer implements RecordListener {
     if (known) return known;
     const stored = this.table.read(number);
     if (!stored) return undefined;
-    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null };
+    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null, metadata: null };
     this.#rows.set(number, row);
     return row;
   }
+}
+
+const noTags: readonly string[] = [];
+
+function askedSettings(settings: RunSettings | undefined, parentVersion: string): AskedSettings | null {
+  const version = settings?.version || parentVersion;
+  const { machine = "", maxDurationSeconds } = settings ?? {};
+  return version === "" && machine === "" && maxDurationSeconds === undefined ? null : { version, machine, maxDurationSeconds };
 }
 
 function all<T>(sqlite: Database.Database, sql: string): T[] {

@@ -17,6 +17,7 @@ export interface RowFilter {
   readonly toMs: number;
   readonly parent: number | undefined;
   readonly root: number | undefined;
+  readonly tags: ReadonlySet<string> | undefined;
   readonly numbers: ReadonlySet<number> | undefined;
 }
 
@@ -40,6 +41,7 @@ export function rowFilter(environmentName: string, filter: RunFilter | undefined
     toMs: msOf(filter?.createTimeTo) ?? Number.MAX_SAFE_INTEGER,
     parent: filter?.parentRunId ? numberOf(filter.parentRunId) : undefined,
     root: filter?.rootRunId ? numberOf(filter.rootRunId) : undefined,
+    tags: filter && filter.tags.length > 0 ? new Set(filter.tags) : undefined,
     numbers: filter && filter.runIds.length > 0 ? new Set(filter.runIds.map(numberOf)) : undefined,
   };
 }
@@ -56,6 +58,7 @@ export function fulfils(row: HistoryRow, filter: RowFilter): boolean {
     row.createMs <= filter.toMs &&
     (filter.parent === undefined || filter.parent === row.parent) &&
     (filter.root === undefined || filter.root === row.root) &&
+    (filter.tags === undefined || row.tags.some((tag) => filter.tags?.has(tag))) &&
     (filter.numbers === undefined || filter.numbers.has(row.number))
   );
 }

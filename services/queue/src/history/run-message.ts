@@ -15,6 +15,7 @@ export interface RowContext {
 
 /** A run as the API shows it, without payload and output. */
 export function basicRun({ names, tags }: RowContext, row: HistoryRow): Run {
+  const started = row.startMs > 0;
   const environment = { tag: tags.get(row.environment) ?? "" };
   const time = (ms: number): Timestamp | undefined => (ms ? timestampFromMs(ms) : undefined);
   return create(RunSchema, {
@@ -34,19 +35,31 @@ export function basicRun({ names, tags }: RowContext, row: HistoryRow): Run {
     rootRunId: row.root ? runIdOf(environment, row.root) : "",
     depth: row.depth,
     version: names.textOf(row.version),
+    tags: [...row.tags],
+    machine: started ? names.textOf(row.machine) : (row.asked?.machine ?? ""),
+    maxDurationSeconds: started ? row.maxDurationSeconds : (row.asked?.maxDurationSeconds ?? 0),
   });
 }
 
-/** Adds payload and output, as they are encoded, to a run. */
-export function addBodies(run: Run, { payload, output }: { payload: Uint8Array | null; output: Uint8Array | null }): Run {
+/** What of a run may be large: encoded messages of runlane.v1.Payload, null for none. */
+export interface RunBodies {
+  readonly payload: Uint8Array | null;
+  readonly output: Uint8Array | null;
+  readonly metadata: Uint8Array | null;
+}
+
+/** Adds payload, output and metadata, as they are encoded, to a run. */
+export function addBodies(run: Run, { payload, output, metadata }: RunBodies): Run {
   if (payload !== null) run.payload = fromBinary(PayloadSchema, payload);
   if (output !== null) run.output = fromBinary(PayloadSchema, output);
+  if (metadata !== null) run.metadata = fromBinary(PayloadSchema, metadata);
   return run;
 }
 
 /** About how many bytes a run takes in a message. */
-export function runBytes(row: HistoryRow, bodies?: { payload: Uint8Array | null; output: Uint8Array | null }): number {
-  return 300 + (row.failure?.length ?? 0) + (bodies?.payload?.length ?? 0) + (bodies?.output?.length ?? 0);
+export function runBytes(row: HistoryRow, bodies?: RunBodies): number {
+  const large = bodies ? (bodies.payload?.length ?? 0) + (bodies.output?.length ?? 0) + (bodies.metadata?.length ?? 0) : 0;
+  return 300 + (row.failure?.length ?? 0) + row.tags.reduce((bytes, tag) => bytes + 2 + 3 * tag.length, 0) + large;
 }
 
 /** As far as the state alone says it: who is connected, and which limit binds, only the owner knows. */

@@ -26,7 +26,7 @@ export function findRows(sqlite: Database.Database, filter: RowFilter, { side, p
   const conditions = conditionsOf(filter);
   if (conditions.some(({ values }) => values.length === 0)) return [];
   const order = side === "older" ? "DESC" : "ASC";
-  const driver = filter.numbers === undefined ? mostSelective(sqlite, conditions, range) : undefined;
+  const driver = filter.numbers === undefined && filter.tags === undefined ? mostSelective(sqlite, conditions, range) : undefined;
   const where: string[] = ["environment = ?", "number BETWEEN ? AND ?"];
   const values: unknown[] = [filter.environment, range.least, range.most];
   if (filter.numbers !== undefined) {
@@ -39,6 +39,7 @@ export function findRows(sqlite: Database.Database, filter: RowFilter, { side, p
     values.push(...condition.values);
   }
   const rest = where.join(" AND ");
+  if (filter.tags !== undefined) return taggedRows(sqlite, [...filter.tags], { rest, values, order, limit });
   if (!driver) {
     return rows(sqlite, `SELECT ${rowColumns} FROM run NOT INDEXED WHERE ${rest} ORDER BY number ${order} LIMIT ?`, [...values, limit]);
   }
@@ -48,6 +49,25 @@ export function findRows(sqlite: Database.Database, filter: RowFilter, { side, p
   const parts = driver.values.map((value) => [value, ...values, limit]);
   const sql = `${parts.map(() => one).join(" UNION ALL ")} ORDER BY number ${order} LIMIT ?`;
   return rows(sqlite, sql, [...parts.flat(), limit]);
+}
+
+/** What is looked for among the runs with a tag. */
+interface TaggedSearch {
+  readonly rest: string;
+  readonly values: readonly unknown[];
+  readonly order: "ASC" | "DESC";
+  readonly limit: number;
+}
+
+/** One tag after the other, each in the order of its index. A run with several of them is found several times. */
+function taggedRows(sqlite: Database.Database, tags: readonly string[], { rest, values, order, limit }: TaggedSearch): HistoryRow[] {
+  const named = rowColumns.replaceAll(/\w+/g, "run.$&");
+  const conditions = rest.replaceAll(/\b(environment|number)\b/g, "run.$1");
+  const sql = `SELECT ${named} FROM run_tag CROSS JOIN run ON run.number = run_tag.number WHERE run_tag.tag = ? AND ${conditions} ORDER BY run_tag.number ${order} LIMIT ?`;
+  const found = new Map<number, HistoryRow>();
+  for (const tag of tags) for (const row of rows(sqlite, sql, [tag, ...values, limit])) found.set(row.number, row);
+  const sorted = [...found.values()].sort((a, b) => (order === "DESC" ? b.number - a.number : a.number - b.number));
+  return sorted.slice(0, limit);
 }
 
 /** Runs whose last change stands behind (position, number) in the log, in that order. */

@@ -1,13 +1,16 @@
 import type Database from "libsql";
-import type { CachedRow, HistoryRow } from "./history-row.js";
+import type { AskedSettings, CachedRow, HistoryRow } from "./history-row.js";
+import type { RunBodies } from "./run-message.js";
 
-/** Columns of a run without payload and output, in the order of {@link rowOf}. */
+/** Columns of a run without payload, output and metadata, in the order of {@link rowOf}. */
 export const rowColumns =
-  "number, environment, task, queue, version, state, attempt, asked_attempts, queue_named, max_attempts, create_ms, start_ms, finish_ms, retry_ms, parent, root, depth, position, failure";
+  "number, environment, task, queue, version, state, attempt, asked_attempts, queue_named, max_attempts, create_ms, start_ms, finish_ms, retry_ms, parent, root, depth, position, machine, max_duration, asked, tags, failure";
 
 /** What a query for {@link rowColumns} answers. */
-export type RawRow = [...number[], Uint8Array | null] & { length: 19 };
+export type RawRow = [...number[], string | null, string | null, Uint8Array | null] & { length: 23 };
 
+/** Columns of a run. */
+const columns = 26;
 /** Rows that one statement inserts: a call into SQLite costs as much as a small row. */
 const insertedTogether = 16;
 
@@ -19,38 +22,48 @@ export class RunTable {
   readonly #updateWithOutput: Database.Statement;
   readonly #read: Database.Statement;
   readonly #bodies: Database.Statement;
+  readonly #updateMetadata: Database.Statement;
+  readonly #insertTag: Database.Statement;
   #waiting: unknown[] = [];
 
   constructor(sqlite: Database.Database) {
-    const one = `(${Array(21).fill("?").join(",")})`;
+    const one = `(${Array(columns).fill("?").join(",")})`;
     this.#insertMany = sqlite.prepare(`INSERT INTO run VALUES ${Array(insertedTogether).fill(one).join(",")}`);
     this.#insert = sqlite.prepare(`INSERT INTO run VALUES ${one}`);
-    const changes = "queue = ?, version = ?, state = ?, attempt = ?, max_attempts = ?, start_ms = ?, finish_ms = ?, retry_ms = ?, position = ?, failure = ?";
+    const changes =
+      "queue = ?, version = ?, state = ?, attempt = ?, max_attempts = ?, start_ms = ?, finish_ms = ?, retry_ms = ?, position = ?, machine = ?, max_duration = ?, asked = ?, tags = ?, failure = ?";
     this.#update = sqlite.prepare(`UPDATE run SET ${changes} WHERE number = ?`);
     this.#updateWithOutput = sqlite.prepare(`UPDATE run SET ${changes}, output = ? WHERE number = ?`);
     this.#read = sqlite.prepare(`SELECT ${rowColumns} FROM run WHERE number = ?`).raw();
-    this.#bodies = sqlite.prepare("SELECT payload, output FROM run WHERE number = ?").raw();
+    this.#updateMetadata = sqlite.prepare("UPDATE run SET metadata = ? WHERE number = ?");
+    this.#insertTag = sqlite.prepare("INSERT OR IGNORE INTO run_tag VALUES (?, ?)");
+    this.#bodies = sqlite.prepare("SELECT payload, output, metadata FROM run WHERE number = ?").raw();
   }
 
   /** Writes a run that changed. One that is new may wait for others; {@link finish} writes the rest. */
   write(row: CachedRow): void {
+    // Tags only ever come.
+    for (const tag of row.tags) this.#insertTag.run([tag, row.number]);
     if (!row.stored) {
       const { number, environment, task, queue, version, state, attempt, askedAttempts, maxAttempts, createMs, startMs, finishMs, retryMs } = row;
       this.#waiting.push(number, environment, task, queue, version, state, attempt, askedAttempts, row.queueNamed ? 1 : 0, maxAttempts);
-      this.#waiting.push(createMs, startMs, finishMs, retryMs, row.parent, row.root, row.depth, row.position, row.failure, row.payload, row.output);
-      if (this.#waiting.length < 21 * insertedTogether) return;
+      this.#waiting.push(createMs, startMs, finishMs, retryMs, row.parent, row.root, row.depth, row.position);
+      this.#waiting.push(row.machine, row.maxDurationSeconds, ...textsOf(row), row.failure, row.payload, row.output, row.metadata);
+      if (this.#waiting.length < columns * insertedTogether) return;
       this.#insertMany.run(this.#waiting);
       this.#waiting = [];
       return;
     }
-    const { queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, failure, output, number } = row;
-    if (output === null) this.#update.run([queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, failure, number]);
-    else this.#updateWithOutput.run([queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, failure, output, number]);
+    const { queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, machine, maxDurationSeconds, failure, output, number } = row;
+    const changes = [queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, machine, maxDurationSeconds, ...textsOf(row), failure];
+    if (output === null) this.#update.run([...changes, number]);
+    else this.#updateWithOutput.run([...changes, output, number]);
+    if (row.metadata !== null) this.#updateMetadata.run([row.metadata, number]);
   }
 
   /** Writes the new runs that waited for company. */
   finish(): void {
-    for (let at = 0; at < this.#waiting.length; at += 21) this.#insert.run(this.#waiting.slice(at, at + 21));
+    for (let at = 0; at < this.#waiting.length; at += columns) this.#insert.run(this.#waiting.slice(at, at + columns));
     this.#waiting = [];
   }
 
@@ -60,12 +73,19 @@ export class RunTable {
     return raw && rowOf(raw);
   }
 
-  /** Payload and output of a run, as they are encoded. */
-  bodiesOf(number: number): { payload: Uint8Array | null; output: Uint8Array | null } {
-    const [payload, output] = (this.#bodies.get([number]) as [Uint8Array | null, Uint8Array | null] | undefined) ?? [null, null];
-    return { payload, output };
+  /** Payload, output and metadata of a run, as they are encoded. */
+  bodiesOf(number: number): RunBodies {
+    const [payload = null, output = null, metadata = null] = (this.#bodies.get([number]) as (Uint8Array | null)[] | undefined) ?? [];
+    return { payload, output, metadata };
   }
 }
+
+/** What most runs do not have, as JSON; null for none. */
+function textsOf({ asked, tags }: HistoryRow): [string | null, string | null] {
+  return [asked && JSON.stringify(asked), tags.length > 0 ? JSON.stringify(tags) : null];
+}
+
+const noTags: readonly string[] = [];
 
 /** The row that a query answered. */
 export function rowOf(raw: RawRow): HistoryRow {
@@ -90,6 +110,10 @@ export function rowOf(raw: RawRow): HistoryRow {
     root: at(15),
     depth: at(16),
     position: at(17),
-    failure: raw[18] as Uint8Array | null,
+    machine: at(18),
+    maxDurationSeconds: at(19),
+    asked: raw[20] === null ? null : (JSON.parse(raw[20] as unknown as string) as AskedSettings),
+    tags: raw[21] === null ? noTags : (JSON.parse(raw[21] as unknown as string) as string[]),
+    failure: raw[22] as Uint8Array | null,
   };
 }

@@ -17,7 +17,8 @@ export function eventBytes({ event }: Event): number {
     }
     case "tasksDeclared": {
       let bytes = 40;
-      for (const task of event.value.tasks) bytes += 40 + task.id.length + task.description.length + task.filePath.length + task.queue.length + task.payloadSchema.length;
+      for (const task of event.value.tasks)
+        bytes += 40 + task.id.length + task.description.length + task.filePath.length + task.queue.length + task.payloadSchema.length;
       return bytes;
     }
     case "runUpdated":

@@ -27,6 +27,9 @@ import { concernsRun, concernsTasks, concernsVersions } from "./concerns.js";
 import { Delivery } from "./delivery.js";
 import { frameParts, updateBytesOf } from "./frame-parts.js";
 import { GroupCommit } from "./group-commit.js";
+import { addSubscriber, tellPast } from "./interest.js";
+import { itemBytes } from "./item-bytes.js";
+import { runNotFound, versionNotFound } from "./not-found.js";
 import { PayloadRemoval } from "./payload-removal.js";
 import { protocolStatus } from "./protocol-status.js";
 
@@ -136,7 +139,7 @@ export class Partition {
     this.#admit();
     const environment = this.#environment(environmentName);
     const outcomes: TriggerOutcome[] = [];
-    this.#commit.decide(bytesOf(items), (step) => {
+    this.#commit.decide(itemBytes(items), (step) => {
       const created = decideTrigger(step, { environment, requestId, items });
       const wanted = awaited.length > 0 ? new Set(awaited) : undefined;
       forEachOutcome(created, (index, outcome) => {
@@ -160,7 +163,7 @@ export class Partition {
     const message = live && runMessageOf(this.volatile, live);
     await this.#commit.settled((event) => concernsRun(event, number));
     const run = message ?? (await this.#past(environmentName, runId));
-    if (!run) throw notFound(runId);
+    if (!run) throw runNotFound(runId);
     return run;
   }
 
@@ -258,11 +261,7 @@ export class Partition {
     this.#admit();
     const environment = this.#environment(environmentName);
     const record = environment.versions.byNumber.get(version);
-    if (!record) {
-      throw refusal("VERSION_NOT_FOUND", `there is no version ${version.slice(0, 64)} of this environment's code`, {
-        resource: { type: "version", name: version.slice(0, 64) },
-      });
-    }
+    if (!record) throw versionNotFound(version);
     const message = this.#commit.decide(64, (step) => {
       decidePromote(step, environment, record);
       return versionMessageOf(this.volatile, environment, record);
@@ -347,9 +346,9 @@ export class Partition {
 
   #find(environment: Environment, runId: string): { number: number; live: RunRecord | undefined } {
     const number = runNumberOf(environment, runId);
-    if (number === undefined || number >= this.durable.nextRun) throw notFound(runId);
+    if (number === undefined || number >= this.durable.nextRun) throw runNotFound(runId);
     const live = this.durable.runs.get(number);
-    if (live && live.environment !== environment) throw notFound(runId);
+    if (live && live.environment !== environment) throw runNotFound(runId);
     return { number, live };
   }
 
@@ -393,34 +392,4 @@ export class Partition {
       this.#wake();
     });
   }
-}
-
-function addSubscriber(map: Map<number, string[]>, number: number, subscriber: string): void {
-  const subscribers = map.get(number);
-  if (!subscribers) map.set(number, [subscriber]);
-  else if (!subscribers.includes(subscriber)) subscribers.push(subscriber);
-}
-
-function tellPast(step: Step, subscriber: string, run: Run, change: boolean): void {
-  const notice = step.outbox.notice(subscriber, 1_000 + (run.output?.data.length ?? 0) + (run.payload?.data.length ?? 0) + (run.metadata?.data.length ?? 0));
-  if (change) notice.changes.push(run);
-  else
-    notice.results.push({
-      $typeName: "runlane.v1.RunResult",
-      runId: run.id,
-      taskId: run.taskId,
-      state: run.state,
-      ...(run.output ? { output: run.output } : {}),
-      ...(run.failure ? { failure: run.failure } : {}),
-    });
-}
-
-function notFound(runId: string): ConnectError {
-  return refusal("RUN_NOT_FOUND", `there is no run ${runId}`, { metadata: { run_id: runId }, resource: { type: "run", name: runId } });
-}
-
-function bytesOf(items: readonly TriggerItem[]): number {
-  let bytes = 0;
-  for (const item of items) bytes += 32 + (item.payload?.data.length ?? 0) + (item.options?.metadata?.data.length ?? 0);
-  return bytes;
 }

@@ -237,9 +237,7 @@ export function item(taskId: string, { reference, metadata, ...options }: ItemOp
   return create(TriggerItemSchema, {
     taskId,
     payload:
-      reference === undefined
-        ? { contentType: "application/json", data: new TextEncoder().encode("{}") }
-        : { contentType: "application/json", reference },
+      reference === undefined ? { contentType: "application/json", data: new TextEncoder().encode("{}") } : { contentType: "application/json", reference },
     options: { ...options, ...(metadata === undefined ? {} : { metadata: { contentType: "application/json", data: new TextEncoder().encode(metadata) } }) },
   });
 }

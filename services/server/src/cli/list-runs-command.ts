@@ -13,6 +13,7 @@ export interface RunFilterOptions {
   task?: string[];
   queue?: string[];
   codeVersion?: string[];
+  tag?: string[];
   parent?: string;
   root?: string;
   /** "30m", "7d". */
@@ -78,6 +79,7 @@ export function filterOf(options: RunFilterOptions): RunFilter {
     taskIds: options.task ?? [],
     queues: options.queue ?? [],
     versions: options.codeVersion ?? [],
+    tags: options.tag ?? [],
     parentRunId: options.parent ?? "",
     rootRunId: options.root ?? "",
     createTimeFrom: from === undefined ? undefined : timestampFromMs(from),

@@ -70,6 +70,11 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
         .choices(["always", "lazy"])
         .default("always"),
     )
+    .option(
+      "--version-patience <seconds>",
+      "how long a started run waits for a worker of its version before it goes on with the current one; default: 300",
+      wholeNumber(0, 2_592_000),
+    )
     .option("--store-limit <size>", "what nats-server may store, for instance 20GB; default: three quarters of the free disk")
     .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
     .action(async (_options, command: Command) => {
@@ -210,6 +215,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       .option("--task <id...>", "of one of these tasks")
       .option("--queue <name...>", "in one of these queues, or from there")
       .option("--code-version <version...>", "executed by one of these versions, for instance 20261123.1")
+      .option("--tag <tag...>", "with one of these tags")
       .option("--parent <id>", "triggered by the code of this run")
       .option("--root <id>", "descended from this run")
       .option("--period <time>", "triggered within this time: 30m, 7d")

@@ -63,12 +63,16 @@ export function runDetails(run: Run): string {
     ["queue", run.queue],
     ["attempts", `${run.attemptCount} of ${run.maxAttempts}`],
     ["version", run.version],
+    ["machine", run.machine],
+    ["active", run.maxDurationSeconds > 0 ? `${run.maxDurationSeconds} s at most` : ""],
+    ["tags", run.tags.join(", ")],
     ["parent", run.parentRunId],
     ["created", isoTime(run.createTime) ?? ""],
     ["started", withOffset(run.startTime, run.createTime)],
     ["finished", withOffset(run.finishTime, run.startTime ?? run.createTime)],
     ["retry at", isoTime(run.retryTime) ?? ""],
     ["payload", payloadText(run.payload)],
+    ["metadata", payloadText(run.metadata)],
     ["output", payloadText(run.output)],
     ["failure", run.failure ? failureText(run.failure) : ""],
   ];
@@ -106,6 +110,10 @@ export function runToJson(run: Run): Record<string, unknown> {
     rootRunId: run.rootRunId,
     depth: run.depth,
     version: run.version,
+    machine: run.machine,
+    maxDurationSeconds: run.maxDurationSeconds || undefined,
+    tags: run.tags.length > 0 ? run.tags : undefined,
+    metadata: payloadValue(run.metadata),
   });
 }
 

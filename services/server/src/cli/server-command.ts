@@ -28,6 +28,8 @@ export interface ServerCommandOptions {
   tlsKey?: string;
   corsOrigin?: string[];
   sync: NatsSync;
+  /** Seconds. */
+  versionPatience?: number;
   storeLimit?: string;
   natsServer?: string;
   /** Names, with commas between. */
@@ -63,7 +65,8 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   let server: RunningServer;
   try {
     const tls = await tlsOf(options);
-    const common: ServerOptions = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin, logger, signal: signals.stop };
+    const versionPatienceMs = options.versionPatience === undefined ? undefined : options.versionPatience * 1_000;
+    const common: ServerOptions = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin, versionPatienceMs, logger, signal: signals.stop };
     if (options.nats === undefined) {
       server = await startServer({ ...common, sync: options.sync, storeLimit, natsServer: await findNatsBinary({ path: options.natsServer }) });
     } else {

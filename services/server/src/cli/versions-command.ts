@@ -72,7 +72,11 @@ function versionTable(versions: readonly Version[]): string {
   const rows = versions.map(({ version, createTime, current, setAside, workerCount, buildId }) => [
     version,
     current ? "current" : setAside ? "set aside" : "",
-    createTime ? timestampDate(createTime).toISOString().replace(/\.\d+Z$/, "Z") : "",
+    createTime
+      ? timestampDate(createTime)
+          .toISOString()
+          .replace(/\.\d+Z$/, "Z")
+      : "",
     String(workerCount),
     buildId.slice(0, 12),
   ]);

@@ -79,7 +79,16 @@ export async function findOrStartServer(options: LocalServerOptions): Promise<De
 async function start(dataFolder: string, { listen, natsServer, env, logger, signal }: LocalServerOptions): Promise<RunningServer> {
   const named = listen ?? env.RUNLANE_LISTEN;
   const httpListen = env.RUNLANE_HTTP_LISTEN || undefined;
-  const settings = { dataFolder, httpListen, versionPatienceMs, sync: "always" as const, natsServer: await findNatsBinary({ path: natsServer, env }), env, logger, signal };
+  const settings = {
+    dataFolder,
+    httpListen,
+    versionPatienceMs,
+    sync: "always" as const,
+    natsServer: await findNatsBinary({ path: natsServer, env }),
+    env,
+    logger,
+    signal,
+  };
   try {
     return await startServer({ ...settings, listen: named || defaultListen });
   } catch (error) {
