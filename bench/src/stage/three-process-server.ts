@@ -15,8 +15,10 @@ interface NatsConfig {
   readonly credentials: Readonly<Record<Service, string>>;
 }
 
-/** Where everything listens. */
+/** What stays the same when everything is started again: programs, files and ports. */
 interface Places {
+  readonly binary: string;
+  readonly config: NatsConfig;
   readonly nats: number;
   readonly scheduler: string;
   readonly executor: string;
@@ -34,16 +36,19 @@ export class ThreeProcessServer implements Server {
     this.#places = places;
   }
 
-  /** Starts everything on the data folder `data`, at free ports or those of an earlier life, and waits until all of it is ready. */
+  /**
+   * Starts everything on the data folder `data`, at free ports or those of an earlier life, and waits until all of it is ready. In another life all start at the same moment, as
+   * whoever keeps processes alive would start them.
+   */
   static async start(data: string, before?: Places): Promise<ThreeProcessServer> {
     mkdirSync(data, { recursive: true });
-    const command = [runlaneCommand, "nats-config", "--json", "--data", data, "--listen", "127.0.0.1:0"];
-    const config: NatsConfig = JSON.parse(execFileSync(process.execPath, command, { encoding: "utf8" }));
+    const config = before?.config ?? natsConfig(data);
+    const binary = before?.binary ?? execFileSync(process.execPath, [join(repository, "scripts/nats-server.mjs")], { encoding: "utf8" }).trim();
     const programs: Program[] = [];
     try {
-      const nats = startNats(config.config, before?.nats);
+      const nats = startNats(binary, config.config, before?.nats);
       programs.push(nats);
-      const port = await nats.until("it has written down where it listens", () => portIn(dirname(config.config), nats.pid));
+      const port = before?.nats ?? (await nats.until("it has written down where it listens", () => portIn(dirname(config.config), nats.pid)));
       const start = (service: Service, listen = "127.0.0.1:0") => {
         const args = ["server", "--services", service, "--nats", `nats://127.0.0.1:${port}`, "--nats-creds", config.credentials[service], "--data", data];
         const program = new Program(`the ${service}`, runlaneCommand, [...args, "--listen", listen, "--http-listen", "127.0.0.1:0"], { cwd: data });
@@ -53,7 +58,8 @@ export class ThreeProcessServer implements Server {
       const started = services.map((service) => [service, start(service, service === "queue" ? undefined : hostOf(before?.[service]))] as const);
       const addresses = new Map<Service, string>();
       for (const [service, program] of started) addresses.set(service, await readyAddress(data, service, program));
-      return new ThreeProcessServer(data, programs, { nats: port, scheduler: addresses.get("scheduler")!, executor: addresses.get("executor")! });
+      const [scheduler, executor] = [addresses.get("scheduler")!, addresses.get("executor")!];
+      return new ThreeProcessServer(data, programs, { binary, config, nats: port, scheduler, executor });
     } catch (error) {
       for (const program of programs) await program.stop();
       throw error;
@@ -82,8 +88,12 @@ export class ThreeProcessServer implements Server {
   }
 }
 
-function startNats(config: string, port: number | undefined): Program {
-  const binary = execFileSync(process.execPath, [join(repository, "scripts/nats-server.mjs")], { encoding: "utf8" }).trim();
+function natsConfig(data: string): NatsConfig {
+  const command = [runlaneCommand, "nats-config", "--json", "--data", data, "--listen", "127.0.0.1:0"];
+  return JSON.parse(execFileSync(process.execPath, command, { encoding: "utf8" }));
+}
+
+function startNats(binary: string, config: string, port: number | undefined): Program {
   const args = [binary, "-c", config, ...(port === undefined ? [] : ["-p", String(port)])];
   return new Program("nats-server", join(repository, "bench/dist/stage/kept-main.js"), args, { cwd: dirname(config) });
 }
