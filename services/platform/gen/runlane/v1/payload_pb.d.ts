@@ -20,7 +20,8 @@ export declare const file_runlane_v1_payload: GenFile;
  */
 export declare type Payload = Message<"runlane.v1.Payload"> & {
   /**
-   * Media type of `data`. Empty means "application/json", which must then hold one JSON value in UTF-8.
+   * Media type of `data`. Empty means "application/json", which must then hold one JSON value in UTF-8. The TypeScript SDK writes a value whose metadata would
+   * exceed 32 KiB as "application/super+json": one JSON object with the plain value as `json`, and superjson's note as `meta`.
    *
    * @generated from field: string content_type = 1;
    */
@@ -36,7 +37,7 @@ export declare type Payload = Message<"runlane.v1.Payload"> & {
 
   /**
    * What a codec needs to restore types that JSON lacks, keyed by the codec's name. A reader that does not know a key ignores it. At most
-   * 8 entries, counted into the limit of `data`.
+   * 8 entries, counted into the limit of `data`. The TypeScript SDK writes "superjson": the `meta` of superjson's serialize, as JSON text.
    *
    * @generated from field: map<string, string> metadata = 3;
    */
