@@ -1,5 +1,6 @@
 import { configure, runs, tasks } from "@runlane/sdk";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
+import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as z from "zod";
 import { type calendar, type Rich, remind, type rich, type richParent, type richThrower, type unsayable } from "./fixtures/tasks/rich.js";
@@ -123,6 +124,18 @@ describe("a task with a schema", () => {
     expect(run.error?.message).toMatch(/^TASK_INPUT_ERROR: Parsing payload with schema failed: /);
     expect(run.error?.causes?.[0]).toMatchObject({ name: "ZodError" });
   });
+});
+
+test("a schema's JSON Schema is stored with the task: what callers may give", async () => {
+  await remind.triggerAndWait({ at: 0, count: "1" });
+  const { tasks: listed } = await stranger.call(TaskService.method.listTasks, {});
+  const { payloadSchema } = listed.find(({ id }) => id === "remind")!;
+  expect(JSON.parse(payloadSchema)).toMatchObject({
+    type: "object",
+    required: ["at", "count"],
+    properties: { who: { type: "string" }, count: { type: "string" } },
+  });
+  expect(listed.find(({ id }) => id === "rich")!.payloadSchema).toBe("");
 });
 
 test("metadata that no reader can use fails the run with TASK_INPUT_ERROR", async () => {

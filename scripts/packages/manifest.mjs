@@ -13,7 +13,7 @@ const sourceCondition = "@runlane/source";
  */
 export function publishedManifest({ home, rooms }, files) {
   // Workspaces are private, so that none is published as it stands.
-  const { private: _, exports, ...manifest } = manifestOf(home);
+  const { private: _, devDependencies: __, exports, ...manifest } = manifestOf(home);
   const held = rooms.map(manifestOf);
   const names = new Set(held.map(({ name }) => name));
   const dependencies = new Map();

@@ -38,20 +38,22 @@ function target(room, exports, subpath) {
 }
 
 /**
- * What is wrong with the imports of a compiled file: relative ones that lead to no file of the package, and packages that it does not depend on.
+ * What is wrong with the imports of a compiled file: relative ones that lead to no file of the package, and packages that it does not depend on. What only some projects have
+ * (peer dependencies) may be imported by a call.
  *
  * @param {{ folder: string, file: string, text: string, manifest: Record<string, any> }} compiled `file` within the package's `folder`
  * @returns {string[]}
  */
 export function importFaults({ folder, file, text, manifest }) {
-  const allowed = new Set([manifest.name, ...Object.keys(manifest.dependencies ?? {})]);
+  const dependencies = [manifest.name, ...Object.keys(manifest.dependencies ?? {})];
+  const callable = [...dependencies, ...Object.keys(manifest.peerDependencies ?? {})];
   return [...text.matchAll(/^(?:import |(?:import|export)\b[^"\n]* from )"([^"]+)";$|\bimport\("([^"]+)"\)/gm)]
-    .map(([, declared, called]) => declared ?? called)
-    .filter((specifier) => {
+    .map(([, declared, called]) => ({ specifier: declared ?? called, allowed: called === undefined ? dependencies : callable }))
+    .filter(({ specifier, allowed }) => {
       if (specifier.startsWith("#")) return true;
       if (specifier.startsWith("node:") || builtinModules.includes(specifier)) return false;
       if (specifier.startsWith(".")) return !existsSync(join(folder, dirname(file), specifier));
-      return !allowed.has(specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/"));
+      return !allowed.includes(specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/"));
     })
-    .map((specifier) => `${file} imports ${specifier}, which the package does not have`);
+    .map(({ specifier }) => `${file} imports ${specifier}, which the package does not have`);
 }

@@ -34,7 +34,7 @@ test("other names stay, and what a room does not export is an error", () => {
   expect(() => resolve('import "@runlane/queue/src/owner.js"', "dist/main.js")).toThrow("@runlane/queue exports no ./src/owner.js");
 });
 
-test("a file may import what is there, Node's modules and what the package depends on", () => {
+test("a file may import what is there, Node's modules and what the package depends on; by a call what only some projects have", () => {
   const folder = mkdtempSync(join(tmpdir(), "runlane-specifiers-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, "there.js"), "");
@@ -45,9 +45,16 @@ test("a file may import what is there, Node's modules and what the package depen
     'export * from "@scope/wanted/deep";',
     'export { b } from "unwanted";',
     'type C = import("also-unwanted").C;',
+    'import { d } from "peer";',
+    'const { e } = await import("peer/deep");',
     'import "#gen/run_pb.js";',
     'export const noImport = "text";',
   ].join("\n");
-  const faults = importFaults({ folder, file: "main.js", text, manifest: { name: "app", dependencies: { "@scope/wanted": "1" } } });
-  expect(faults.map((fault) => / imports (.*),/.exec(fault)?.[1])).toEqual(["./away.js", "unwanted", "also-unwanted", "#gen/run_pb.js"]);
+  const faults = importFaults({
+    folder,
+    file: "main.js",
+    text,
+    manifest: { name: "app", dependencies: { "@scope/wanted": "1" }, peerDependencies: { peer: "1" } },
+  });
+  expect(faults.map((fault) => / imports (.*),/.exec(fault)?.[1])).toEqual(["./away.js", "unwanted", "also-unwanted", "peer", "#gen/run_pb.js"]);
 });

@@ -1,3 +1,4 @@
+import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "../task/retry-options.js";
 import type { TaskRunContext } from "./task-run-context.js";
 
@@ -13,8 +14,10 @@ export interface RegisteredTask {
   readonly run: (payload: unknown, params: { ctx: TaskRunContext; signal: AbortSignal }) => Promise<unknown> | unknown;
   /** Makes of the payload that arrived the one that `run` is given; throws, or rejects, for one that its schema refuses. */
   readonly parsePayload?: ((payload: unknown) => unknown) | undefined;
-  /** JSON Schema of the payload, as text; computed only when it is asked for. Undefined if there is none. */
-  readonly payloadSchema?: (() => Promise<string | undefined>) | undefined;
+  /** What `schemaTask` was given; the JSON Schema of the payload may be had from it. */
+  readonly schema?: object | undefined;
+  /** JSON Schema of the payload, as given. */
+  readonly jsonSchema?: JSONSchema | undefined;
   /** As given; undefined lets the config's default apply. */
   readonly retry?: RetryOptions | undefined;
   readonly queue?: { readonly name?: string | undefined; readonly concurrencyLimit?: number | undefined } | undefined;

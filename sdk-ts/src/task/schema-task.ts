@@ -1,4 +1,3 @@
-import { jsonSchemaText } from "../schema/json-schema.js";
 import { schemaParser } from "../schema/schema-parser.js";
 import type { inferSchemaIn, inferSchemaOut, TaskSchema } from "../schema/task-schema.js";
 import { defineTask } from "./task.js";
@@ -44,7 +43,7 @@ export function schemaTask<TIdentifier extends string, TSchema extends TaskSchem
   const parsePayload = schemaParser(schema);
   const made = defineTask<TIdentifier, inferSchemaIn<TSchema>, TOutput>(rest as unknown as TaskOptions<TIdentifier, inferSchemaIn<TSchema>, TOutput>, {
     parsePayload,
-    payloadSchema: () => jsonSchemaText(schema),
+    schema,
   });
   return Object.assign(made, { schema });
 }

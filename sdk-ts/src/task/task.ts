@@ -1,5 +1,5 @@
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
-import { type JSONSchema, maxJsonSchemaLength } from "../schema/json-schema.js";
+import { maxJsonSchemaLength } from "../schema/json-schema.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
 import type { RetryOptions } from "./retry-options.js";
@@ -39,11 +39,10 @@ export function task<TIdentifier extends string, TInput, TOutput>(options: TaskO
 /** Defines a task, whose payload a schema may check. @throws as {@link task}. */
 export function defineTask<TIdentifier extends string, TInput, TOutput>(
   options: TaskOptions<TIdentifier, TInput, TOutput>,
-  schema?: Required<Pick<RegisteredTask, "parsePayload" | "payloadSchema">>,
+  schema?: Required<Pick<RegisteredTask, "parsePayload" | "schema">>,
 ): Task<TIdentifier, TInput, TOutput> {
   const { id, description, jsonSchema } = options;
-  const registered = registeredTask(options as TaskOptions<string, unknown>);
-  taskRegistry().tasks.push(schema ? { ...schema, ...registered, payloadSchema: registered.payloadSchema ?? schema.payloadSchema } : registered);
+  taskRegistry().tasks.push({ ...registeredTask(options as TaskOptions<string, unknown>), ...schema });
   const parse = schema?.parsePayload;
   // A schema that throws at once, or later: both reject the trigger.
   const check: PayloadCheck | undefined = parse && (async (payload) => parse(payload));
@@ -72,8 +71,10 @@ function registeredTask(options: TaskOptions<string, unknown>): RegisteredTask {
     attempts === undefined || (Number.isInteger(attempts) && attempts >= 1 && attempts <= 250),
     `${where}: retry.maxAttempts must be a whole number from 1 to 250`,
   );
-  const payloadSchema = jsonSchemaOf(where, options.jsonSchema);
-  return { id, description, run, payloadSchema, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
+  const { jsonSchema } = options;
+  const fits = jsonSchema === undefined || Buffer.byteLength(JSON.stringify(jsonSchema)) <= maxJsonSchemaLength;
+  check(fits, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
+  return { id, description, run, jsonSchema, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
 }
 
 function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {
@@ -86,13 +87,6 @@ function queueOf(where: string, queue: string | TaskQueueOptions | undefined): T
     `${where}: queue.concurrencyLimit must be a whole number from 0 to 100,000`,
   );
   return { name: queueName, concurrencyLimit: limit };
-}
-
-function jsonSchemaOf(where: string, jsonSchema: JSONSchema | undefined): RegisteredTask["payloadSchema"] {
-  if (jsonSchema === undefined) return undefined;
-  const text = JSON.stringify(jsonSchema);
-  check(Buffer.byteLength(text) <= maxJsonSchemaLength, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
-  return async () => text;
 }
 
 function machineOf(where: string, machine: TaskOptions<string>["machine"]): string | undefined {

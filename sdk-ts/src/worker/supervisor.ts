@@ -375,6 +375,6 @@ function declaration(task: ManifestTask): TaskDeclaration {
     maxAttempts: task.maxAttempts,
     machine: "",
     maxDurationSeconds: 0,
-    payloadSchema: "",
+    payloadSchema: task.payloadSchema ?? "",
   };
 }

@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { taskRegistry } from "../runtime/task-registry.js";
 import { isError } from "./failure.js";
+import { payloadSchemaText } from "./payload-schema.js";
 import { type IndexedTask, type TaskIndex, taskFileHook } from "./task-index.js";
 
 // Loads the bundles of a build and writes a TaskIndex, as JSON, to pipe 3; started as `node task-index-main.js <bundle>...`. A process of its own, because it runs the user's code.
@@ -25,7 +26,7 @@ index.tasks.push(
         id: task.id,
         description: task.description,
         filePath: files.findLast(({ from }) => from <= at)?.file ?? "",
-        payloadSchema: await task.payloadSchema?.(),
+        payloadSchema: await payloadSchemaText(task),
         queue: task.queue?.name,
         concurrencyLimit: task.queue?.concurrencyLimit,
         maxAttempts: task.retry?.maxAttempts,

@@ -28,6 +28,17 @@ describe("a build", () => {
     expect(existsSync(manifest.runnerEntry!)).toBe(true);
   });
 
+  test("knows the JSON Schemas of payloads, as far as there are some", async () => {
+    const folder = temporaryProject({
+      "trigger/a.ts": `${taskSource("a", "jsonSchema: { type: 'number' },")}${taskSource("b").replace(sdk, "").replace("export const it = ", "")}`,
+    });
+    const { manifest } = await build(folder);
+    expect(manifest.tasks.map(({ id, payloadSchema }) => [id, payloadSchema])).toEqual([
+      ["a", '{"type":"number"}'],
+      ["b", undefined],
+    ]);
+  });
+
   test("is the same for the same sources, wherever they lie, and another for others", async () => {
     const sources = { "trigger/a.ts": `${taskSource("a")}console.log(import.meta.url);`, "trigger/b.ts": `import "./a.js";${taskSource("b")}` };
     const { manifest: first } = await build(temporaryProject(sources));

@@ -7,6 +7,7 @@ import { defaultRetryOptions, type IndexedTask, type ManifestTask, type WorkerMa
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
 import { type LoadedConfig, loadConfig } from "./load-config.js";
+import { declarableSchemas } from "./payload-schemas.js";
 import { findProject } from "./project.js";
 import { sessionPrefix } from "./session-builds.js";
 import { findTaskFiles } from "./task-files.js";
@@ -91,11 +92,12 @@ export class WorkerBuilder {
     if (same && existsSync(last.manifestFile)) return (this.#last = { ...last, ...present });
     await store(bundle, target);
     const modules = bundle.modules.map((module) => join(target, module));
-    const tasks = await indexTasks(
+    const indexed = await indexTasks(
       folder,
       modules,
       sources.map((source) => relative(cwd, source)),
     );
+    const { tasks, warnings } = declarableSchemas(indexed);
     if (tasks.length === 0) throw new WorkerBuildError(`the task files declare no task: ${sources.map((source) => relative(cwd, source)).join(", ")}`);
     const manifest: WorkerManifest = {
       formatVersion: 1,
@@ -108,7 +110,7 @@ export class WorkerBuilder {
     const manifestFile = join(target, "manifest.json");
     await replace(manifestFile, JSON.stringify(manifest));
     if (builds === buildsFolder(folder)) await removeOld(builds, target);
-    return (this.#last = { manifestFile, manifest, ...present });
+    return (this.#last = { manifestFile, manifest, ...present, warnings: [...present.warnings, ...warnings] });
   }
 }
 

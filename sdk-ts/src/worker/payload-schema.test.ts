@@ -3,10 +3,10 @@ import * as v from "valibot";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import * as z3 from "zod/v3";
-import { jsonSchemaText } from "./json-schema.js";
+import { payloadSchemaText } from "./payload-schema.js";
 
-const derived = async (schema: unknown) => {
-  const text = await jsonSchemaText(schema);
+const derived = async (schema: object) => {
+  const text = await payloadSchemaText({ schema });
   return text === undefined ? undefined : JSON.parse(text);
 };
 const payload = z.object({ name: z.string().default("x"), at: z.coerce.date(), count: z.string().transform(Number) });
@@ -24,7 +24,7 @@ test("zod tells what a caller may give", async () => {
 
 test("zod before 4.2, whose schemas do not tell it themselves, too", async () => {
   const { validate, vendor, version } = payload["~standard"];
-  const older: unknown = Object.create(payload, { "~standard": { value: { validate, vendor, version } }, toJSONSchema: { value: undefined } });
+  const older: object = Object.create(payload, { "~standard": { value: { validate, vendor, version } }, toJSONSchema: { value: undefined } });
   expect(await derived(older)).toEqual(described);
 });
 
@@ -37,4 +37,10 @@ test("from others there is none, and none that is too long", async () => {
   expect(await derived(z3.object({ name: z3.string() }))).toBeUndefined();
   expect(await derived((value: unknown) => value)).toBeUndefined();
   expect(await derived(z.object({ name: z.string().describe("x".repeat(65_536)) }))).toBeUndefined();
+});
+
+test("the one that a task was given counts more", async () => {
+  expect(await payloadSchemaText({ schema: payload, jsonSchema: { type: "string" } })).toBe('{"type":"string"}');
+  expect(await payloadSchemaText({ jsonSchema: false })).toBe("false");
+  expect(await payloadSchemaText({})).toBeUndefined();
 });
