@@ -16,7 +16,31 @@ export {
   UnprocessableEntityError,
 } from "./errors/api-error.js";
 export type { SerializedError } from "./errors/failure-error.js";
-export { AbortTaskRunError, type BatchFailure, BatchTriggerError, SubtaskUnwrapError, TaskPayloadParsedError } from "./errors/task-errors.js";
+export {
+  AbortTaskRunError,
+  type BatchFailure,
+  BatchTriggerError,
+  CompleteTaskWithOutput,
+  OutOfMemoryError,
+  SubtaskUnwrapError,
+  TaskPayloadParsedError,
+} from "./errors/task-errors.js";
+export type { HandleErrorModificationOptions, HandleErrorResult, InitOutput, TaskCompleteResult, TaskStartHookParams, TaskWait } from "./hooks/hook-params.js";
+export type {
+  AnyOnCancelHookFunction,
+  AnyOnCatchErrorHookFunction,
+  AnyOnCompleteHookFunction,
+  AnyOnErrorHookFunction,
+  AnyOnFailureHookFunction,
+  AnyOnMiddlewareHookFunction,
+  AnyOnResumeHookFunction,
+  AnyOnStartAttemptHookFunction,
+  AnyOnStartHookFunction,
+  AnyOnSuccessHookFunction,
+  AnyOnWaitHookFunction,
+  OnStartHookFunction,
+} from "./hooks/task-hooks.js";
+export { type LocalsKey, locals } from "./locals/locals.js";
 export { type LogLevel, logger } from "./logger.js";
 export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-page.js";
 export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
@@ -63,3 +87,4 @@ export type {
   TriggerOptions,
 } from "./task/task-types.js";
 export { tasks } from "./task/tasks.js";
+export { waitUntil } from "./task/wait-until.js";

@@ -16,6 +16,7 @@ export { TriggerStream, type TriggerStreamOptions } from "./client/trigger-strea
 export { keysWithoutEffect } from "./config/define-config.js";
 export { apiErrorOf } from "./errors/api-error.js";
 export { errorOfFailure, serializedError } from "./errors/failure-error.js";
+export { configHookKinds } from "./hooks/config-hooks.js";
 export { isLarge, maxPayloadBytes, maxStoredPayloadBytes, payloadOf, valueOfPayload } from "./payload.js";
 export { periodMs } from "./runs/period.js";
 export { retrievedRun } from "./runs/run-object.js";

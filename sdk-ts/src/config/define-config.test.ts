@@ -14,5 +14,5 @@ test("a config written for Trigger.dev is taken as it is, and what has no effect
     onFailure: async ({ error }: { error: unknown }) => void error,
   });
   expect(config.dirs).toEqual(["./trigger"]);
-  expect(keysWithoutEffect(config)).toEqual(["runtime", "maxDuration", "build", "onFailure"]);
+  expect(keysWithoutEffect(config)).toEqual(["runtime", "maxDuration", "build"]);
 });

@@ -1,9 +1,12 @@
+import type { AnyOnFailureHookFunction, AnyOnInitHookFunction, AnyOnStartHookFunction, AnyOnSuccessHookFunction } from "../hooks/task-hooks.js";
 import type { LogLevel } from "../logger.js";
 import type { RetryOptions } from "../task/retry-options.js";
 import type { MachinePresetName } from "../task/task-types.js";
 
 /** Keys that have an effect. */
 export interface EffectiveConfig {
+  /** What `ctx.project` shows. A server serves one project. Default "default". */
+  project?: string;
   /** Folders with task files, relative to the config. Default: folders named `trigger`. */
   dirs?: string[];
   /** Glob patterns of files in `dirs` that are no task files. Default: tests (`*.test.*`, `*.spec.*`). */
@@ -12,21 +15,22 @@ export interface EffectiveConfig {
   retries?: {
     /** Default: 3 attempts, 1 s to 60 s apart. */
     default?: RetryOptions;
-    /** Retries are always enabled; there is no environment in which they are not. */
+    /** False: under `runlane dev` no failed attempt is tried again, and `catchError` is not asked. Default true. */
     enabledInDev?: boolean;
   };
   /** Least severe level of `logger` that is printed. Default "info". */
   logLevel?: LogLevel;
   /** "process" gives every attempt a process of its own. Default "shared": only tasks with a `machine` have one. Ours. */
   isolation?: "shared" | "process";
+  /** Hooks for all tasks, before those of `tasks.on…`; so is a `handleError` that the config's file exports. */
+  init?: AnyOnInitHookFunction;
+  onStart?: AnyOnStartHookFunction;
+  onSuccess?: AnyOnSuccessHookFunction;
+  onFailure?: AnyOnFailureHookFunction;
 }
-
-type Hook = (...args: never[]) => unknown;
 
 /** Keys of Trigger.dev's config that are accepted and have no effect so far; a worker names those that it meets. */
 export interface IneffectiveConfig {
-  /** Project of Trigger.dev. A Runlane server serves one project. */
-  project?: string;
   maxDuration?: number;
   runtime?: string;
   machine?: MachinePresetName;
@@ -49,10 +53,6 @@ export interface IneffectiveConfig {
     jsx?: { factory?: string; fragment?: string; automatic?: boolean };
   };
   deploy?: { env?: Record<string, string> };
-  init?: Hook;
-  onStart?: Hook;
-  onSuccess?: Hook;
-  onFailure?: Hook;
 }
 
 /** What `runlane.config.ts`, or `trigger.config.ts`, exports by default. */
@@ -66,10 +66,21 @@ export function defineConfig(config: RunlaneConfig): RunlaneConfig {
   return config;
 }
 
-const effective: Record<keyof Required<EffectiveConfig>, true> = { dirs: true, ignorePatterns: true, retries: true, logLevel: true, isolation: true };
+const effective: Record<keyof Required<EffectiveConfig>, true> = {
+  project: true,
+  dirs: true,
+  ignorePatterns: true,
+  retries: true,
+  logLevel: true,
+  isolation: true,
+  init: true,
+  onStart: true,
+  onSuccess: true,
+  onFailure: true,
+};
 
-/** Keys of a config that have no effect so far, for a worker's warning. Leaves out `project`, which every config of Trigger.dev has and which means nothing here. */
+/** Keys of a config that have no effect so far, for a worker's warning. */
 export function keysWithoutEffect(config: RunlaneConfig): string[] {
-  const given = Object.entries(config).filter(([key, value]) => value !== undefined && key !== "project" && !(key in effective));
+  const given = Object.entries(config).filter(([key, value]) => value !== undefined && !(key in effective));
   return given.map(([key]) => key);
 }

@@ -15,6 +15,35 @@ export class AbortTaskRunError extends Error {
   override readonly name = "AbortTaskRunError";
 }
 
+/**
+ * Throw it in a task whose memory runs out, or in place of an error of a program that it started. The run fails, unless `catchError` decides otherwise: another attempt of the
+ * same size would fare no better. Recognised by its name.
+ */
+export class OutOfMemoryError extends Error {
+  override readonly name = "OutOfMemoryError";
+
+  constructor() {
+    super("MANUAL_OOM_KILL_ERROR");
+  }
+}
+
+/** Throw it in a task to complete the run at once, with this output. Recognised by its name. */
+export class CompleteTaskWithOutput extends Error {
+  override readonly name = "CompleteTaskWithOutput";
+  /** The run's output. */
+  readonly output: unknown;
+
+  constructor(output?: unknown) {
+    super("COMPLETE_TASK_WITH_OUTPUT");
+    this.output = output;
+  }
+}
+
+/** True for a CompleteTaskWithOutput of any copy of the SDK. */
+export function isCompletion(error: unknown): error is CompleteTaskWithOutput {
+  return error instanceof Error && error.name === "CompleteTaskWithOutput";
+}
+
 /** Thrown by `triggerAndWait(…).unwrap()` for a run that did not complete. */
 export class SubtaskUnwrapError extends Error {
   override readonly name = "SubtaskUnwrapError";

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { AttemptScope } from "./attempt-scope.js";
 import type { TaskRunContext } from "./task-run-context.js";
 
 /**
@@ -9,6 +10,8 @@ import type { TaskRunContext } from "./task-run-context.js";
 export interface RunRuntime {
   readonly ctx: TaskRunContext;
   readonly signal: AbortSignal;
+  /** What the code leaves with its attempt: locals, hooks, promises to wait for. Made when it is first asked for. */
+  readonly scope: AttemptScope;
   /** Triggers runs as children of this one. One outcome for each item; more than 500 items, or 512 KiB, are split by the runtime. */
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]>;
   /**

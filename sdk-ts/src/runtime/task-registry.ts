@@ -1,3 +1,4 @@
+import type { TaskHookTable } from "../hooks/hook-table.js";
 import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "../task/retry-options.js";
 import type { TaskRunContext } from "./task-run-context.js";
@@ -11,13 +12,15 @@ export interface RegisteredTask {
   readonly id: string;
   readonly description?: string | undefined;
   /** The user's function. */
-  readonly run: (payload: unknown, params: { ctx: TaskRunContext; signal: AbortSignal }) => Promise<unknown> | unknown;
+  readonly run: (payload: unknown, params: { ctx: TaskRunContext; signal: AbortSignal; init: object }) => Promise<unknown> | unknown;
   /** Makes of the payload that arrived the one that `run` is given; throws, or rejects, for one that its schema refuses. */
   readonly parsePayload?: ((payload: unknown) => unknown) | undefined;
   /** What `schemaTask` was given; the JSON Schema of the payload may be had from it. */
   readonly schema?: object | undefined;
   /** JSON Schema of the payload, as given. */
   readonly jsonSchema?: JSONSchema | undefined;
+  /** Undefined if it has none. */
+  readonly hooks?: TaskHookTable | undefined;
   /** As given; undefined lets the config's default apply. */
   readonly retry?: RetryOptions | undefined;
   readonly queue?: { readonly name?: string | undefined; readonly concurrencyLimit?: number | undefined } | undefined;

@@ -1,4 +1,4 @@
-/** What a run knows of itself: `ctx`, as Trigger.dev v4 names it, as far as the fields have a meaning so far. Frozen at the start of the attempt. */
+/** What a run knows of itself: `ctx`, as Trigger.dev v4 names it. Frozen, and the same for all hooks of an attempt. Fields without a meaning here are left out, or say so. */
 export interface TaskRunContext {
   readonly attempt: {
     /** Counts from 1. */
@@ -8,7 +8,10 @@ export interface TaskRunContext {
   readonly run: {
     readonly id: string;
     readonly tags: readonly string[];
+    /** Always false so far. */
     readonly isTest: boolean;
+    /** Always false so far. */
+    readonly isReplay: boolean;
     readonly createdAt: Date;
     readonly startedAt: Date;
     readonly maxAttempts: number;
@@ -24,4 +27,27 @@ export interface TaskRunContext {
   };
   readonly queue: { readonly id: string; readonly name: string };
   readonly environment: { readonly id: string; readonly slug: string; readonly type: "PRODUCTION" | "STAGING" | "DEVELOPMENT" | "PREVIEW" };
+  /** A server has one; id, slug and name are "default". */
+  readonly organization: { readonly id: string; readonly slug: string; readonly name: string };
+  /** A server has one; all of it is the config's `project`, else "default". */
+  readonly project: { readonly id: string; readonly ref: string; readonly slug: string; readonly name: string };
+  /** The preset that the attempt has a process of; undefined for tasks that share processes. Memory in GB; runs cost nothing here. */
+  readonly machine?: { readonly name: string; readonly cpu: number; readonly memory: number; readonly centsPerMs: number } | undefined;
+  /** The batch that the run belongs to; undefined so far. */
+  readonly batch?: { readonly id: string } | undefined;
+  /** The build that executes the run; undefined before the server has numbered it. */
+  readonly deployment?:
+    | {
+        /** Content hash of the build. */
+        readonly id: string;
+        /** Its first eight characters. */
+        readonly shortCode: string;
+        /** As `run.version`. */
+        readonly version: string;
+        /** Always "node". */
+        readonly runtime: string;
+        /** For instance "22.11.0". */
+        readonly runtimeVersion: string;
+      }
+    | undefined;
 }

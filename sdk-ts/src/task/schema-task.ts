@@ -1,11 +1,13 @@
+import type { InitOutput } from "../hooks/hook-params.js";
 import { schemaParser } from "../schema/schema-parser.js";
 import type { inferSchemaIn, inferSchemaOut, TaskSchema } from "../schema/task-schema.js";
 import { defineTask } from "./task.js";
 import type { Task, TaskOptions } from "./task-types.js";
 
 /** What `schemaTask` takes. */
-export interface SchemaTaskOptions<TIdentifier extends string, TSchema extends TaskSchema | undefined, TOutput = unknown>
-  extends TaskOptions<TIdentifier, inferSchemaOut<TSchema>, TOutput> {
+// biome-ignore lint/suspicious/noExplicitAny: nothing is known of what `init` returns where there is none
+export interface SchemaTaskOptions<TIdentifier extends string, TSchema extends TaskSchema | undefined, TOutput = unknown, TInit extends InitOutput = any>
+  extends TaskOptions<TIdentifier, inferSchemaOut<TSchema>, TOutput, TInit> {
   /** What a payload must be; see {@link TaskSchema}. */
   schema?: TSchema;
 }
@@ -35,8 +37,9 @@ export interface SchemaTask<TIdentifier extends string, TSchema extends TaskSche
  *
  * @throws as `task`; TypeError if `schema` is none
  */
-export function schemaTask<TIdentifier extends string, TSchema extends TaskSchema | undefined = undefined, TOutput = unknown>(
-  options: SchemaTaskOptions<TIdentifier, TSchema, TOutput>,
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export function schemaTask<TIdentifier extends string, TSchema extends TaskSchema | undefined = undefined, TOutput = unknown, TInit extends InitOutput = any>(
+  options: SchemaTaskOptions<TIdentifier, TSchema, TOutput, TInit>,
 ): SchemaTask<TIdentifier, TSchema, TOutput> {
   const { schema, ...rest } = options;
   if (schema === undefined) return defineTask(rest) as unknown as SchemaTask<TIdentifier, TSchema, TOutput>;

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import { RunResultSchema, RunState, type TriggerItem, type TriggerOutcome, TriggerOutcomeSchema } from "#gen/runlane/v1/run_pb.js";
 import { ApiError, BatchTriggerError, logger, task } from "../index.js";
+import { newAttemptScope } from "../runtime/attempt-scope.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import { failureOf, refusalStatus } from "../testing/fake-server.js";
@@ -14,6 +15,7 @@ const child = task({ id: "child", run: async (payload: number) => payload });
 class FakeRuntime implements RunRuntime {
   readonly ctx = {} as TaskRunContext;
   readonly signal = new AbortController().signal;
+  readonly scope = newAttemptScope();
   readonly calls: { kind: "trigger" | "triggerAndWait"; items: TriggerItem[] }[] = [];
   readonly lines: unknown[] = [];
 

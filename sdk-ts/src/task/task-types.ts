@@ -1,3 +1,5 @@
+import type { InitOutput } from "../hooks/hook-params.js";
+import type { TaskHooks } from "../hooks/task-hooks.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "./retry-options.js";
@@ -9,9 +11,12 @@ import type { TaskRunPromise } from "./task-run-promise.js";
 export type MachinePresetName = "micro" | "small-1x" | "small-2x" | "medium-1x" | "medium-2x" | "large-1x" | "large-2x";
 
 /** What `run` is told besides its payload. */
-export interface RunFnParams {
+// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
+export interface RunFnParams<TInit extends InitOutput = any> {
   /** The run, its attempt, its task, its queue and its environment; does not change during the attempt. */
   ctx: TaskRunContext;
+  /** What the `init` hooks returned, merged; an empty object if there are none. */
+  init: TInit;
   /** Aborted when the run is cancelled. Code that goes on regardless is cut off a second later. */
   signal: AbortSignal;
 }
@@ -25,7 +30,9 @@ export interface TaskQueueOptions {
 }
 
 /** What `task` takes. */
-export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutput = unknown> {
+// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
+export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutput = unknown, TInit extends InitOutput = any>
+  extends TaskHooks<TPayload, TOutput, TInit> {
   /** Identifies the task; unique, and the same in every version. 1 to 128 characters of letters, digits and "_-./:". */
   id: TIdentifier;
   /** Free text, at most 1,000 characters. */
@@ -43,12 +50,14 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
    *
    * An attempt may run twice: one whose worker dies is tried again, if attempts are left.
    */
-  run: (payload: TPayload, params: RunFnParams) => Promise<TOutput> | TOutput;
+  run: (payload: TPayload, params: RunFnParams<TInit>) => Promise<TOutput> | TOutput;
 }
 
 /** What `task` takes if a JSON Schema stands for the payload's type: the payload is `any`, as in Trigger.dev. */
-// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
-export interface TaskOptionsWithJsonSchema<TIdentifier extends string, TOutput = unknown> extends TaskOptions<TIdentifier, any, TOutput> {
+// biome-ignore-start lint/suspicious/noExplicitAny: see the top of this file
+export interface TaskOptionsWithJsonSchema<TIdentifier extends string, TOutput = unknown, TInit extends InitOutput = any>
+  extends TaskOptions<TIdentifier, any, TOutput, TInit> {
+  // biome-ignore-end lint/suspicious/noExplicitAny: see the top of this file
   jsonSchema: JSONSchema;
 }
 

@@ -228,7 +228,7 @@ test.each([
   [{ queue: { name: "a b" } }, "the name of a queue"],
   [{ queue: { concurrencyLimit: -1 } }, "queue.concurrencyLimit"],
   [{ machine: { cpu: 1 } }, "machine: not yet supported: cpu"],
-  [{ onStart: () => {}, middleware: () => {} }, "not yet supported: onStart, middleware"],
+  [{ onStart: "later" }, "onStart must be a function"],
   [{ maxDuration: 60 }, "not yet supported: maxDuration"],
 ])("a definition that breaks a rule is refused: %j", (wrong, why) => {
   const before = taskRegistry().tasks.length;

@@ -1,15 +1,27 @@
+import { type HookKind, hookKinds, hooksAmong } from "../hooks/hook-table.js";
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 import { maxJsonSchemaLength } from "../schema/json-schema.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
 import type { RetryOptions } from "./retry-options.js";
-import type { AnyPayloadTask, Task, TaskOptions, TaskOptionsWithJsonSchema, TaskQueueOptions } from "./task-types.js";
+import type { DefineTask } from "./task-inference.js";
+import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
 import { type PayloadCheck, triggerRun, triggerRunAndWait } from "./trigger.js";
 
 /** Marks the objects that `task` returns, whichever copy of the SDK made them. */
 export const taskTag = Symbol.for("runlane.task");
 
-const supportedOptions: readonly (keyof TaskOptions<string>)[] = ["id", "description", "jsonSchema", "retry", "queue", "machine", "run"];
+const supportedOptions: readonly (keyof TaskOptions<string>)[] = [
+  "id",
+  "description",
+  "jsonSchema",
+  "retry",
+  "queue",
+  "machine",
+  "run",
+  "handleError",
+  ...hookKinds,
+];
 const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize"];
 const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
 
@@ -26,23 +38,18 @@ const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
  *
  * @throws Error for an option that breaks its rules, or that has no effect so far.
  */
-export function task<TIdentifier extends string, TOutput = unknown>(
-  options: TaskOptionsWithJsonSchema<TIdentifier, TOutput>,
-): AnyPayloadTask<TIdentifier, TOutput>;
-export function task<TIdentifier extends string, TInput = void, TOutput = unknown>(
-  options: TaskOptions<TIdentifier, TInput, TOutput>,
-): Task<TIdentifier, TInput, TOutput>;
-export function task<TIdentifier extends string, TInput, TOutput>(options: TaskOptions<TIdentifier, TInput, TOutput>): Task<TIdentifier, TInput, TOutput> {
-  return defineTask(options);
-}
+export const task: DefineTask = (options: UncheckedHooks<TaskOptions<string, unknown>>) => defineTask(options);
+
+/** Options whose hooks are functions of whatever they want; the types that users see have checked them. */
+type UncheckedHooks<TOptions> = Omit<TOptions, HookKind | "handleError"> & { readonly [kind in HookKind | "handleError"]?: unknown };
 
 /** Defines a task, whose payload a schema may check. @throws as {@link task}. */
 export function defineTask<TIdentifier extends string, TInput, TOutput>(
-  options: TaskOptions<TIdentifier, TInput, TOutput>,
+  options: UncheckedHooks<TaskOptions<TIdentifier, TInput, TOutput>>,
   schema?: Required<Pick<RegisteredTask, "parsePayload" | "schema">>,
 ): Task<TIdentifier, TInput, TOutput> {
   const { id, description, jsonSchema } = options;
-  taskRegistry().tasks.push({ ...registeredTask(options as TaskOptions<string, unknown>), ...schema });
+  taskRegistry().tasks.push({ ...registeredTask(options as UncheckedHooks<TaskOptions<string, unknown>>), ...schema });
   const parse = schema?.parsePayload;
   // A schema that throws at once, or later: both reject the trigger.
   const check: PayloadCheck | undefined = parse && (async (payload) => parse(payload));
@@ -58,7 +65,7 @@ export function defineTask<TIdentifier extends string, TInput, TOutput>(
   return Object.defineProperty(made, taskTag, { value: true });
 }
 
-function registeredTask(options: TaskOptions<string, unknown>): RegisteredTask {
+function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): RegisteredTask {
   const { id, description, retry, run } = options;
   const where = `task ${JSON.stringify(id)}`;
   check(typeof id === "string" && name.test(id), `${where}: an id has 1 to 128 characters of letters, digits and "_-./:"`);
@@ -74,7 +81,8 @@ function registeredTask(options: TaskOptions<string, unknown>): RegisteredTask {
   const { jsonSchema } = options;
   const fits = jsonSchema === undefined || Buffer.byteLength(JSON.stringify(jsonSchema)) <= maxJsonSchemaLength;
   check(fits, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
-  return { id, description, run, jsonSchema, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
+  const hooks = hooksAmong(options, where);
+  return { id, description, run, jsonSchema, hooks, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
 }
 
 function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {

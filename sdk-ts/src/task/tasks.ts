@@ -1,3 +1,4 @@
+import { globalHookFunctions } from "../hooks/global-hooks.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
 import type { TaskRunPromise } from "./task-run-promise.js";
 import type {
@@ -24,7 +25,7 @@ import { triggerRun, triggerRunAndWait } from "./trigger.js";
  * const handle = await tasks.trigger<typeof resize>("resize", { url });
  * ```
  *
- * Each function does what the task's own of the same name does; see {@link Task}.
+ * Each of these functions does what the task's own of the same name does; see {@link Task}. The others register hooks for all tasks.
  */
 export const tasks = {
   trigger: <TTask extends AnyTask>(
@@ -50,4 +51,6 @@ export const tasks = {
     items: BatchItems<TaskPayload<TTask>>,
     options?: BatchTriggerAndWaitOptions,
   ): Promise<BatchResult<TaskIdentifier<TTask>, TaskOutput<TTask>>> => batchTriggerRunsAndWait(id, items, options),
+
+  ...globalHookFunctions,
 };

@@ -6,33 +6,53 @@ type Environment = TaskRunContext["environment"];
 
 const noTags: readonly string[] = Object.freeze([]);
 
+const organization: TaskRunContext["organization"] = Object.freeze({ id: "default", slug: "default", name: "default" });
+
+/** What a build tells its attempts of itself. */
+export interface BuildFacts {
+  /** The file of each task, relative to the project. */
+  readonly filePaths: ReadonlyMap<string, string>;
+  /** Content hash of the build. Default "". */
+  readonly buildId?: string | undefined;
+  /** The config's `project`. */
+  readonly project?: string | undefined;
+}
+
 /** Makes the `ctx` of attempts. The parts that many attempts share are made once. */
 export class ContextMaker {
-  readonly #filePaths: ReadonlyMap<string, string>;
+  readonly #build: BuildFacts;
+  readonly #project: TaskRunContext["project"];
   readonly #tasks = new Map<string, TaskRunContext["task"]>();
   readonly #queues = new Map<string, TaskRunContext["queue"]>();
   #environment: Environment = environmentOf("dev");
   #version: string | undefined;
+  #deployment: TaskRunContext["deployment"];
 
-  /** `filePaths` has the file of each task, relative to the project. */
-  constructor(filePaths: ReadonlyMap<string, string>) {
-    this.#filePaths = filePaths;
+  constructor(build: BuildFacts) {
+    this.#build = build;
+    const { project = "default" } = build;
+    this.#project = Object.freeze({ id: project, ref: project, slug: project, name: project });
   }
 
   /** What attempts that start from now on are told of the session. */
   set session(session: RunnerSession) {
     this.#environment = environmentOf(session.environment);
     this.#version = session.version || undefined;
+    const { buildId: id = "" } = this.#build;
+    this.#deployment = session.version
+      ? Object.freeze({ id, shortCode: id.slice(0, 8), version: session.version, runtime: "node", runtimeVersion: process.versions.node })
+      : undefined;
   }
 
-  /** The frozen context of an attempt that starts now. */
-  make(assignment: Assignment): TaskRunContext {
+  /** The frozen context of an attempt that started at `startTimeMs` of the Unix epoch. */
+  make(assignment: Assignment, startTimeMs: number): TaskRunContext {
     return Object.freeze({
-      attempt: Object.freeze({ number: assignment.attemptNumber, startedAt: new Date() }),
+      attempt: Object.freeze({ number: assignment.attemptNumber, startedAt: new Date(startTimeMs) }),
       run: Object.freeze({
         id: assignment.runId,
         tags: noTags,
         isTest: false,
+        isReplay: false,
         createdAt: new Date(Number(assignment.createTimeMs)),
         startedAt: new Date(Number(assignment.startTimeMs)),
         maxAttempts: assignment.maxAttempts,
@@ -43,13 +63,16 @@ export class ContextMaker {
       task: this.#task(assignment.taskId),
       queue: this.#queue(assignment.queue),
       environment: this.#environment,
+      organization,
+      project: this.#project,
+      deployment: this.#deployment,
     });
   }
 
   #task(id: string): TaskRunContext["task"] {
     let task = this.#tasks.get(id);
     if (task === undefined) {
-      task = Object.freeze({ id, filePath: this.#filePaths.get(id) ?? "" });
+      task = Object.freeze({ id, filePath: this.#build.filePaths.get(id) ?? "" });
       this.#tasks.set(id, task);
     }
     return task;

@@ -1,17 +1,31 @@
+import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { Assignment, AttemptCommand } from "#gen/runlane/v1/worker_service_pb.js";
+import type { RetryRules } from "../execution/retry-decision.js";
+import type { ExecutionHost, TaskExecution } from "../execution/task-execution.js";
+import type { HookKind } from "../hooks/hook-table.js";
+import { type AttemptScope, newAttemptScope } from "../runtime/attempt-scope.js";
 import type { RunRuntime } from "../runtime/run-runtime.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import { AttemptCommands } from "./attempt-commands.js";
+import type { ContextMaker } from "./attempt-context.js";
+import { writeOutput } from "./attempt-value.js";
 import type { TokenKey } from "./token-key.js";
 
 /** What an attempt needs of the process that executes it. */
 export interface AttemptHost {
+  readonly contexts: ContextMaker;
+  /** See {@link RetryRules}; for tasks without `retry`. */
+  readonly defaultRetry: RetryRules["options"];
+  /** See {@link RetryRules}. */
+  readonly retriesEnabled: boolean;
   /** Passes a command on. */
   send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void;
   /** Prints a line of the run's logger. */
   log(attempt: Attempt, level: string, message: string, properties: Record<string, unknown> | undefined): void;
+  /** Prints that a hook of the attempt threw, where that changes nothing. */
+  hookFailed(attempt: Attempt, kind: HookKind, error: unknown): void;
 }
 
 /**
@@ -24,24 +38,58 @@ export interface AttemptHost {
 export type AttemptState = "running" | "aborted" | "settled";
 
 /** One attempt while it executes: the runtime of its code, which finds it on the asynchronous context. */
-export class Attempt implements RunRuntime {
+export class Attempt implements RunRuntime, ExecutionHost {
   readonly key: TokenKey;
   readonly task: RegisteredTask;
-  readonly ctx: TaskRunContext;
-  /** Attempts in total: the trigger's word, else the task's. */
-  readonly maxAttempts: number;
+  /** Undefined until its payload is there. */
+  execution: TaskExecution | undefined;
+  /** Settles when its `onCancel` hooks have ended; undefined if none were called. */
+  canceling: Promise<void> | undefined;
   state: AttemptState = "running";
   readonly #host: AttemptHost;
+  readonly #assignment: Assignment;
+  readonly #startTimeMs = Date.now();
+  #ctx: TaskRunContext | undefined;
+  #scope: AttemptScope | undefined;
   #controller: AbortController | undefined;
   #commands: AttemptCommands | undefined;
   #reason: string | undefined;
 
-  constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, ctx: TaskRunContext, host: AttemptHost) {
+  constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, host: AttemptHost) {
     this.key = key;
     this.task = task;
-    this.ctx = ctx;
-    this.maxAttempts = assignment.maxAttempts;
+    this.#assignment = assignment;
     this.#host = host;
+  }
+
+  /** Made when somebody looks at it. */
+  get ctx(): TaskRunContext {
+    return (this.#ctx ??= this.#host.contexts.make(this.#assignment, this.#startTimeMs));
+  }
+
+  get scope(): AttemptScope {
+    return (this.#scope ??= newAttemptScope());
+  }
+
+  get leftBehind(): AttemptScope | undefined {
+    return this.#scope;
+  }
+
+  get stopped(): boolean {
+    return this.state !== "running";
+  }
+
+  get retryRules(): RetryRules {
+    const { attemptNumber: attempt, maxAttempts } = this.#assignment;
+    return { options: this.task.retry ?? this.#host.defaultRetry, attempt, maxAttempts, enabled: this.#host.retriesEnabled };
+  }
+
+  writeOutput(value: unknown): Payload | Promise<Payload> {
+    return writeOutput(value, this);
+  }
+
+  hookFailed(kind: HookKind, error: unknown): void {
+    this.#host.hookFailed(this, kind, error);
   }
 
   get signal(): AbortSignal {

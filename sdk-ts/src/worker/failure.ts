@@ -13,8 +13,8 @@ const maxChainLength = 64 * 1_024;
 /** Thrown values that are longer as JSON are sent as the beginning of their text. */
 const maxRawLength = 16 * 1_024;
 
-/** The frame that calls a task's `run`, in runner.ts: what lies below it is the worker's, and tells the user nothing. */
-const callOfRun = /^\s+at (async )?#execute \(.*[\\/]worker[\\/]runner\.[jt]s:/;
+/** A frame that calls a task's `run` or its hooks: what lies below it is the worker's, and tells the user nothing. */
+const callOfRun = /^\s+at .*[\\/]execution[\\/](task-execution|middleware-chain)\.[jt]s:/;
 
 /** Codes of failures that are Runlane's, not the task's. The names are Trigger.dev's. */
 export type InternalCode =
@@ -22,6 +22,12 @@ export type InternalCode =
   | "TASK_INPUT_ERROR"
   /** What the task returned can not be JSON, or has more than 128 KiB. */
   | "TASK_OUTPUT_ERROR"
+  /** A middleware threw. */
+  | "TASK_MIDDLEWARE_ERROR"
+  /** A `catchError` hook threw. */
+  | "HANDLE_ERROR_ERROR"
+  /** A `cleanup` hook threw after its attempt had succeeded. */
+  | "TASK_EXECUTION_FAILED"
   /** The build declares the task, and its code does not. */
   | "COULD_NOT_FIND_TASK"
   /** A task file threw while it was loaded. */

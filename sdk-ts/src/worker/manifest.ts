@@ -9,13 +9,19 @@ export interface WorkerManifest {
   readonly formatVersion: 1;
   /** Content hash of the code; workers with the same one run the same version. */
   readonly buildId: string;
+  /** The config's `project`, which `ctx.project` shows. Default "default". */
+  readonly project?: string | undefined;
   /** Bundles to import, in this order: ES modules, relative to the manifest's folder or absolute. */
   readonly modules: readonly string[];
+  /** Bundle of the config, if it has hooks: imported before the others. Relative to the manifest's folder or absolute. */
+  readonly configModule?: string | undefined;
   /** Entry of the runner process, from the copy of the SDK that the tasks import. Undefined: the worker's own. Relative to the manifest's folder or absolute. */
   readonly runnerEntry?: string | undefined;
   readonly tasks: readonly ManifestTask[];
   /** The config's `retries.default`, for tasks without `retry`. */
   readonly defaultRetry?: RetryOptions | undefined;
+  /** False: no failed attempt is tried again. Default true. */
+  readonly retriesEnabled?: boolean | undefined;
   /** "process" gives every attempt a process of its own. Default "shared": only tasks with a `machine` have one. */
   readonly isolation?: "shared" | "process" | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
@@ -54,6 +60,7 @@ export function readManifest(file: string): WorkerManifest {
   return {
     ...manifest,
     modules: manifest.modules.map((module) => resolve(folder, module)),
+    configModule: manifest.configModule === undefined ? undefined : resolve(folder, manifest.configModule),
     runnerEntry: manifest.runnerEntry === undefined ? undefined : resolve(folder, manifest.runnerEntry),
   };
 }

@@ -22,7 +22,15 @@ export function readRunnerRequest(frame: Uint8Array): RunnerRequest {
 /** A RunnerResponse that is being put together: results by hand, as they come, the rest at the end. */
 export class RunnerResponseFrame {
   /** Everything but results. */
-  readonly rest: RunnerResponse = { $typeName: "runlane.internal.v1.RunnerResponse", ready: false, commands: [], results: [], ended: [], abandoned: [] };
+  readonly rest: RunnerResponse = {
+    $typeName: "runlane.internal.v1.RunnerResponse",
+    ready: false,
+    commands: [],
+    results: [],
+    ended: [],
+    abandoned: [],
+    graces: [],
+  };
   readonly #writer = new FieldWriter();
 
   /** Adds a result. */
@@ -40,8 +48,8 @@ export class RunnerResponseFrame {
 
   /** The whole, encoded. Nothing may be added any more. */
   encode(): Uint8Array {
-    const { ready, commands, ended, abandoned } = this.rest;
-    if (ready || commands.length + ended.length + abandoned.length > 0) this.#writer.fields(toBinary(RunnerResponseSchema, this.rest));
+    const { ready, commands, ended, abandoned, graces } = this.rest;
+    if (ready || commands.length + ended.length + abandoned.length + graces.length > 0) this.#writer.fields(toBinary(RunnerResponseSchema, this.rest));
     return this.#writer.finish();
   }
 }

@@ -16,8 +16,9 @@ const manifest = readManifest(process.argv[2]!);
 const socket = new Socket({ fd: 3, readable: true, writable: true });
 const runner = new Runner({
   send: (frame) => pipe.send(frame),
-  filePaths: new Map(manifest.tasks.map((task) => [task.id, task.filePath])),
+  build: { ...manifest, filePaths: new Map(manifest.tasks.map((task) => [task.id, task.filePath])) },
   defaultRetry: manifest.defaultRetry,
+  retriesEnabled: manifest.retriesEnabled,
   logLevel: manifest.logLevel,
   quietFailures: manifest.quietFailures,
 });
@@ -26,4 +27,4 @@ const pipe = new FramePipe(socket, (frame) => runner.receive(readRunnerRequest(f
 socket.on("error", () => {});
 labelOutput(runRuntimeStorage());
 chargeFaults((fault) => runner.charge(fault));
-runner.loaded(await loadTasks(manifest.modules));
+runner.loaded(await loadTasks(manifest.modules, manifest.configModule));

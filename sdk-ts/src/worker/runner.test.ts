@@ -35,6 +35,9 @@ describe("an attempt", () => {
       task: { id: "context", filePath: "tasks/plain.mjs" },
       queue: { id: "task/context", name: "task/context" },
       environment: { id: "dev", slug: "dev", type: "DEVELOPMENT" },
+      organization: { id: "default" },
+      project: { ref: "default" },
+      deployment: { version: "20261123.1", runtime: "node", runtimeVersion: process.versions.node },
     });
   });
 

@@ -1,30 +1,31 @@
 import { type AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { RunnerRequest } from "#gen/runlane/internal/v1/runner_pb.js";
-import type { Failure, Payload } from "#gen/runlane/v1/payload_pb.js";
+import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
 import { ChurningMap } from "../churning-map.js";
-import { homeClient } from "../client/runlane-client.js";
-import { apiErrorOf, isApiError } from "../errors/api-error.js";
-import { TaskPayloadParsedError } from "../errors/task-errors.js";
+import { apiErrorOf } from "../errors/api-error.js";
+import { defaultDelay } from "../execution/retry-decision.js";
+import { TaskExecution } from "../execution/task-execution.js";
+import { TransferFailure } from "../execution/transfer-failure.js";
+import type { HookKind } from "../hooks/hook-table.js";
 import type { LogLevel } from "../logger.js";
-import { isLarge, valueOfPayload } from "../payload.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
-import { type RetryOptions, retryDelay } from "../task/retry-options.js";
+import type { RetryOptions } from "../task/retry-options.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
-import { ContextMaker } from "./attempt-context.js";
-import { outputPayload } from "./attempt-value.js";
-import { failureOf, type InternalCode, internalFailure, isError, messageOf } from "./failure.js";
+import { type BuildFacts, ContextMaker } from "./attempt-context.js";
+import { parseInput, readInput } from "./attempt-value.js";
+import { cancelReason } from "./cancel-reason.js";
+import { cutOffMs } from "./cut-offs.js";
+import { failureOf, internalFailure, messageOf } from "./failure.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
-import { RunParams } from "./run-params.js";
 import { RunnerResponseFrame } from "./runner-frames.js";
 import type { TaskLibrary } from "./task-library.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 
-/** Errors of these names end the run, whatever its retry options say. By name, because a project may hold several copies of their classes. As in Trigger.dev. */
-const finalErrors = new Set(["AbortTaskRunError", "TaskPayloadParsedError"]);
+/** How long code may go on while its `onCancel` hooks run, in milliseconds. As in Trigger.dev. */
+const cancelHooksMs = 30_000;
 
 // What many attempts share belongs to none of them: a fault of it would be charged to the one that happened to come first, and what is written would keep that one in memory.
 const outside = new AsyncResource("runlane.Runner");
@@ -33,10 +34,11 @@ const outside = new AsyncResource("runlane.Runner");
 export interface RunnerOptions {
   /** Takes an encoded RunnerResponse. */
   send: (frame: Uint8Array) => void;
-  /** File of each task, relative to the project. */
-  filePaths: ReadonlyMap<string, string>;
+  build: BuildFacts;
   /** For tasks without `retry`. */
   defaultRetry?: RetryOptions | undefined;
+  /** False: no failed attempt is tried again. Default true. */
+  retriesEnabled?: boolean | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
   logLevel?: LogLevel | undefined;
   /** Prints nothing of failed attempts. Default false. */
@@ -46,7 +48,7 @@ export interface RunnerOptions {
 /** Executes attempts, many at a time, each on an asynchronous context of its own. All that one turn of the event loop brings about leaves in one frame. */
 export class Runner implements AttemptHost {
   readonly #options: RunnerOptions;
-  readonly #contexts: ContextMaker;
+  readonly contexts: ContextMaker;
   readonly #storage: AsyncLocalStorage<RunRuntime> = runRuntimeStorage();
   readonly #attempts = new ChurningMap<Attempt>();
   #library: TaskLibrary | undefined;
@@ -57,7 +59,15 @@ export class Runner implements AttemptHost {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#contexts = new ContextMaker(options.filePaths);
+    this.contexts = new ContextMaker(options.build);
+  }
+
+  get defaultRetry(): RetryOptions | undefined {
+    return this.#options.defaultRetry;
+  }
+
+  get retriesEnabled(): boolean {
+    return this.#options.retriesEnabled ?? true;
   }
 
   /** Says that the task files are loaded; assignments that came before start now. */
@@ -71,7 +81,7 @@ export class Runner implements AttemptHost {
 
   /** Takes a frame of the supervisor. */
   receive(frame: RunnerRequest): void {
-    if (frame.session) this.#contexts.session = frame.session;
+    if (frame.session) this.contexts.session = frame.session;
     for (const assignment of frame.assignments) {
       if (this.#library) this.#start(assignment, this.#library);
       else this.#early.push(assignment);
@@ -113,6 +123,11 @@ export class Runner implements AttemptHost {
     this.#storage.run(attempt, printLog, this.#options.logLevel ?? "info", level, message, properties);
   }
 
+  hookFailed(attempt: Attempt, kind: HookKind, error: unknown): void {
+    const what = failureOf(error);
+    this.#storage.run(attempt, () => process.stderr.write(`${kind} threw, which changes nothing: ${what.stackTrace || what.message}\n`));
+  }
+
   #start(assignment: Assignment, library: TaskLibrary): void {
     const key = tokenKey(assignment.token);
     if (this.#attempts.has(key)) return;
@@ -121,81 +136,38 @@ export class Runner implements AttemptHost {
       this.#report(key, { case: "failure", value: attemptFailure(missingTask(assignment.taskId, library), undefined) });
       return;
     }
-    const attempt = new Attempt(key, assignment, task, this.#contexts.make(assignment), this);
+    const attempt = new Attempt(key, assignment, task, this);
     this.#attempts.set(key, attempt);
     this.#storage.run(attempt, this.#execute, attempt, assignment);
   }
 
   readonly #execute = async (attempt: Attempt, assignment: Assignment): Promise<void> => {
-    let given = assignment.payload;
-    if (given?.reference) {
-      try {
-        given = await homeClient().payloads.get(given, attempt.signal);
-      } catch (error) {
-        this.#failTransfer(attempt, "TASK_INPUT_ERROR", "the payload can not be got from the server", error);
-        return;
-      }
-      if (attempt.state !== "running") return this.#finish(attempt, { case: undefined });
-    }
     let payload: unknown;
     try {
-      payload = valueOfPayload(given);
+      payload = readInput(assignment.payload, attempt);
+      if (payload instanceof Promise) payload = await payload;
+      if (attempt.task.parsePayload) payload = await parseInput(attempt.task.parsePayload, payload);
     } catch (error) {
-      this.#failForGood(attempt, "TASK_INPUT_ERROR", `the payload can not be read: ${messageOf(error)}`, error);
+      this.#failInput(attempt, error);
       return;
     }
-    const { parsePayload } = attempt.task;
-    if (parsePayload) {
-      try {
-        payload = await parsePayload(payload);
-      } catch (thrown) {
-        const error = new TaskPayloadParsedError(thrown);
-        this.#failForGood(attempt, "TASK_INPUT_ERROR", error.message, error);
-        return;
-      }
-      if (attempt.state !== "running") return this.#finish(attempt, { case: undefined });
-    }
-    let output: unknown;
-    try {
-      output = await attempt.task.run(payload, new RunParams(attempt));
-    } catch (error) {
-      this.#fail(attempt, error);
-      return;
-    }
-    let result: Payload;
-    try {
-      result = outputPayload(output);
-    } catch (error) {
-      this.#failForGood(attempt, "TASK_OUTPUT_ERROR", messageOf(error), error);
-      return;
-    }
-    if (isLarge(result)) {
-      try {
-        result = await homeClient().payloads.put(result, attempt.signal);
-      } catch (error) {
-        this.#failTransfer(attempt, "TASK_OUTPUT_ERROR", "the output can not be stored on the server", error);
-        return;
-      }
-    }
-    this.#finish(attempt, { case: "output", value: result });
+    if (attempt.state !== "running") return this.#finish(attempt, { case: undefined });
+    attempt.execution = new TaskExecution(attempt.task, payload, attempt);
+    const outcome = await attempt.execution.execute();
+    if (attempt.canceling !== undefined) await attempt.canceling;
+    if (outcome.case === "failure") this.#finishFailed(attempt, outcome.failure, outcome.delay);
+    else this.#finish(attempt, outcome);
   };
 
-  /** Ends an attempt whose payload or output did not make its way. What is gone for good, no other attempt will find. */
-  #failTransfer(attempt: Attempt, code: InternalCode, what: string, error: unknown): void {
-    const message = `${what}: ${messageOf(error)}`;
-    if (error instanceof ConnectError && error.code === Code.NotFound) this.#failForGood(attempt, code, message, error);
-    else this.#fail(attempt, apiErrorOf(error), internalFailure(code, message, error));
+  /** Ends an attempt whose payload did not make its way. It has no hooks, because they would have nothing to work on. */
+  #failInput(attempt: Attempt, error: unknown): void {
+    const { code, message, cause, final } = error instanceof TransferFailure ? error : new TransferFailure("TASK_INPUT_ERROR", messageOf(error), error, true);
+    this.#finishFailed(attempt, internalFailure(code, message, cause), final ? undefined : defaultDelay(apiErrorOf(cause), attempt.retryRules));
   }
 
-  /** Ends an attempt whose code threw. `failure` is what to report instead of the error itself. */
-  #fail(attempt: Attempt, error: unknown, failure: Failure = failureOf(error)): void {
-    const retry = { ...(attempt.task.retry ?? this.#options.defaultRetry), maxAttempts: attempt.maxAttempts };
-    this.#finishFailed(attempt, failure, delayAfter(error, retry, attempt.ctx.attempt.number));
-  }
-
-  /** Ends an attempt that another one would not help. */
-  #failForGood(attempt: Attempt, code: InternalCode, message: string, error: unknown): void {
-    this.#finishFailed(attempt, internalFailure(code, message, error), undefined);
+  /** Ends an attempt from outside of its code. */
+  #fail(attempt: Attempt, error: unknown, failure: Failure): void {
+    this.#finishFailed(attempt, failure, defaultDelay(error, attempt.retryRules));
   }
 
   #finishFailed(attempt: Attempt, failure: Failure, delay: number | undefined): void {
@@ -216,6 +188,7 @@ export class Runner implements AttemptHost {
     const attempt = this.#attempts.get(key);
     if (attempt) {
       this.#storage.run(attempt, () => attempt.abort(reason));
+      if (reason === cancelReason) this.#storage.run(attempt, this.#callCancelHooks, attempt);
       return;
     }
     // Not started so far; or its report has crossed this.
@@ -223,6 +196,20 @@ export class Runner implements AttemptHost {
     if (early === -1) return;
     this.#early.splice(early, 1);
     this.#reportEnded(key);
+  }
+
+  readonly #callCancelHooks = (attempt: Attempt): void => {
+    const canceling = attempt.execution?.cancel();
+    if (canceling === undefined) return;
+    this.#grant(attempt, cancelHooksMs);
+    attempt.canceling = canceling.then(() => this.#grant(attempt, cutOffMs));
+  };
+
+  /** Asks for time before the code of an aborted attempt is cut off. */
+  #grant(attempt: Attempt, graceMs: number): void {
+    if (attempt.state !== "aborted") return;
+    this.#frame.rest.graces.push({ $typeName: "runlane.internal.v1.AbortGrace", token: keyToken(attempt.key), graceMs });
+    this.#schedule();
   }
 
   #report(key: TokenKey, outcome: AttemptResult["outcome"]): void {
@@ -240,7 +227,9 @@ export class Runner implements AttemptHost {
     const what = failure.stackTrace || (failure.name ? `${failure.name}: ${failure.message}` : failure.message);
     const code = failure.code ? `${failure.code}: ` : "";
     const next = delay === undefined ? "" : `\nnext attempt in ${(delay / 1_000).toFixed(1)} s`;
-    this.#storage.run(attempt, () => process.stderr.write(`attempt ${attempt.ctx.attempt.number} of ${attempt.maxAttempts} failed: ${code}${what}${next}\n`));
+    this.#storage.run(attempt, () =>
+      process.stderr.write(`attempt ${attempt.ctx.attempt.number} of ${attempt.ctx.run.maxAttempts} failed: ${code}${what}${next}\n`),
+    );
   }
 
   #schedule(): void {
@@ -255,16 +244,6 @@ export class Runner implements AttemptHost {
     this.#frame = new RunnerResponseFrame();
     this.#options.send(frame.encode());
   };
-}
-
-/** How long to wait before the next attempt, in milliseconds; undefined if there should be none. The rules are Trigger.dev's. */
-function delayAfter(error: unknown, retry: RetryOptions, attempt: number): number | undefined {
-  if (isError(error) && finalErrors.has(error.name)) return undefined;
-  const delay = retryDelay(retry, attempt);
-  if (delay === undefined || !isApiError(error) || error.status === undefined) return delay;
-  // What Runlane itself refuses, it will refuse again, unless it says when to come back.
-  if (error.status === 429) return error.retryAfterMs ?? delay;
-  return error.status >= 400 && error.status < 500 && error.status !== 408 ? undefined : delay;
 }
 
 function attemptFailure(failure: Failure, delay: number | undefined) {

@@ -17,6 +17,8 @@ import {
 import type { ConnectionSource } from "../client/connection-source.js";
 import { userAgent } from "../client/grpc-connection.js";
 import type { AttemptReporter } from "./attempt-reporter.js";
+import { cancelReason } from "./cancel-reason.js";
+import { CutOffs } from "./cut-offs.js";
 import { internalFailure } from "./failure.js";
 import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
 import type { ManifestTask, WorkerManifest } from "./manifest.js";
@@ -29,12 +31,8 @@ import { Session, type SessionHost } from "./session.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 import type { WorkerLog } from "./worker-log.js";
 
-/** How long code may ignore its signal before it is cut off, in milliseconds. */
-const cutOffMs = 1_000;
 /** How long the worker waits for the last receipts before it leaves, in milliseconds. */
 const lastReceiptsMs = 2_000;
-/** Reason of the signal of a cancelled run. Trigger.dev's words. */
-const cancelReason = "run cancelled";
 
 /** How a supervisor is set up. */
 export interface SupervisorOptions {
@@ -75,6 +73,7 @@ export class Supervisor implements SessionHost {
   #draining: string | undefined;
   #drained: Promise<void> | undefined;
   readonly #graceOver = new AbortController();
+  readonly #cutOffs = new CutOffs();
   /** Runners end because this worker ends them. */
   #stopped = false;
   #onHeldChange: (() => void) | undefined;
@@ -255,15 +254,15 @@ export class Supervisor implements SessionHost {
     if (attempt?.live && !this.#pool.unqueue(key)) this.#stopCode(key, "attempt lost", () => {});
   }
 
-  /** Aborts the signal of an attempt, and cuts off its code if it has not ended a second later. */
+  /** Aborts the signal of an attempt, and cuts off its code if it does not end soon. */
   #stopCode(key: TokenKey, reason: string, cutOff: () => void): void {
     this.#pool.home(key)?.abort(key, reason);
-    setTimeout(() => {
+    this.#cutOffs.start(key, () => {
       const home = this.#pool.home(key);
       if (home === undefined) return;
       this.#pool.cutOff(key);
       cutOff();
-    }, cutOffMs);
+    });
   }
 
   /** Takes a frame of a runner. */
@@ -272,6 +271,7 @@ export class Supervisor implements SessionHost {
       // A process of its own whose code may run on is of no use to the next attempt.
       if (rest.abandoned.length > 0 && !runner.isShared) runner.kill();
       for (const command of rest.commands) this.#command(command);
+      for (const { token, graceMs } of rest.graces) this.#cutOffs.grant(tokenKey(token), graceMs);
       for (const token of rest.ended) this.#codeEnded(tokenKey(token));
     }
     for (const { key, encoded } of results) {
@@ -298,6 +298,7 @@ export class Supervisor implements SessionHost {
   /** The code of an attempt has ended. The attempt, if it is held. */
   #codeEnded(key: TokenKey): HeldAttempt | undefined {
     this.#pool.release(key);
+    this.#cutOffs.ended(key);
     const attempt = this.held.get(key);
     if (attempt?.state === "canceling") this.#confirmCancel(attempt);
     return attempt;
@@ -308,6 +309,7 @@ export class Supervisor implements SessionHost {
     if (!this.#stopped && (!runner.wasReady || runner.attempts.size > 0))
       this.#options.log(`runner process ${runner.pid ?? ""} has ended with ${runner.attempts.size} attempts: ${failure.message}`);
     for (const key of runner.attempts) {
+      this.#cutOffs.ended(key);
       const attempt = this.held.get(key);
       if (attempt?.state === "canceling") this.#confirmCancel(attempt);
       else if (attempt?.state === "running") this.#reportLost(attempt, failure);

@@ -1,4 +1,5 @@
 import { pathToFileURL } from "node:url";
+import { registerConfigHooks } from "../hooks/config-hooks.js";
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 
 /** A task file that threw while it was loaded. */
@@ -16,10 +17,18 @@ export interface TaskLibrary {
 
 /**
  * Imports the bundles one after another, and finds the tasks that they registered. Never rejects: a module that throws leaves the others' tasks usable. Of two tasks with
- * one id the first counts; a build with both does not come about.
+ * one id the first counts; a build with both does not come about. `configModule` comes first, so that its hooks do.
  */
-export async function loadTasks(modules: readonly string[]): Promise<TaskLibrary> {
+export async function loadTasks(modules: readonly string[], configModule?: string): Promise<TaskLibrary> {
   const failures: ImportFailure[] = [];
+  if (configModule !== undefined) {
+    try {
+      registerConfigHooks(await import(pathToFileURL(configModule).href));
+    } catch (error) {
+      // Tasks without the hooks that they count on would do harm.
+      return { tasks: new Map(), failures: [{ module: configModule, error }] };
+    }
+  }
   for (const module of modules) {
     try {
       await import(pathToFileURL(module).href);

@@ -43,7 +43,7 @@ export async function runDev(options: DevOptions): Promise<boolean> {
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   const say = (event: Record<string, unknown>, line: string) => screen.show(screen.json ? JSON.stringify(event) : line);
   const builds = new SessionBuilds();
-  const builder = new WorkerBuilder({ dirs, configFile, cwd, builds: (folder) => builds.in(folder), quietFailures: true });
+  const builder = new WorkerBuilder({ dirs, configFile, cwd, builds: (folder) => builds.in(folder), development: true, quietFailures: true });
   const watch = new SourceWatch((error) => say({ event: "watchFailed", message: error.message }, `some changes may not be seen: ${error.message}`));
   // The first build takes about as long as a server.
   const first = attempt(builder);

@@ -26,6 +26,8 @@ export interface BuildOptions {
   readonly cwd: string;
   /** Folder that builds are put into, which must lie in the `buildsFolder` of the project. Default: that itself, from which builds that nobody starts any more are removed. */
   readonly builds?: ((folder: string) => string) | undefined;
+  /** The worker is for development, where a config may turn retries off. Default false. */
+  readonly development?: boolean | undefined;
   /** Whoever starts the worker prints what attempts fail of, so its processes need not. Default false. */
   readonly quietFailures?: boolean | undefined;
 }
@@ -65,11 +67,11 @@ export class WorkerBuilder {
    * @throws WorkerBuildError if what the user wrote does not allow it
    */
   async build(): Promise<WorkerBuild> {
-    const { dirs, configFile, cwd, builds: buildsOf = buildsFolder, quietFailures } = this.#options;
+    const { dirs, configFile, cwd, builds: buildsOf = buildsFolder, quietFailures, development } = this.#options;
     const named = dirs.map((dir) => resolve(cwd, dir));
     const project = findProject(named[0] ?? cwd, configFile === undefined ? undefined : resolve(cwd, configFile));
     this.#config = project.configFile === undefined ? undefined : await loadConfig(project.configFile, this.#config);
-    const { config = {}, inputs: configInputs = [] } = this.#config ?? {};
+    const { config = {}, inputs: configInputs = [], hasHooks = false } = this.#config ?? {};
     const { folder } = project;
     const builds = buildsOf(folder);
     const sources = findTaskFiles({
@@ -77,13 +79,21 @@ export class WorkerBuilder {
       dirs: named.length > 0 ? named : config.dirs?.map((dir) => resolve(folder, dir)),
       ignorePatterns: config.ignorePatterns,
     });
-    const bundle = await bundleSources(folder, sources, builds);
+    const bundle = await bundleSources(folder, hasHooks ? [project.configFile!, ...sources] : sources, builds);
     const ineffective = keysWithoutEffect(config);
     const present = {
       warnings: ineffective.length === 0 ? [] : [`${relative(cwd, project.configFile!)}: without effect so far: ${ineffective.join(", ")}`],
       inputs: [...bundle.inputs, ...configInputs],
     };
-    const settings = { defaultRetry: config.retries?.default, isolation: config.isolation, logLevel: config.logLevel, quietFailures };
+    const retriesEnabled = development && config.retries?.enabledInDev === false ? false : undefined;
+    const settings = {
+      project: config.project,
+      defaultRetry: config.retries?.default,
+      retriesEnabled,
+      isolation: config.isolation,
+      logLevel: config.logLevel,
+      quietFailures,
+    };
     const buildId = buildIdOf(bundle, settings);
     const target = join(builds, buildId);
     const runnerEntry = resolveSdk(folder, "@runlane/sdk/worker/runner");
@@ -91,7 +101,8 @@ export class WorkerBuilder {
     const same = last?.manifest.buildId === buildId && dirname(last.manifestFile) === target && last.manifest.runnerEntry === runnerEntry;
     if (same && existsSync(last.manifestFile)) return (this.#last = { ...last, ...present });
     await store(bundle, target);
-    const modules = bundle.modules.map((module) => join(target, module));
+    const bundled = bundle.modules.map((module) => join(target, module));
+    const [configModule, modules] = hasHooks ? [bundled[0], bundled.slice(1)] : [undefined, bundled];
     const indexed = await indexTasks(
       folder,
       modules,
@@ -103,6 +114,7 @@ export class WorkerBuilder {
       formatVersion: 1,
       buildId,
       modules,
+      configModule,
       runnerEntry,
       tasks: tasks.map((task) => manifestTask(task, settings.defaultRetry?.maxAttempts)),
       ...settings,
@@ -115,8 +127,9 @@ export class WorkerBuilder {
 }
 
 /** Names the content of a build: its code, and what the config says of how to run it. */
-function buildIdOf({ hash }: Bundle, { defaultRetry, isolation, logLevel }: Pick<WorkerManifest, "defaultRetry" | "isolation" | "logLevel">): string {
-  const said = JSON.stringify({ defaultRetry, isolation, logLevel });
+function buildIdOf({ hash }: Bundle, settings: Pick<WorkerManifest, "project" | "defaultRetry" | "retriesEnabled" | "isolation" | "logLevel">): string {
+  const { project, defaultRetry, retriesEnabled, isolation, logLevel } = settings;
+  const said = JSON.stringify({ project, defaultRetry, retriesEnabled, isolation, logLevel });
   return said === "{}" ? hash : createHash("sha256").update(`${hash} ${said}`).digest("hex").slice(0, hash.length);
 }
 

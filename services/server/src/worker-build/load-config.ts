@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RunlaneConfig } from "@runlane/sdk";
+import { configHookKinds } from "@runlane/sdk/internal";
 import { askNode } from "./ask-node.js";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { WorkerBuildError } from "./worker-build-error.js";
@@ -9,20 +10,23 @@ import { WorkerBuildError } from "./worker-build-error.js";
 // Says what a config exports by default, as far as JSON can; of the rest (hooks, plugins) only that it is there.
 const program = `
   import { writeSync } from "node:fs";
-  const { default: config } = await import(process.argv[1]);
+  const { default: config, handleError } = await import(process.argv[1]);
   const plain = {};
   for (const [key, value] of Object.entries(config ?? {})) {
     let json;
     try { json = JSON.stringify(value); } catch {}
     if (value !== undefined) plain[key] = json === undefined ? true : JSON.parse(json);
   }
-  writeSync(3, JSON.stringify(typeof config === "object" && config !== null ? plain : null));
+  const answer = { config: plain, handlesErrors: typeof handleError === "function" };
+  writeSync(3, JSON.stringify(typeof config === "object" && config !== null ? answer : null));
   process.exit(0);
 `;
 
 /** A config as its file exports it. */
 export interface LoadedConfig {
   readonly config: RunlaneConfig;
+  /** It brings hooks, so a worker must load it. */
+  readonly hasHooks: boolean;
   /** Content hash of its code. */
   readonly hash: string;
   /** The files that it is made of, absolute. */
@@ -38,10 +42,10 @@ export async function loadConfig(configFile: string, before?: LoadedConfig): Pro
   const folder = dirname(configFile);
   const bundle = await bundleSources(folder, [configFile]);
   const { hash, inputs } = bundle;
-  return { config: hash === before?.hash ? before.config : await runConfig(configFile, bundle), hash, inputs };
+  return { ...(hash === before?.hash ? before : await runConfig(configFile, bundle)), hash, inputs };
 }
 
-async function runConfig(configFile: string, { hash, files, modules }: Bundle): Promise<RunlaneConfig> {
+async function runConfig(configFile: string, { hash, files, modules }: Bundle): Promise<Pick<LoadedConfig, "config" | "hasHooks">> {
   const folder = dirname(configFile);
   const target = join(buildsFolder(folder), `config-${hash}-${process.pid}`);
   try {
@@ -52,9 +56,9 @@ async function runConfig(configFile: string, { hash, files, modules }: Bundle): 
     const module = pathToFileURL(join(target, modules[0]!)).href;
     const { answer, words, end } = await askNode(folder, ["--input-type=module", "-e", program, module]);
     if (answer === "") throw new WorkerBuildError(`${configFile} cannot be loaded: its process ended ${end}\n${words}`.trimEnd());
-    const config = JSON.parse(answer) as RunlaneConfig | null;
-    if (config === null) throw new WorkerBuildError(`${configFile} exports no config. It should say: export default defineConfig({ … });`);
-    return config;
+    const said = JSON.parse(answer) as { config: RunlaneConfig; handlesErrors: boolean } | null;
+    if (said === null) throw new WorkerBuildError(`${configFile} exports no config. It should say: export default defineConfig({ … });`);
+    return { config: said.config, hasHooks: said.handlesErrors || configHookKinds.some((kind) => said.config[kind] !== undefined) };
   } finally {
     await rm(target, { recursive: true, force: true });
   }

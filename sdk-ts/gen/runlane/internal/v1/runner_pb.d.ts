@@ -155,6 +155,13 @@ export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse
    * @generated from field: repeated bytes abandoned = 5;
    */
   abandoned: Uint8Array[];
+
+  /**
+   * Aborted attempts whose code asks for time before it is cut off.
+   *
+   * @generated from field: repeated runlane.internal.v1.AbortGrace graces = 6;
+   */
+  graces: AbortGrace[];
 };
 
 /**
@@ -162,4 +169,31 @@ export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse
  * Use `create(RunnerResponseSchema)` to create a new message.
  */
 export declare const RunnerResponseSchema: GenMessage<RunnerResponse>;
+
+/**
+ * Asks for time for an aborted attempt, in place of the second that code has otherwise.
+ *
+ * @generated from message runlane.internal.v1.AbortGrace
+ */
+export declare type AbortGrace = Message<"runlane.internal.v1.AbortGrace"> & {
+  /**
+   * The attempt.
+   *
+   * @generated from field: bytes token = 1;
+   */
+  token: Uint8Array;
+
+  /**
+   * How long its code may go on from now, in milliseconds. No attempt goes on for more than 31 s after its abort.
+   *
+   * @generated from field: uint32 grace_ms = 2;
+   */
+  graceMs: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.AbortGrace.
+ * Use `create(AbortGraceSchema)` to create a new message.
+ */
+export declare const AbortGraceSchema: GenMessage<AbortGrace>;
 
