@@ -78,7 +78,7 @@ export class WorkerBuilder {
       folder,
       dirs: named.length > 0 ? named : config.dirs?.map((dir) => resolve(folder, dir)),
       ignorePatterns: config.ignorePatterns,
-    });
+    }).filter((file) => file !== project.configFile);
     const bundle = await bundleSources(folder, hasHooks ? [project.configFile!, ...sources] : sources, builds);
     const ineffective = keysWithoutEffect(config);
     const present = {
