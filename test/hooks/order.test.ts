@@ -17,7 +17,7 @@ interface Case {
   readonly when: string;
   readonly plan: Script["plan"];
   readonly calls: string[];
-  /** Default COMPLETED. "failed somehow" is FAILED or CRASHED: which, the server decides by the error's code. */
+  /** Default COMPLETED. */
   readonly status?: string;
   /** Default 1. */
   readonly attempts?: number;
@@ -89,14 +89,14 @@ const cases: Case[] = [
     when: "catchError throws: the run ends at once, without onFailure and onComplete",
     plan: { run: "throw", catch: "throw" },
     calls: [...begin, "run", "error run broke", "catch", "cleanup", "tm-after"],
-    status: "failed somehow",
+    status: "CRASHED",
     error: { name: "HANDLE_ERROR_ERROR", message: "HANDLE_ERROR_ERROR: catch broke" },
   },
   {
     when: "cleanup throws after a success: the run fails, though its hooks have heard of success",
     plan: { cleanup: "throw" },
     calls: [...begin, "run", 'success "done"', "complete true", "cleanup", "error cleanup broke", "tm-after"],
-    ...failed,
+    status: "SYSTEM_FAILURE",
     error: { name: "TASK_EXECUTION_FAILED", message: "TASK_EXECUTION_FAILED: cleanup: cleanup broke" },
   },
   {
@@ -183,7 +183,7 @@ describe.concurrent("the hooks of a task, when", () => {
   test.for(cases)("$when", async ({ plan, calls, status = "COMPLETED", attempts = 1, error, output }, { expect }) => {
     const played = await worker.play("hooked", { plan });
     expect(played.calls).toEqual(calls);
-    expect(played.run).toMatchObject({ ...(status === "failed somehow" ? { isFailed: true } : { status }), attemptCount: attempts, ...(error && { error }) });
+    expect(played.run).toMatchObject({ status, attemptCount: attempts, ...(error && { error }) });
     expect(played.run.output).toEqual(status === "COMPLETED" ? (output ?? "done") : undefined);
   });
 });
@@ -251,8 +251,12 @@ const thrown: [kind: string, calls: string[], run: object][] = [
     ["error MANUAL_OOM_KILL_ERROR", "catch", "failure MANUAL_OOM_KILL_ERROR", "complete false", "cleanup"],
     { attemptCount: 1, error: { name: "OutOfMemoryError" } },
   ],
-  ["exit", ["cleanup", "cleanup"], { attemptCount: 2, error: { name: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE" } }],
-  ["uncaught", [], { attemptCount: 2, error: { name: "TASK_RUN_UNCAUGHT_EXCEPTION", message: "TASK_RUN_UNCAUGHT_EXCEPTION: uncaught error: in a timer" } }],
+  ["exit", ["cleanup", "cleanup"], { status: "CRASHED", attemptCount: 2, error: { name: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE" } }],
+  [
+    "uncaught",
+    [],
+    { status: "FAILED", attemptCount: 2, error: { name: "TASK_RUN_UNCAUGHT_EXCEPTION", message: "TASK_RUN_UNCAUGHT_EXCEPTION: uncaught error: in a timer" } },
+  ],
 ];
 
 describe.concurrent("run ends by", () => {

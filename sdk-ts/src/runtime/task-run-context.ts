@@ -15,6 +15,8 @@ export interface TaskRunContext {
     readonly createdAt: Date;
     readonly startedAt: Date;
     readonly maxAttempts: number;
+    /** How long an attempt may be active, in seconds; waits do not count. Undefined: as long as it takes. */
+    readonly maxDuration?: number | undefined;
     /** Version of the code, for instance "20261123.1". */
     readonly version?: string | undefined;
     readonly parentTaskRunId?: string | undefined;

@@ -46,16 +46,18 @@ export class ContextMaker {
 
   /** The frozen context of an attempt that started at `startTimeMs` of the Unix epoch. */
   make(assignment: Assignment, startTimeMs: number): TaskRunContext {
+    const { settings } = assignment;
     return Object.freeze({
       attempt: Object.freeze({ number: assignment.attemptNumber, startedAt: new Date(startTimeMs) }),
       run: Object.freeze({
         id: assignment.runId,
-        tags: noTags,
+        tags: settings === undefined || settings.tags.length === 0 ? noTags : Object.freeze([...settings.tags]),
         isTest: false,
         isReplay: false,
         createdAt: new Date(Number(assignment.createTimeMs)),
         startedAt: new Date(Number(assignment.startTimeMs)),
         maxAttempts: assignment.maxAttempts,
+        maxDuration: settings?.maxDurationSeconds || undefined,
         version: this.#version,
         parentTaskRunId: assignment.parentRunId || undefined,
         rootTaskRunId: assignment.rootRunId || undefined,

@@ -17,13 +17,15 @@ describe("an attempt", () => {
   });
 
   test("sees who it is, frozen", async () => {
-    const assignment = { attemptNumber: 2, parentRunId: "run_p", rootRunId: "run_r" };
+    const settings = { tags: ["a", "b"], maxDurationSeconds: 60 };
+    const assignment = { attemptNumber: 2, parentRunId: "run_p", rootRunId: "run_r", settings };
     expect(outputOf(await service.result(service.assign("context", undefined, assignment)))).toMatchObject({
       frozen: true,
       attempt: { number: 2 },
       run: {
         id: expect.stringMatching(/^run_/),
-        tags: [],
+        tags: ["a", "b"],
+        maxDuration: 60,
         isTest: false,
         createdAt: "2023-11-14T22:13:20.000Z",
         startedAt: "2023-11-14T22:13:20.500Z",
