@@ -42,14 +42,17 @@ async function play<S extends Stage>(scene: Scene<S>, contender: { set(): Promis
   stop.throwIfAborted();
   const stage = await contender.set();
   let timer: NodeJS.Timeout | undefined;
+  let stopped = () => {};
   const over = new Promise<never>((_, fail) => {
-    stop.addEventListener("abort", () => fail(stop.reason));
+    stopped = () => fail(stop.reason);
+    stop.addEventListener("abort", stopped);
     timer = setTimeout(() => fail(new Error(`not done after ${limitMs / 1_000} s`)), limitMs);
   });
   try {
     return await Promise.race([scene(stage), stage.mishap, over]);
   } finally {
     clearTimeout(timer);
+    stop.removeEventListener("abort", stopped);
     await stage.clear();
   }
 }
