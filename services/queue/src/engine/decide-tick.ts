@@ -19,12 +19,13 @@ export function decideTick(step: Step, leaseMs: number): void {
     emit(step, runReturned(entry.run));
   }
   dropUnreferenced(step);
-  unbindStranded(step);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
     if (step.monotonic - heard >= leaseMs) decideSessionEnd(step, session, `the worker was silent for ${leaseMs} ms, which is its lease`);
   }
+  // Behind the leases: what their end leaves without a worker is noticed now.
+  unbindStranded(step);
 }
 
 /**

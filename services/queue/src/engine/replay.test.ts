@@ -14,6 +14,7 @@ it("whatever happens: replay gives the same state, no slot leaks, no limit is ex
       const harness = new EngineHarness(seed);
       const world = new RandomWorld(harness);
       const ended = new Map<number, string>();
+      const startedOn = new Map<number, string>();
       for (const event of happenings) {
         world.happen(event);
         expect(audit(harness.durable)).toEqual([]);
@@ -22,6 +23,13 @@ it("whatever happens: replay gives the same state, no slot leaks, no limit is ex
         for (const { reference, refs } of harness.environment.payloads.values()) expect(refs).toBe(named.filter((name) => name === reference).length);
         for (const name of named) if (name) expect(harness.environment.payloads.has(name)).toBe(true);
         for (const run of harness.durable.runs.values()) {
+          // A run that has started executes on the version that it started on, unless it was let go from it.
+          if (run.version === "") startedOn.delete(run.number);
+          else if (run.session) {
+            expect([run.number, run.session.version]).toEqual([run.number, run.version]);
+            expect(startedOn.get(run.number) ?? run.version).toBe(run.version);
+            if (run.attempt > 1) startedOn.set(run.number, run.version);
+          }
           const state = phases[run.phase].final ? String(phases[run.phase].state) : undefined;
           const before = ended.get(run.number);
           if (before !== undefined) expect(state).toBe(before);

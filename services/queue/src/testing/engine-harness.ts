@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import {
   type Assignment,
@@ -38,6 +39,7 @@ export class EngineHarness {
   /** Nothing can be written, and so nothing leaves. */
   logIsAway = false;
   readonly #heldBack: Outbox[] = [];
+  readonly #workers: HarnessWorker[] = [];
   #seed: number;
   #streams = 0;
 
@@ -70,6 +72,7 @@ export class EngineHarness {
     if (step.events.length > 0) this.log.push({ now: step.now, epoch: this.epoch, events: step.events });
     if (this.logIsAway) this.#heldBack.push(step.outbox);
     else step.outbox.leaves(this.monotonic);
+    for (const worker of this.#workers) worker.hear(step.outbox);
     return step.outbox;
   }
 
@@ -129,6 +132,7 @@ export class EngineHarness {
     const connection = this.volatile.streams.get(streamId);
     const connected = new HarnessWorker(this, connection);
     connected.hear(outbox);
+    this.#workers.push(connected);
     return connected;
   }
 
@@ -170,15 +174,17 @@ export class HarnessWorker {
   readonly frames: WorkResponse[] = [];
   /** Assignments that were not answered. */
   readonly assignments: Assignment[] = [];
+  readonly #heard = new WeakSet<Outbox>();
 
   constructor(harness: EngineHarness, connection: Connection | undefined) {
     this.harness = harness;
     this.connection = connection;
   }
 
-  /** Takes its frames from an outbox. */
+  /** Takes its frames from an outbox, once. */
   hear(outbox: Outbox): void {
-    if (!this.connection) return;
+    if (!this.connection || this.#heard.has(outbox)) return;
+    this.#heard.add(outbox);
     for (const message of outbox.frames.get(this.connection)?.messages ?? []) {
       this.frames.push(message);
       this.assignments.push(...message.assignments);
@@ -211,6 +217,12 @@ export class HarnessWorker {
   fail(token: Uint8Array, retryDelayMs?: number): WorkResponse[] {
     const retryDelay = retryDelayMs === undefined ? undefined : { seconds: BigInt(Math.floor(retryDelayMs / 1_000)), nanos: (retryDelayMs % 1_000) * 1e6 };
     return this.send({ results: [{ token, outcome: { case: "failure", value: { failure: { message: "no" }, ...(retryDelay ? { retryDelay } : {}) } } }] });
+  }
+
+  /** Reports that memory was full, and what machine the next attempts want; the retry is due at once. */
+  outOfMemory(token: Uint8Array, retryMachine: string): WorkResponse[] {
+    const failure = { kind: FailureKind.INTERNAL, code: "TASK_PROCESS_OOM_KILLED", message: "memory was full" };
+    return this.send({ results: [{ token, outcome: { case: "failure", value: { failure, retryMachine, retryDelay: { seconds: 0n, nanos: 0 } } } }] });
   }
 
   /** What it would list as held. */

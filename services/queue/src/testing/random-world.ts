@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed } from "../engine/decide-frame.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
+import { decidePromote } from "../engine/decide-version.js";
 import { phases } from "../engine/phase.js";
 import { tokenOf } from "../engine/token.js";
 import { type EngineHarness, type HarnessWorker, item } from "./engine-harness.js";
@@ -30,12 +31,28 @@ const kinds = [
   "triggerStored",
   "succeedStored",
   "hours",
+  "triggerBound",
+  "triggerMachine",
+  "outOfMemory",
+  "update",
+  "promote",
+  "drain",
+  "minutes",
 ] as const;
 
 /** Any of them. */
 export const happening: fc.Arbitrary<Happening> = fc.record({ kind: fc.constantFrom(...kinds), a: fc.nat(1_000), b: fc.nat(1_000) });
 
-const tasks = [{ id: "one", concurrencyLimit: 1 }, { id: "free" }, { id: "x", queue: "three", concurrencyLimit: 3 }, { id: "y", queue: "three" }];
+const tasks = [
+  { id: "one", concurrencyLimit: 1 },
+  { id: "free" },
+  { id: "x", queue: "three", concurrencyLimit: 3 },
+  { id: "y", queue: "three" },
+  { id: "large", machine: "small-2x" },
+];
+/** What the workers of the world have for attempts with a machine. */
+const capacities = [undefined, { milliCpus: 1_000, memoryMib: 1_024 }, { milliCpus: 2_500, memoryMib: 3_000 }];
+const presets = ["micro", "small-1x", "medium-1x", "large-2x"];
 
 /** Workers, and what happens to them. Drives the engine through its frames alone. */
 export class RandomWorld {
@@ -130,6 +147,38 @@ export class RandomWorld {
       case "hours":
         harness.advance(a * 10_000);
         return;
+      case "triggerBound": {
+        const versions = [...harness.environment.versions.byNumber.keys()];
+        const version = versions[b % Math.max(1, versions.length)];
+        if (version) harness.trigger(tasks[a % tasks.length]!.id, 1, { version });
+        return;
+      }
+      case "triggerMachine":
+        harness.trigger(tasks[a % tasks.length]!.id, 1 + (b % 3), { machine: presets[b % presets.length]!, tags: [`t${a % 3}`], metadata: '{"count":1}' });
+        return;
+      case "outOfMemory":
+        if (worker && target) worker.outOfMemory(tokenOf(target), presets[b % presets.length]!);
+        return;
+      case "update": {
+        if (!worker || !target) return;
+        this.#commands += 1;
+        const metadata = [{ target: b % 4, key: "$.count", operation: { case: "increment" as const, value: 1 } }];
+        const value = { addTags: b % 2 === 0 ? [`t${b % 5}`] : [], metadata };
+        worker.send({ commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "updateRun", value } }] });
+        return;
+      }
+      case "promote": {
+        const versions = [...harness.environment.versions.byNumber.values()];
+        const version = versions[a % Math.max(1, versions.length)];
+        if (version) harness.step((step) => decidePromote(step, harness.environment, version));
+        return;
+      }
+      case "drain":
+        if (worker?.connection?.open) worker.send({ drain: {} });
+        return;
+      case "minutes":
+        harness.advance(b * 1_000);
+        return;
     }
   }
 
@@ -138,7 +187,10 @@ export class RandomWorld {
     const harness = this.#harness;
     for (let round = 0; round < 2_000; round++) {
       harness.advance(10_000);
-      this.#connect("settler", 50);
+      // Old versions do not come back: what is bound to them moves on after a while, and what is newer than the current one is brought by nobody.
+      const newest = [...harness.environment.versions.byNumber.values()].at(-1);
+      if (newest) harness.step((step) => decidePromote(step, harness.environment, newest));
+      this.#connect("settler", 50, { milliCpus: 32_000, memoryMib: 64_000 }, "settled");
       for (let more = true; more; ) {
         more = false;
         for (const run of [...harness.durable.runs.values()]) {
@@ -153,12 +205,20 @@ export class RandomWorld {
     }
   }
 
-  #connect(id: string, slots: number): void {
+  #connect(id: string, slots: number, capacity = capacities[slots % capacities.length], buildId = `build${slots % 3}`): void {
     let entry = this.#workers.find((each) => each.id === id);
     const held = [...this.#harness.durable.runs.values()]
       .filter((run) => run.session?.workerId === id && run.phase !== "assigned")
       .map((run) => ({ token: tokenOf(run), openWaits: [...(run.waits ?? [])].filter(([, wait]) => !wait.delivered).map(([wait]) => wait) }));
-    const worker = this.#harness.connect({ id, incarnation: entry?.incarnation ?? 1, slots, tasks, held: held as never });
+    const worker = this.#harness.connect({
+      id,
+      incarnation: entry?.incarnation ?? 1,
+      slots,
+      tasks,
+      buildId,
+      held: held as never,
+      ...(capacity ? { capacity } : {}),
+    });
     entry ??= { worker, id, incarnation: 1 };
     entry.worker = worker;
     if (!this.#workers.includes(entry)) this.#workers.push(entry);
