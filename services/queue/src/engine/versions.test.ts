@@ -22,7 +22,7 @@ function world() {
   const pass = (ms: number, ...workers: ReturnType<typeof worker>[]) => {
     for (let left = ms; left > 0; left -= leaseMs / 2) {
       harness.advance(Math.min(left, leaseMs / 2));
-      for (const { connection } of workers) if (connection) harness.step((step) => decideFrame(step, connection, { ...frame, heartbeat: undefined }));
+      for (const { connection } of workers) if (connection) harness.step((step) => decideFrame(step, connection, frame));
     }
   };
   return { harness, worker, promote, pass };
