@@ -31,6 +31,8 @@ await tally.check("format and lint", () => passes("biome", ["check", "--error-on
 await tally.check("build", () => build().then(() => []));
 await tally.check("types of tests", () => passes("tsc", ["-p", "tsconfig.test.json"]));
 await tally.check("types of scripts", () => passes("tsc", ["-p", "tsconfig.scripts.json"]));
+await tally.check("types of drop-in files, with Trigger.dev's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.genuine.json"]));
+await tally.check("types of drop-in files, with Runlane's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.runlane.json"]));
 await tally.check("contracts: lint and format", contractStyle);
 await tally.check("contracts: nothing broken since the baseline", contractChanges);
 await tally.check("contracts: generated code is current", generatedCode);
