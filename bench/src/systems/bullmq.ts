@@ -24,7 +24,8 @@ const keptEvents = 1_000_000;
 export function bullmq(port: number): TaskSystem {
   const connection = { host: "127.0.0.1", port };
   const queue = new Queue(bullmqQueue, { connection, defaultJobOptions: options, streams: { events: { maxLen: keptEvents } } });
-  const events = new QueueEvents(bullmqQueue, { connection });
+  // From the first event on: with the default, those between connecting and the first reading are missed.
+  const events = new QueueEvents(bullmqQueue, { connection, lastEventId: "0" });
   const waiting = new Map<string, { done: (result: unknown) => void; failed: (error: Error) => void }>();
   events.on("completed", ({ jobId, returnvalue }) => settle(jobId)?.done(returnvalue));
   events.on("failed", ({ jobId, failedReason }) => settle(jobId)?.failed(new Error(`job ${jobId} failed: ${failedReason}`)));
