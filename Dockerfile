@@ -7,6 +7,7 @@ COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY sdk-ts sdk-ts
 COPY services services
 COPY examples examples
+COPY testing-kit/package.json testing-kit/package.json
 COPY bench/package.json bench/package.json
 COPY test/package.json test/package.json
 # Only what the command and the examples need; with the compiler first, without it in the end.

@@ -10,7 +10,7 @@ export default defineConfig({
         ssr: { resolve: { conditions: ["@runlane/source"] } },
         test: {
           name: "unit",
-          include: ["{sdk-ts,bench,services/*}/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          include: ["{sdk-ts,testing-kit,bench,services/*}/src/**/*.test.ts", "scripts/**/*.test.mjs"],
           testTimeout: 20_000,
           hookTimeout: 20_000,
           // Vitest would leave a core free, and so use one of two.
@@ -20,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: "system",
-          include: ["test/**/*.test.ts"],
+          include: ["{test,examples}/**/*.test.ts"],
           exclude: ["test/survival/**"],
           maxWorkers: 3,
           testTimeout: 60_000,

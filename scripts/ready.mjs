@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { command, npm } from "./command.mjs";
 import { obtainNatsServer } from "./nats-server.mjs";
 import { root } from "./repository.mjs";
+import { bundleTestingKit } from "./testing-kit.mjs";
 
 const oldestNode = [20, 19];
 
@@ -32,6 +33,7 @@ export async function natsServer() {
 export async function build() {
   const { code, output } = await command("tsc", ["-b"]);
   if (code !== 0) throw new Error(`the build failed:\n${output}`);
+  await bundleTestingKit();
 }
 
 function installed() {

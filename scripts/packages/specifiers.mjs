@@ -52,7 +52,8 @@ export function importFaults({ folder, file, text, manifest }) {
     .filter(({ specifier, allowed }) => {
       if (specifier.startsWith("#")) return true;
       if (specifier.startsWith("node:") || builtinModules.includes(specifier)) return false;
-      if (specifier.startsWith(".")) return !existsSync(join(folder, dirname(file), specifier));
+      // A declaration leads to declarations: of a bundle there are several, and one file of code.
+      if (specifier.startsWith(".")) return !existsSync(join(folder, dirname(file), file.endsWith(".d.ts") ? specifier.replace(/\.js$/, ".d.ts") : specifier));
       return !allowed.includes(specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/"));
     })
     .map(({ specifier }) => `${file} imports ${specifier}, which the package does not have`);

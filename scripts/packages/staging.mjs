@@ -20,7 +20,7 @@ const forTests = /\.(?:test|suite|fixture)\.ts$|(^|\/)testing\//;
  * @throws {Error} if something is not built, or the package would import what it does not have
  */
 export function stagePackage(published, folder) {
-  const { home, rooms, withSources } = published;
+  const { home, rooms, bundles, withSources } = published;
   rmSync(folder, { recursive: true, force: true });
   const places = new Map(rooms.map((room) => [room, `rooms/${room.split("/").at(-1)}`]));
   const resolveRooms = roomSpecifiers(places);
@@ -45,7 +45,19 @@ export function stagePackage(published, folder) {
     for (const file of filesBelow(join(root, workspace, "gen"))) write(join(place, "gen", file), readFileSync(join(root, workspace, "gen", file), "utf8"));
   };
 
+  /** Takes over what a build has put beside that. */
+  const takeBundle = (bundle) => {
+    const files = bundle.endsWith("/") ? filesBelow(join(root, home, "dist", bundle.slice(0, -1))).map((file) => join(bundle, file)) : [bundle];
+    if (!files.every((file) => existsSync(join(root, home, "dist", file))) || files.length === 0)
+      throw new Error(`${home}/dist/${bundle} is not built; npm run build does it`);
+    for (const file of files) {
+      write(join("dist", file), readFileSync(join(root, home, "dist", file), "utf8"));
+      compiled.push(join("dist", file));
+    }
+  };
+
   take(home, ".");
+  for (const bundle of bundles) takeBundle(bundle);
   for (const [room, place] of places) {
     take(room, place);
     write(join(place, "package.json"), json(roomManifest(room)));

@@ -19,8 +19,19 @@ const { runs, tasks } = require("@runlane/sdk");
 
 tasks.trigger("greet", { name: "CommonJS" }).then((handle) => runs.poll(handle)).then(({ output }) => console.log(output));
 `;
+const kitProgram = `
+import { task } from "@runlane/sdk";
+import { createTestPlatform } from "@runlane/sdk/testing";
+
+const greet = task({ id: "greet", run: async ({ name }) => "hello " + name });
+const platform = await createTestPlatform();
+const { status, output } = await platform.run(greet, { name: "kit" });
+await platform.close();
+console.log(status, output);
+`;
 const types = `
 import { runs, type TaskOutput, tasks } from "@runlane/sdk";
+import { createTestPlatform } from "@runlane/sdk/testing";
 import { AbortTaskRunError, task } from "@runlane/sdk/v3";
 import { startServer } from "runlane";
 import type { greet } from "./trigger/greet.js";
@@ -32,6 +43,11 @@ export const promised: TaskOutput<typeof greet> = "hello";
 export const other = task({ id: "other", run: async (count: number) => count + 1 });
 // @ts-expect-error It takes a number.
 await other.trigger("one");
+const platform = await createTestPlatform({ tasks: [other] });
+export const next: number | undefined = (await platform.run(other, 1)).output;
+// @ts-expect-error It takes a number.
+await platform.run(other, "one");
+platform.mock(other, (count) => count.toFixed().length);
 // @ts-expect-error Its payload has a name.
 await tasks.trigger<typeof greet>("greet", { surname: "types" });
 export { AbortTaskRunError, startServer };
@@ -42,7 +58,7 @@ let project: InstalledProject;
 beforeAll(async () => {
   project = await InstalledProject.install({
     manifest: ({ sdk, runlane }) => ({ type: "module", dependencies: { "@runlane/sdk": `file:${sdk}`, runlane: `file:${runlane}` } }),
-    files: { "trigger/greet.ts": task, "main.mjs": program, "main.cjs": oldProgram, "types.ts": types },
+    files: { "trigger/greet.ts": task, "main.mjs": program, "main.cjs": oldProgram, "kit.mjs": kitProgram, "types.ts": types },
     onCleanUp: afterAll,
   });
 });
@@ -75,6 +91,10 @@ describe("installed by npm outside of the workspace", () => {
 
   test("a program imports @runlane/sdk and @runlane/sdk/v3, which are the same", async () => {
     expect(await project.node("main.mjs")).toEqual({ code: 0, stdout: "COMPLETED hello program true\n", stderr: "" });
+  });
+
+  test("a program runs tasks on the testing kit, without the server", async () => {
+    expect(await project.node("kit.mjs")).toEqual({ code: 0, stdout: "COMPLETED hello kit\n", stderr: "" });
   });
 
   test("a program requires it", async () => {

@@ -32,6 +32,7 @@ export interface FrameListener {
 
 /** Starts a call of a bidirectional method. Failures, of connecting too, come as `onClose`, never before this returns. */
 export function openFrameStream(connection: GrpcConnection, method: DescMethodBiDiStreaming, listener: FrameListener): FrameStream {
+  if (connection.openStream) return connection.openStream(method, listener);
   let state: "open" | "ended" | "canceled" | "closed" = "open";
   let call: ClientDuplexStream<Uint8Array, Uint8Array> | undefined;
   /** What is sent before there is a call. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodBiDiStreaming } from "@bufbuild/protobuf";
 import type { Client, ClientOptions, Metadata } from "@grpc/grpc-js";
+import type { FrameListener, FrameStream } from "./frame-stream.js";
 import { parseServerAddress, type ServerAddress } from "./server-address.js";
 
 /** Name and version that this SDK gives to the server. */
@@ -41,6 +42,8 @@ export interface GrpcConnection {
   isReady(): boolean;
   /** Closes the connection. Calls under way may still end; new ones fail with UNAVAILABLE. */
   close(): void;
+  /** Opens streams without gRPC, for a server in this process. Default: they are calls of `client`. */
+  readonly openStream?: (method: DescMethodBiDiStreaming, listener: FrameListener) => FrameStream;
 }
 
 // Reconnecting is the caller's affair: it knows what must be sent again, and a server that restarts may come back on another port. So every connection has

@@ -42,8 +42,13 @@ export function createRunlaneClient(configuration: ApiClientConfiguration = {}):
     connections,
     { timeoutMs },
   );
+  return clientOver(retrying, connections, timeoutMs);
+}
+
+/** Makes a client of what carries its calls: `transport` those of generated clients, `connections` the streams of frames. `timeoutMs` is how long to try. */
+export function clientOver(unary: Transport, connections: ConnectionSource, timeoutMs: number | undefined): RunlaneClient {
   const logPosition = new LogPosition();
-  const transport = createPositionTransport(retrying, logPosition);
+  const transport = createPositionTransport(unary, logPosition);
   const triggerStream = new TriggerStream(connections, { timeoutMs, logPosition });
   const runs = createClient(RunService, transport);
   const runWatch = new RunWatch(runs, { timeoutMs });
@@ -64,10 +69,26 @@ export function createRunlaneClient(configuration: ApiClientConfiguration = {}):
   };
 }
 
+const key = Symbol.for("runlane.routed-client.v1");
+
+// Behind Symbol.for because several copies of the SDK may be loaded in one process, and all of them must reach the same server.
+function route(): { [key]?: RunlaneClient | undefined } {
+  return globalThis as { [key]?: RunlaneClient | undefined };
+}
+
+/** Makes all public functions of this process use `client`, whatever is configured; undefined: what is configured again. For the testing kit. Returns the one before. */
+export function routeTo(client: RunlaneClient | undefined): RunlaneClient | undefined {
+  const before = route()[key];
+  route()[key] = client;
+  return before;
+}
+
 let last: { readonly configuration: ApiClientConfiguration; readonly client: RunlaneClient } | undefined;
 
 /** The client that the public functions use: made at the first call, and anew after `configure`. */
 export function defaultClient(): RunlaneClient {
+  const routed = route()[key];
+  if (routed) return routed;
   const configuration = presentConfiguration();
   if (last?.configuration !== configuration) last = { configuration, client: createRunlaneClient(configuration) };
   return last.client;
@@ -77,6 +98,8 @@ let home: RunlaneClient | undefined;
 
 /** The client of the server that the environment of this process names, whatever `configure` says: the one whose runs a worker's process executes. */
 export function homeClient(): RunlaneClient {
+  const routed = route()[key];
+  if (routed) return routed;
   home ??= createRunlaneClient();
   return home;
 }

@@ -6,13 +6,20 @@ const taskFirst = new Set<HookKind>(["catchError", "onError"]);
 
 const none: readonly Hook[] = [];
 
+/** What the hooks of an attempt hang on. */
+export interface HookHost {
+  /** The attempt's scope, if there is one so far. */
+  readonly leftBehind: AttemptScope | undefined;
+  /** Hears of each hook when it is called. Default: nobody does. */
+  readonly onHook?: ((kind: HookKind) => void) | undefined;
+}
+
 /** Looks up the hooks of an attempt, at each moment anew: more of them may be registered while it runs. */
 export class HookCalls {
   readonly #own: TaskHookTable | undefined;
-  readonly #host: { readonly leftBehind: AttemptScope | undefined };
+  readonly #host: HookHost;
 
-  /** `host` has the attempt's scope, if there is one so far. */
-  constructor(own: TaskHookTable | undefined, host: { readonly leftBehind: AttemptScope | undefined }) {
+  constructor(own: TaskHookTable | undefined, host: HookHost) {
     this.#own = own;
     this.#host = host;
   }
@@ -24,6 +31,16 @@ export class HookCalls {
 
   /** The hooks of a kind, in the order in which they are called. */
   of(kind: HookKind): readonly Hook[] {
+    const { onHook } = this.#host;
+    const hooks = this.#lookUp(kind);
+    if (onHook === undefined) return hooks;
+    return hooks.map((hook) => (params) => {
+      onHook(kind);
+      return hook(params);
+    });
+  }
+
+  #lookUp(kind: HookKind): readonly Hook[] {
     const own = this.#own?.[kind];
     const common = globalHooks().table?.[kind];
     const late = this.#host.leftBehind?.hooks?.[kind];

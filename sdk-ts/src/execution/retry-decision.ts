@@ -19,6 +19,8 @@ export interface RetryRules {
   readonly maxAttempts: number;
   /** False: no error is tried again, and `catchError` is not asked. */
   readonly enabled: boolean;
+  /** Spreads the delays: a random number in [0, 1). Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
 }
 
 /** What follows a failed attempt. */
@@ -51,7 +53,7 @@ export function isOutOfMemoryError(error: unknown): boolean {
 export function defaultDelay(error: unknown, rules: RetryRules): number | undefined {
   // A machine of the same size would run out of memory again.
   if (endsRun(error, rules) || isOutOfMemoryError(error)) return undefined;
-  const delay = retryDelay(effectiveRetry(rules), rules.attempt);
+  const delay = retryDelay(effectiveRetry(rules), rules.attempt, rules.random);
   return delay !== undefined && isApiError(error) && error.status === 429 ? (error.retryAfterMs ?? delay) : delay;
 }
 
@@ -63,9 +65,13 @@ export function decisionOf(said: HandleErrorModificationOptions, rules: RetryRul
   return said.error === undefined ? { delay } : { delay, error: said.error };
 }
 
-function saidDelay({ skipRetrying, retryAt, retryDelayInMs, retry }: HandleErrorModificationOptions, { attempt }: RetryRules, now: number): number | undefined {
+function saidDelay(
+  { skipRetrying, retryAt, retryDelayInMs, retry }: HandleErrorModificationOptions,
+  { attempt, random }: RetryRules,
+  now: number,
+): number | undefined {
   if (skipRetrying) return undefined;
   if (retryAt instanceof Date && !Number.isNaN(retryAt.getTime())) return Math.max(0, retryAt.getTime() - now);
   if (typeof retryDelayInMs === "number") return Math.max(0, retryDelayInMs);
-  return typeof retry === "object" && retry !== null ? retryDelay(retry, attempt) : undefined;
+  return typeof retry === "object" && retry !== null ? retryDelay(retry, attempt, random) : undefined;
 }

@@ -3,10 +3,9 @@ import { apiErrorOf } from "../errors/api-error.js";
 import { isCompletion } from "../errors/task-errors.js";
 import type { HandleErrorModificationOptions } from "../hooks/hook-params.js";
 import type { Hook, HookKind } from "../hooks/hook-table.js";
-import type { AttemptScope } from "../runtime/attempt-scope.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
 import { failureOf, internalFailure, messageOf } from "../worker/failure.js";
-import { HookCalls } from "./hook-calls.js";
+import { HookCalls, type HookHost } from "./hook-calls.js";
 import { throughMiddleware } from "./middleware-chain.js";
 import { decisionOf, defaultDelay, effectiveRetry, endsRun, type RetryDecision, type RetryRules } from "./retry-decision.js";
 import { RunParams, type RunParamsSource } from "./run-params.js";
@@ -18,9 +17,7 @@ const waitUntilMs = 60_000;
 const noInit: object = Object.freeze({});
 
 /** What an attempt needs of whoever executes it. Its code must run on the asynchronous context that carries the attempt's RunRuntime. */
-export interface ExecutionHost extends RunParamsSource {
-  /** What the attempt's code has left with it; undefined if nothing so far. */
-  readonly leftBehind: AttemptScope | undefined;
+export interface ExecutionHost extends RunParamsSource, HookHost {
   /** True when nobody wants a result any more: the run was cancelled, the attempt lost, or it has been reported. */
   readonly stopped: boolean;
   /** Asked after a failure only. */

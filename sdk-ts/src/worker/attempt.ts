@@ -20,6 +20,12 @@ export interface AttemptHost {
   readonly defaultRetry: RetryRules["options"];
   /** See {@link RetryRules}. */
   readonly retriesEnabled: boolean;
+  /** See {@link RetryRules}. */
+  readonly random: RetryRules["random"];
+  /** The time, in milliseconds of the Unix epoch. */
+  now(): number;
+  /** Hears of each hook when it is called. Undefined: nobody does. */
+  readonly onHook: ((ctx: TaskRunContext, kind: HookKind) => void) | undefined;
   /** Passes a command on. */
   send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void;
   /** Prints a line of the run's logger. */
@@ -48,7 +54,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
   state: AttemptState = "running";
   readonly #host: AttemptHost;
   readonly #assignment: Assignment;
-  readonly #startTimeMs = Date.now();
+  readonly #startTimeMs: number;
   #ctx: TaskRunContext | undefined;
   #scope: AttemptScope | undefined;
   #controller: AbortController | undefined;
@@ -60,6 +66,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
     this.task = task;
     this.#assignment = assignment;
     this.#host = host;
+    this.#startTimeMs = host.now();
   }
 
   /** Made when somebody looks at it. */
@@ -75,13 +82,18 @@ export class Attempt implements RunRuntime, ExecutionHost {
     return this.#scope;
   }
 
+  get onHook(): ((kind: HookKind) => void) | undefined {
+    const { onHook } = this.#host;
+    return onHook && ((kind) => onHook(this.ctx, kind));
+  }
+
   get stopped(): boolean {
     return this.state !== "running";
   }
 
   get retryRules(): RetryRules {
     const { attemptNumber: attempt, maxAttempts } = this.#assignment;
-    return { options: this.task.retry ?? this.#host.defaultRetry, attempt, maxAttempts, enabled: this.#host.retriesEnabled };
+    return { options: this.task.retry ?? this.#host.defaultRetry, attempt, maxAttempts, enabled: this.#host.retriesEnabled, random: this.#host.random };
   }
 
   writeOutput(value: unknown): Payload | Promise<Payload> {

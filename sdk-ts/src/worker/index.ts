@@ -5,5 +5,6 @@ export { defaultRetryOptions } from "../task/retry-options.js";
 export type { AttemptReport } from "./attempt-reporter.js";
 export { defaultConcurrency, defaultGraceMs, type LaunchedWorker, launchWorker, type WorkerOptions } from "./launcher.js";
 export { type ManifestTask, readManifest, type WorkerManifest } from "./manifest.js";
+export { manifestTask } from "./manifest-task.js";
 export { type IndexedTask, type TaskIndex, taskFileHook } from "./task-index.js";
 export { logToStderr, type WorkerLog } from "./worker-log.js";

@@ -1,5 +1,7 @@
 /** How long before the end of the lease attempts must have ended, in milliseconds. */
 const marginMs = 500;
+/** The longest that a timer of Node can be, in milliseconds; one that should be longer fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /**
  * For how long the worker may run what it holds. The server keeps a silent worker's attempts for the lease, counted from the last heartbeat or Hello that reached it; the
@@ -7,6 +9,7 @@ const marginMs = 500;
  */
 export class Lease {
   readonly #ended: () => void;
+  readonly #keepsAlive: boolean;
   readonly #now: () => number;
   #durationMs = 0;
   /** When the last answered Hello or heartbeat was sent; undefined while there is nothing to lose: before the first Welcome, and after the end until the next. */
@@ -19,9 +22,10 @@ export class Lease {
   #sent = new Map<bigint, number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `ended` is called when attempts must end. `now` is a monotonic clock in milliseconds. */
-  constructor(ended: () => void, now: () => number = () => performance.now()) {
+  /** `ended` is called when attempts must end. `keepsAlive` says whether the process lives as long as the lease. `now` is a monotonic clock in milliseconds. */
+  constructor(ended: () => void, keepsAlive = true, now: () => number = () => performance.now()) {
     this.#ended = ended;
+    this.#keepsAlive = keepsAlive;
     this.#now = now;
   }
 
@@ -79,23 +83,24 @@ export class Lease {
   #answered(sentAt: number): void {
     this.#lastAnswerAt = this.#now();
     this.#heldSince = sentAt;
-    this.#timer ??= setTimeout(this.#check, this.#left(sentAt));
+    if (this.#timer === undefined) this.#sleep(sentAt);
   }
 
   #left(since: number): number {
-    return Math.max(0, since + this.#durationMs - marginMs - this.#now());
+    return Math.min(longestTimerMs, Math.max(0, since + this.#durationMs - marginMs - this.#now()));
   }
 
   // The timer is not moved with every answer: when it fires, it sees whether there has been one since, and sleeps on.
   readonly #check = (): void => {
     this.#timer = undefined;
     if (this.#heldSince === undefined) return;
-    const left = this.#left(this.#heldSince);
-    if (left > 0) {
-      this.#timer = setTimeout(this.#check, left);
-      return;
-    }
+    if (this.#left(this.#heldSince) > 0) return this.#sleep(this.#heldSince);
     this.#heldSince = undefined;
     this.#ended();
   };
+
+  #sleep(since: number): void {
+    this.#timer = setTimeout(this.#check, this.#left(since));
+    if (!this.#keepsAlive) this.#timer.unref();
+  }
 }

@@ -1,10 +1,9 @@
-import type { ChildProcess } from "node:child_process";
 import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import { Pace } from "./pace.js";
 import type { PassingAssignment } from "./passing-frames.js";
 import { type RunnerListener, RunnerProcess } from "./runner-process.js";
-import { type RunnerProgram, spawnRunner } from "./runner-spawn.js";
+import { type RunnerChild, type RunnerProgram, spawnRunner } from "./runner-spawn.js";
 import type { TokenKey } from "./token-key.js";
 
 /** Processes of one attempt each that are kept for the next one. */
@@ -25,7 +24,7 @@ export interface RunnerPoolOptions {
   /** True while the attempt's code waits for runs, and takes no processor. */
   readonly isWaiting: (key: TokenKey) => boolean;
   /** A shared runner that has been started before the pool was made. */
-  readonly first?: ChildProcess | undefined;
+  readonly first?: RunnerChild | undefined;
 }
 
 interface QueuedAttempt {
@@ -195,7 +194,7 @@ export class RunnerPool {
     this.#startAnother();
   }
 
-  #add(child: ChildProcess, machine: string | undefined): RunnerProcess {
+  #add(child: RunnerChild, machine: string | undefined): RunnerProcess {
     const runner = new RunnerProcess(child, machine, {
       onFrame: (from, frame) => {
         if (frame.rest?.ready) this.#failedStarts = 0;

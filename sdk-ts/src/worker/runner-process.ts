@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { toBinary } from "@bufbuild/protobuf";
 import { type RunnerRequest, RunnerRequestSchema, type RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
@@ -8,6 +7,7 @@ import { appendFields } from "../wire/field-writer.js";
 import { internalFailure } from "./failure.js";
 import { FramePipe } from "./frame-pipe.js";
 import { type PassingAssignment, type RunnerFrame, readRunnerFrame } from "./passing-frames.js";
+import type { RunnerChild } from "./runner-spawn.js";
 import { keyToken, type TokenKey } from "./token-key.js";
 
 /** Number of RunnerRequest.assignments. */
@@ -46,7 +46,7 @@ export class RunnerProcess {
   state: RunnerState = "starting";
   /** It has loaded the task files at least. */
   wasReady = false;
-  readonly #child: ChildProcess;
+  readonly #child: RunnerChild;
   readonly #listener: RunnerListener;
   readonly #pipe: FramePipe;
   #frame = emptyFrame();
@@ -57,7 +57,7 @@ export class RunnerProcess {
   /** What its attempts are told to have died of, if not of what the exit status says. */
   #cause: Failure | undefined;
 
-  constructor(child: ChildProcess, machine: string | undefined, listener: RunnerListener) {
+  constructor(child: RunnerChild, machine: string | undefined, listener: RunnerListener) {
     this.#child = child;
     this.machine = machine;
     this.#listener = listener;

@@ -18,6 +18,14 @@ export interface RunnerProgram {
   /** Its entry: `runner-main.js` of the copy of the SDK that the tasks import. */
   readonly entry: string;
   readonly manifestFile: string;
+  /** Starts a runner elsewhere than in a process of its own. Default: `spawnRunner` does. */
+  readonly start?: (machine: string | undefined) => RunnerChild;
+}
+
+/** What a supervisor needs of the process that a runner is. */
+export interface RunnerChild extends Pick<ChildProcess, "kill" | "pid" | "stderr" | "stdio"> {
+  once(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "exit", listener: (code: number | null, signal: NodeJS.Signals | null) => void): unknown;
 }
 
 /**
@@ -26,7 +34,8 @@ export interface RunnerProgram {
  *
  * Imports next to nothing, so that a supervisor can start its first runner before it has loaded gRPC.
  */
-export function spawnRunner(program: RunnerProgram, machine?: string): ChildProcess {
+export function spawnRunner(program: RunnerProgram, machine?: string): RunnerChild {
+  if (program.start) return program.start(machine);
   const memory = machine === undefined ? undefined : machineMemory[machine];
   const limits = memory === undefined ? [] : [`--max-old-space-size=${Math.floor(memory * heapPart)}`];
   return spawn(process.execPath, ["--enable-source-maps", ...limits, program.entry, program.manifestFile], {

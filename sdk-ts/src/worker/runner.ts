@@ -11,6 +11,7 @@ import { TransferFailure } from "../execution/transfer-failure.js";
 import type { HookKind } from "../hooks/hook-table.js";
 import type { LogLevel } from "../logger.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
+import type { TaskRunContext } from "../runtime/task-run-context.js";
 import type { RetryOptions } from "../task/retry-options.js";
 import { Attempt, type AttemptHost } from "./attempt.js";
 import { type BuildFacts, ContextMaker } from "./attempt-context.js";
@@ -43,6 +44,14 @@ export interface RunnerOptions {
   logLevel?: LogLevel | undefined;
   /** Prints nothing of failed attempts. Default false. */
   quietFailures?: boolean | undefined;
+  /** Takes the lines of `logger`, of every level, instead of having them printed. */
+  onLog?: ((ctx: TaskRunContext, level: string, message: string, properties: Record<string, unknown> | undefined) => void) | undefined;
+  /** Hears of each hook when it is called. */
+  onHook?: ((ctx: TaskRunContext, kind: HookKind) => void) | undefined;
+  /** The time, in milliseconds of the Unix epoch. Default: this machine's. */
+  now?: (() => number) | undefined;
+  /** Spreads retries: a random number in [0, 1). Default `Math.random`. */
+  random?: (() => number) | undefined;
 }
 
 /** Executes attempts, many at a time, each on an asynchronous context of its own. All that one turn of the event loop brings about leaves in one frame. */
@@ -70,6 +79,18 @@ export class Runner implements AttemptHost {
     return this.#options.retriesEnabled ?? true;
   }
 
+  get onHook(): RunnerOptions["onHook"] {
+    return this.#options.onHook;
+  }
+
+  get random(): (() => number) | undefined {
+    return this.#options.random;
+  }
+
+  now(): number {
+    return this.#options.now ? this.#options.now() : Date.now();
+  }
+
   /** Says that the task files are loaded; assignments that came before start now. */
   loaded(library: TaskLibrary): void {
     this.#library = library;
@@ -89,6 +110,11 @@ export class Runner implements AttemptHost {
     for (const outcome of frame.commandOutcomes) this.#attempts.get(tokenKey(outcome.token))?.commands.answer(outcome);
     for (const resume of frame.resumes) this.#attempts.get(tokenKey(resume.token))?.commands.resume(resume);
     for (const abort of frame.aborts) this.#abort(tokenKey(abort.token), abort.reason);
+  }
+
+  /** Tells all code to stop. For a runner that shares its process: one of its own is killed. */
+  abandon(reason: string): void {
+    for (const attempt of this.#attempts.values()) this.#storage.run(attempt, () => attempt.abort(reason));
   }
 
   /** Charges a fault to the attempt that caused it; false if it can not be told. Called on the asynchronous context of the code that failed. */
@@ -120,7 +146,8 @@ export class Runner implements AttemptHost {
   }
 
   log(attempt: Attempt, level: string, message: string, properties: Record<string, unknown> | undefined): void {
-    this.#storage.run(attempt, printLog, this.#options.logLevel ?? "info", level, message, properties);
+    if (this.#options.onLog) this.#options.onLog(attempt.ctx, level, message, properties);
+    else this.#storage.run(attempt, printLog, this.#options.logLevel ?? "info", level, message, properties);
   }
 
   hookFailed(attempt: Attempt, kind: HookKind, error: unknown): void {

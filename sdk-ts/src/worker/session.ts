@@ -64,6 +64,7 @@ export class Session {
   readonly #log: WorkerLog;
   readonly #backoff: Backoff = createBackoff({ mostMs: 2_000 });
   readonly #lease: Lease;
+  readonly #keepsAlive: boolean;
   #phase: Phase = "away";
   #stream: FrameStream | undefined;
   #sessionId = "";
@@ -85,11 +86,13 @@ export class Session {
   #silenceTimer: NodeJS.Timeout | undefined;
   #heartbeatTimer: NodeJS.Timeout | undefined;
 
-  constructor(host: SessionHost, source: ConnectionSource, log: WorkerLog) {
+  /** `keepsAlive` says whether the process lives as long as the session. */
+  constructor(host: SessionHost, source: ConnectionSource, log: WorkerLog, keepsAlive = true) {
     this.#host = host;
     this.#source = source;
     this.#log = log;
-    this.#lease = new Lease(() => this.#host.leaseEnded());
+    this.#keepsAlive = keepsAlive;
+    this.#lease = new Lease(() => this.#host.leaseEnded(), keepsAlive);
   }
 
   /** Opens the first stream. */
@@ -176,6 +179,7 @@ export class Session {
     this.#lease.welcomed(leaseMs);
     this.#silenceLimitMs = Math.max(leaseMs * silencePart, interval * missedBeats);
     this.#heartbeatTimer = setInterval(() => this.#beat(), interval);
+    if (!this.#keepsAlive) this.#heartbeatTimer.unref();
     const anew = this.#welcomedStream !== this.#stream;
     this.#welcomedStream = this.#stream;
     this.#listDue = false;

@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toBinary } from "@bufbuild/protobuf";
@@ -26,7 +25,7 @@ import type { Outbound } from "./outbound.js";
 import type { PassingAssignment, RunnerFrame, ServerFrame } from "./passing-frames.js";
 import { RunnerPool } from "./runner-pool.js";
 import type { RunnerProcess } from "./runner-process.js";
-import type { RunnerProgram } from "./runner-spawn.js";
+import type { RunnerChild, RunnerProgram } from "./runner-spawn.js";
 import { Session, type SessionHost } from "./session.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 import type { WorkerLog } from "./worker-log.js";
@@ -50,9 +49,11 @@ export interface SupervisorOptions {
   /** Processes of one attempt each that execute at once, at most. Default: four for each processor, eight at least. */
   readonly ownRunners?: number | undefined;
   /** A shared runner that has been started already. */
-  readonly firstRunner?: ChildProcess | undefined;
+  readonly firstRunner?: RunnerChild | undefined;
   /** Hears of every attempt. Default: nobody does. */
   readonly reporter?: AttemptReporter | undefined;
+  /** The process lives as long as the session. Default true. */
+  readonly keepsAlive?: boolean | undefined;
   /** The server has taken the worker, for the first time or on another stream. */
   readonly onWelcome: (welcome: Welcome) => void;
   /** The server does not want this worker; trying again is of no use. */
@@ -91,7 +92,7 @@ export class Supervisor implements SessionHost {
       onFrame: (runner, frame) => this.#hear(runner, frame),
       onDeath: (runner, failure) => this.#bury(runner, failure),
     });
-    this.#session = new Session(this, options.source, options.log);
+    this.#session = new Session(this, options.source, options.log, options.keepsAlive);
   }
 
   /** Connects, and works from then on. */
@@ -104,7 +105,8 @@ export class Supervisor implements SessionHost {
    * as they do; called again, it can only shorten the time. Resolves when everything is said and no code runs any more.
    */
   drain(reason: string, graceMs?: number): Promise<void> {
-    if (graceMs !== undefined) setTimeout(() => this.#graceOver.abort(), graceMs).unref();
+    if (graceMs === 0) this.#graceOver.abort();
+    else if (graceMs !== undefined) setTimeout(() => this.#graceOver.abort(), graceMs).unref();
     this.#drained ??= this.#leave(reason, graceMs);
     return this.#drained;
   }

@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 import { taskRegistry } from "../runtime/task-registry.js";
 import { isError } from "./failure.js";
 import { payloadSchemaText } from "./payload-schema.js";
-import { type IndexedTask, type TaskIndex, taskFileHook } from "./task-index.js";
+import { indexedTask, type TaskIndex, taskFileHook } from "./task-index.js";
 
 // Loads the bundles of a build and writes a TaskIndex, as JSON, to pipe 3; started as `node task-index-main.js <bundle>...`. A process of its own, because it runs the user's code.
 const { tasks } = taskRegistry();
@@ -20,21 +20,7 @@ for (const module of process.argv.slice(2)) {
   }
 }
 index.tasks.push(
-  ...(await Promise.all(
-    tasks.map(
-      async (task, at): Promise<IndexedTask> => ({
-        id: task.id,
-        description: task.description,
-        filePath: files.findLast(({ from }) => from <= at)?.file ?? "",
-        payloadSchema: await payloadSchemaText(task),
-        queue: task.queue?.name,
-        concurrencyLimit: task.queue?.concurrencyLimit,
-        maxAttempts: task.retry?.maxAttempts,
-        hasRetry: task.retry !== undefined,
-        machine: task.machine,
-      }),
-    ),
-  )),
+  ...(await Promise.all(tasks.map(async (task, at) => indexedTask(task, files.findLast(({ from }) => from <= at)?.file ?? "", await payloadSchemaText(task))))),
 );
 writeSync(3, JSON.stringify(index));
 // Task files may have opened what keeps a process alive.

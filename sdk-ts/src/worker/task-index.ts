@@ -1,3 +1,5 @@
+import type { RegisteredTask } from "../runtime/task-registry.js";
+
 /** What the code of a build declares. */
 export interface TaskIndex {
   /** In the order in which they were declared; an id may occur twice. */
@@ -24,3 +26,18 @@ export interface IndexedTask {
 
 /** Key of a global function that a bundle calls at the top of each source file, with its path, if somebody has put it there. */
 export const taskFileHook = Symbol.for("runlane.task-file");
+
+/** A registered task, as an index has it. `filePath` is relative to the project; `payloadSchema` its JSON Schema, as text. */
+export function indexedTask(task: RegisteredTask, filePath: string, payloadSchema?: IndexedTask["payloadSchema"]): IndexedTask {
+  return {
+    id: task.id,
+    description: task.description,
+    filePath,
+    payloadSchema,
+    queue: task.queue?.name,
+    concurrencyLimit: task.queue?.concurrencyLimit,
+    maxAttempts: task.retry?.maxAttempts,
+    hasRetry: task.retry !== undefined,
+    machine: task.machine,
+  };
+}

@@ -9,6 +9,8 @@ export { type BidiHandler, type BidiListener, type BidiStream, bidi, rawBidi } f
 export { type GrpcServerOptions, startGrpcServer } from "./grpc/grpc-server.js";
 export { type GrpcService, grpcService } from "./grpc/grpc-service.js";
 export { healthService } from "./grpc/health-service.js";
+export { createMemoryServer, type MemoryServer, type MemoryServerOptions } from "./grpc/memory-server.js";
+export type { MemoryStream, MemoryStreamListener } from "./grpc/memory-stream.js";
 export { reflectionServices } from "./grpc/reflection-service.js";
 export { Readiness } from "./health/readiness.js";
 export { answerHealth } from "./http/health-routes.js";

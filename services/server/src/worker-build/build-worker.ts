@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { keysWithoutEffect } from "@runlane/sdk/internal";
-import { defaultRetryOptions, type IndexedTask, type ManifestTask, type WorkerManifest } from "@runlane/sdk/worker";
+import { manifestTask, type WorkerManifest } from "@runlane/sdk/worker";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
 import { type LoadedConfig, loadConfig } from "./load-config.js";
@@ -131,12 +131,6 @@ function buildIdOf({ hash }: Bundle, settings: Pick<WorkerManifest, "project" | 
   const { project, defaultRetry, retriesEnabled, isolation, logLevel } = settings;
   const said = JSON.stringify({ project, defaultRetry, retriesEnabled, isolation, logLevel });
   return said === "{}" ? hash : createHash("sha256").update(`${hash} ${said}`).digest("hex").slice(0, hash.length);
-}
-
-function manifestTask(task: IndexedTask, configAttempts: number | undefined): ManifestTask {
-  const maxAttempts = (task.hasRetry ? task.maxAttempts : configAttempts) ?? defaultRetryOptions.maxAttempts;
-  const { id, description, filePath, payloadSchema, queue, concurrencyLimit, machine } = task;
-  return { id, description, filePath, payloadSchema, queue, concurrencyLimit, maxAttempts, machine };
 }
 
 /** Writes a bundle, unless it is there: workers that run may read it at any time. */
