@@ -106,6 +106,18 @@ describe("runlane dev", () => {
     expect((await client.run(id)).maxAttempts).toBe(7);
   });
 
+  test("gives tasks the variables of .env files, and new runs the new ones when a file changes or appears", async () => {
+    const source = `import { task } from "@runlane/sdk";
+export const colour = task({ id: "colour", run: async () => process.env.COLOUR ?? "none" });
+`;
+    const { project, dev, output } = await session({ "trigger/tasks.ts": source, ".env": "COLOUR=red\n" });
+    expect(await output("colour")).toBe("red");
+    await dev.nextVersion(() => project.write(".env", "COLOUR=blue\n"));
+    expect(await output("colour")).toBe("blue");
+    await dev.nextVersion(() => project.write(".env.local", "COLOUR=green\n"));
+    expect(await output("colour")).toBe("green");
+  });
+
   test("many saves do not pile up processes, and the last one counts", async () => {
     const { project, dev, client, output } = await session();
     const file = join(project.folder, "go");

@@ -1,6 +1,7 @@
 /**
  * Write tasks, trigger them, follow their runs. Names and shapes are those of Trigger.dev v4's SDK.
  */
+export { type CacheEntry, type CacheFunction, type CacheMetadata, type CacheStore, createCache, type Eventually, InMemoryCache } from "./cache/cache.js";
 export { type ApiClientConfiguration, ApiClientMissingError, configure } from "./client/configuration.js";
 export { defineConfig, type RunlaneConfig, type TriggerConfig } from "./config/define-config.js";
 export {
@@ -41,7 +42,22 @@ export type {
   OnStartHookFunction,
 } from "./hooks/task-hooks.js";
 export { type LocalsKey, locals } from "./locals/locals.js";
+export type { Attributes, AttributeValue, Span, SpanContext, TimeInput } from "./logger/span.js";
+export type { TraceOptions } from "./logger/trace.js";
 export { type LogLevel, logger } from "./logger.js";
+export { type Metadata, type MetadataUpdater, metadata, type RelatedMetadata } from "./metadata/metadata.js";
+export type { MetadataValue, RunMetadata } from "./metadata/metadata-value.js";
+export type { ContentFilter, EventFilter, EventMatcher } from "./retry/event-filter.js";
+export type {
+  FetchRetryBackoffStrategy,
+  FetchRetryByStatusOptions,
+  FetchRetryHeadersStrategy,
+  FetchRetryOptions,
+  FetchRetryStrategy,
+  RetryFetchRequestInit,
+} from "./retry/fetch-options.js";
+export type { ResetFormat } from "./retry/reset-time.js";
+export { retry } from "./retry/retry.js";
 export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-page.js";
 export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
 export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
@@ -51,6 +67,7 @@ export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-r
 export type { JSONSchema } from "./schema/json-schema.js";
 export { SchemaError } from "./schema/schema-error.js";
 export type { inferSchemaIn, inferSchemaOut, SchemaIssue, StandardSchema, TaskSchema } from "./schema/task-schema.js";
+export { tags } from "./tags/tags.js";
 export type { RetryOptions } from "./task/retry-options.js";
 export {
   type SchemaTask,
@@ -88,3 +105,4 @@ export type {
 } from "./task/task-types.js";
 export { tasks } from "./task/tasks.js";
 export { waitUntil } from "./task/wait-until.js";
+export { type ComputeUsage, type CurrentUsage, usage } from "./usage/usage.js";

@@ -1,3 +1,4 @@
+import { startSpan, trace } from "./logger/trace.js";
 import { currentRunRuntime } from "./runtime/run-runtime.js";
 
 /** Least severe level that a worker prints; see `logLevel` of the config. */
@@ -15,7 +16,16 @@ export const logger = {
   info: lines("info"),
   warn: lines("warn"),
   error: lines("error"),
-} as const satisfies Record<Level, Log>;
+  /**
+   * Calls a function inside a span, and ends the span when it has ended. Spans that begin inside of it are named behind it. So far a span is a line in the run's log, at its end, with the time
+   * that it took.
+   *
+   * @throws what the function throws
+   */
+  trace,
+  /** Begins a span, to be ended by its `end`. */
+  startSpan,
+} as const satisfies Record<Level, Log> & Record<string, unknown>;
 
 function lines(level: Level): Log {
   return (message, properties) => {

@@ -14,5 +14,16 @@ test("a config written for Trigger.dev is taken as it is, and what has no effect
     onFailure: async ({ error }: { error: unknown }) => void error,
   });
   expect(config.dirs).toEqual(["./trigger"]);
-  expect(keysWithoutEffect(config)).toEqual(["runtime", "maxDuration", "build"]);
+  expect(keysWithoutEffect(config)).toEqual(["runtime", "maxDuration"]);
+});
+
+test("extensions of the build are named, the rest of it has an effect", () => {
+  expect(keysWithoutEffect(defineConfig({ build: { extensions: [{ name: "ffmpeg" }], conditions: ["react-server"], jsx: { automatic: false } } }))).toEqual([
+    "build.extensions",
+  ]);
+  expect(
+    keysWithoutEffect(
+      defineConfig({ enableConsoleLogging: true, disableConsoleInterceptor: true, tsconfig: "./tsconfig.tasks.json", build: { extensions: [] } }),
+    ),
+  ).toEqual([]);
 });

@@ -27,6 +27,32 @@ export interface EffectiveConfig {
   onStart?: AnyOnStartHookFunction;
   onSuccess?: AnyOnSuccessHookFunction;
   onFailure?: AnyOnFailureHookFunction;
+  /** The tsconfig with path aliases and JSX settings, relative to the config. Default: the nearest tsconfig.json of each file. */
+  tsconfig?: string;
+  /** What tasks print with `console` is always printed, each line with its run in front: accepted as it is. */
+  enableConsoleLogging?: boolean;
+  /** True: what tasks print is left as it is, without the run in front. Default false. */
+  disableConsoleInterceptor?: boolean;
+  /** How task files are bundled. Packages always stay outside of the bundle, unless Node could not load them. */
+  build?: BuildConfig;
+}
+
+/** How task files are bundled. */
+export interface BuildConfig {
+  /** Conditions of imports, besides Node's own: for the bundle, and for the packages that stay outside. */
+  conditions?: string[];
+  /** Packages that stay outside in any case, though they are TypeScript; `*` stands for any characters. */
+  external?: string[];
+  /** Installed packages always stay outside: accepted as it is. */
+  autoDetectExternal?: boolean;
+  /** Functions and classes keep their names. Default true. */
+  keepNames?: boolean;
+  /** Default false. */
+  minify?: boolean;
+  /** How JSX is translated. `automatic`, by default true, is React's own way since 17; else `factory` ("React.createElement") and `fragment` ("React.Fragment") count. */
+  jsx?: { factory?: string; fragment?: string; automatic?: boolean };
+  /** Without effect so far: extensions of Trigger.dev's build. */
+  extensions?: object[];
 }
 
 /** Keys of Trigger.dev's config that are accepted and have no effect so far; a worker names those that it meets. */
@@ -35,23 +61,20 @@ export interface IneffectiveConfig {
   runtime?: string;
   machine?: MachinePresetName;
   ttl?: string | number;
-  tsconfig?: string;
-  enableConsoleLogging?: boolean;
-  disableConsoleInterceptor?: boolean;
   processKeepAlive?: boolean | { enabled: boolean; maxExecutionsPerProcess?: number; devMaxPoolSize?: number };
   legacyDevProcessCwdBehaviour?: boolean;
   extraCACerts?: string;
-  telemetry?: object;
-  instrumentations?: object[];
-  build?: {
-    conditions?: string[];
-    extensions?: object[];
-    external?: string[];
-    autoDetectExternal?: boolean;
-    keepNames?: boolean;
-    minify?: boolean;
-    jsx?: { factory?: string; fragment?: string; automatic?: boolean };
+  telemetry?: {
+    instrumentations?: object[];
+    exporters?: object[];
+    spanProcessors?: object[];
+    logExporters?: object[];
+    metricExporters?: object[];
+    metricReaders?: object[];
+    resource?: object;
   };
+  compatibilityFlags?: "run_engine_v2"[];
+  instrumentations?: object[];
   deploy?: { env?: Record<string, string> };
 }
 
@@ -77,10 +100,15 @@ const effective: Record<keyof Required<EffectiveConfig>, true> = {
   onStart: true,
   onSuccess: true,
   onFailure: true,
+  tsconfig: true,
+  enableConsoleLogging: true,
+  disableConsoleInterceptor: true,
+  build: true,
 };
 
 /** Keys of a config that have no effect so far, for a worker's warning. */
 export function keysWithoutEffect(config: RunlaneConfig): string[] {
   const given = Object.entries(config).filter(([key, value]) => value !== undefined && !(key in effective));
-  return given.map(([key]) => key);
+  const keys = given.map(([key]) => key);
+  return config.build?.extensions?.length ? [...keys, "build.extensions"] : keys;
 }

@@ -25,7 +25,7 @@ describe("options become the contract's filter", () => {
   });
 
   test("what has no meaning so far is refused, and so is a status that is none", () => {
-    expect(() => listRequest({ tag: "x", isTest: true } as never)).toThrow("runs.list: not yet supported: tag, isTest");
+    expect(() => listRequest({ region: "x", isTest: true } as never)).toThrow("runs.list: not yet supported: region, isTest");
     expect(() => listRequest({ status: "DONE" } as never)).toThrow("DONE");
   });
 });

@@ -27,6 +27,8 @@ export interface ListRunsOptions {
   version?: string | string[];
   /** The queue: as Trigger.dev names it, or by its full name, which is ours. */
   queue?: QueueTypeName | string | (QueueTypeName | string)[];
+  /** Runs with one of these tags. */
+  tag?: string | string[];
   /** Triggered at this time or later: a Date, or milliseconds of the Unix epoch. */
   from?: Date | number;
   /** Triggered at this time or earlier. */
@@ -42,7 +44,7 @@ type ListRequest = Partial<Pick<ListRunsRequest, "pageSize" | "pageToken" | "aft
   filter?: MessageInitShape<typeof RunFilterSchema>;
 };
 
-const known = ["limit", "after", "before", "status", "taskIdentifier", "version", "queue", "from", "to", "period"];
+const known = ["limit", "after", "before", "status", "taskIdentifier", "version", "queue", "tag", "from", "to", "period"];
 /** Tells a page's token from the id of a run. */
 const tokenPrefix = "page_";
 
@@ -57,6 +59,7 @@ export function listRequest(options: ListRunsOptions = {}, now = Date.now()): Li
       taskIds: listOf(options.taskIdentifier),
       versions: listOf(options.version),
       queues: listOf(options.queue).map((queue) => (typeof queue === "string" ? queue : queue.type === "task" ? `task/${queue.name}` : queue.name)),
+      tags: listOf(options.tag),
       createTimeFrom: fromMs === undefined ? undefined : timestampFromMs(fromMs),
       createTimeTo: to === undefined ? undefined : timestampFromMs(Number(to)),
     },

@@ -1,6 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, RunState } from "#gen/runlane/v1/run_pb.js";
 import { type SerializedError, serializedError } from "../errors/failure-error.js";
+import { type RunMetadata, runMetadataOf } from "../metadata/metadata-value.js";
 import { plainValueOfPayload } from "../payload.js";
 import type { InferRunTypes } from "../task/task-types.js";
 
@@ -60,6 +61,12 @@ export interface RetrievedRun<TPayload, TOutput> {
   output?: TOutput;
   /** Why it failed; while it is retried, why its last attempt did. */
   error?: SerializedError;
+  /** In the order in which they came. */
+  tags: string[];
+  /** Undefined if it never had any. */
+  metadata?: RunMetadata;
+  /** Preset of the machine that its attempts run on; undefined if its task asks for none. Ours. */
+  machine?: string;
   /** The run whose code triggered it, and the first of its ancestors. */
   relatedRuns: { root?: { id: string }; parent?: { id: string } };
   /** Its queue. Ours. */
@@ -100,6 +107,7 @@ export function retrievedRun<TPayload, TOutput>(run: Run, read = plainValueOfPay
     relatedRuns: {},
     queue: run.queue,
     maxAttempts: run.maxAttempts,
+    tags: [...run.tags],
   };
   if (run.version) shown.version = run.version;
   if (run.startTime) shown.startedAt = timestampDate(run.startTime);
@@ -110,6 +118,8 @@ export function retrievedRun<TPayload, TOutput>(run: Run, read = plainValueOfPay
   if (run.failure) shown.error = serializedError(run.failure);
   if (run.rootRunId) shown.relatedRuns.root = { id: run.rootRunId };
   if (run.parentRunId) shown.relatedRuns.parent = { id: run.parentRunId };
+  if (run.metadata) shown.metadata = runMetadataOf(run.metadata);
+  if (run.machine) shown.machine = run.machine;
   if (run.pendingReason) shown.pendingReason = PendingReason[run.pendingReason] as RunPendingReason | undefined;
   return shown;
 }

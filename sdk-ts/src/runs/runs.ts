@@ -77,7 +77,7 @@ export const runs = {
   /**
    * Lists runs, newest first: await it for a page, or iterate with `for await` over all of them. What this client triggered, cancelled or read before is in it as it was then, or newer.
    *
-   * Trigger.dev's filters that have no meaning here yet (`tag`, `schedule`, `isTest`, `batch`, `bulkAction`, `region`, `machine`, `error`) are refused with an error.
+   * Trigger.dev's filters that have no meaning here yet (`schedule`, `isTest`, `batch`, `bulkAction`, `region`, `machine`, `error`) are refused with an error.
    *
    * @throws BadRequestError for a filter that cannot be; ApiError if the server cannot be reached.
    */

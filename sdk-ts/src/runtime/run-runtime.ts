@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { AttemptScope } from "./attempt-scope.js";
+import type { RunUpdates } from "./run-updates.js";
 import type { TaskRunContext } from "./task-run-context.js";
 
 /**
@@ -19,6 +20,10 @@ export interface RunRuntime {
    * error. Several may be under way at once.
    */
   triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }>;
+  /** Tags and metadata of the run. Made when they are first asked for. */
+  readonly updates: RunUpdates;
+  /** How long the attempt has waited for other runs so far, in milliseconds. */
+  readonly waitedMs: number;
   /** Takes a line that the run's `logger` wrote. `level` is one of debug, log, info, warn, error. */
   log(level: string, message: string, properties: Record<string, unknown> | undefined): void;
 }

@@ -6,6 +6,7 @@ import { RunResultSchema, RunState, type TriggerItem, type TriggerOutcome, Trigg
 import { ApiError, BatchTriggerError, logger, task } from "../index.js";
 import { newAttemptScope } from "../runtime/attempt-scope.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
+import type { RunUpdates } from "../runtime/run-updates.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import { failureOf, refusalStatus } from "../testing/fake-server.js";
 
@@ -18,6 +19,8 @@ class FakeRuntime implements RunRuntime {
   readonly scope = newAttemptScope();
   readonly calls: { kind: "trigger" | "triggerAndWait"; items: TriggerItem[] }[] = [];
   readonly lines: unknown[] = [];
+  readonly waitedMs = 0;
+  readonly updates = {} as RunUpdates;
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     this.calls.push({ kind: "trigger", items });

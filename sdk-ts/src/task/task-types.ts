@@ -67,10 +67,16 @@ export interface TriggerOptions {
   maxAttempts?: number;
   /** Name of the queue. */
   queue?: string;
+  /** Tags of the run: one, or at most 10, of 1 to 128 characters; blank ones are left out. Children do not inherit them. */
+  tags?: string | readonly string[];
+  /** Metadata of the run: an object of JSON, 256 KiB at most. Children do not inherit it. */
+  metadata?: Record<string, unknown>;
+  /** Version of the code to run, for instance "20261123.1". Default: the current one when the run starts; a run that its parent waits for has its parent's. */
+  version?: string;
 }
 
-/** As {@link TriggerOptions}. */
-export type TriggerAndWaitOptions = TriggerOptions;
+/** As {@link TriggerOptions}, without `version`: a run that another waits for runs the code of that other. */
+export type TriggerAndWaitOptions = Omit<TriggerOptions, "version">;
 
 /** What a batch may say as a whole. */
 export interface BatchTriggerOptions {

@@ -1,11 +1,13 @@
 import type { TriggerItem, TriggerOptions as WireOptions } from "#gen/runlane/v1/run_pb.js";
 import type { StoredPayloads } from "../client/stored-payloads.js";
 import { payloadTooLargeError } from "../errors/api-error.js";
+import { metadataPayload } from "../metadata/metadata-value.js";
 import { maxStoredPayloadBytes, payloadOf } from "../payload.js";
+import { maxTags, tagList } from "../tags/tag-list.js";
 import { refuseUnsupported } from "../unsupported.js";
 import type { TriggerOptions } from "./task-types.js";
 
-const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue"];
+const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue", "tags", "metadata", "version"];
 
 /**
  * What one trigger sends; a large payload must be stored before ({@link storedItem}).
@@ -41,5 +43,14 @@ function wireOptions(options: TriggerOptions): WireOptions {
     if (typeof options.queue !== "string") throw new TypeError("queue: a trigger takes the name of a queue; its limit is set where the task is defined");
     wire.queue = options.queue;
   }
+  if (options.tags !== undefined) wire.tags = triggerTags(options.tags);
+  if (options.metadata !== undefined) wire.metadata = metadataPayload("trigger: metadata", options.metadata);
+  if (options.version !== undefined) wire.version = options.version;
   return wire;
+}
+
+function triggerTags(given: string | readonly string[]): string[] {
+  const tags = tagList("trigger", given);
+  if (tags.length > maxTags) throw new Error(`trigger: a run has at most ${maxTags} tags, and here are ${tags.length}`);
+  return tags;
 }

@@ -3,7 +3,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
-import type { AttemptCommand, CommandOutcome, Resume } from "#gen/runlane/v1/worker_service_pb.js";
+import type { AttemptCommand, CommandOutcome, Resume, UpdateRunCommand } from "#gen/runlane/v1/worker_service_pb.js";
 import { maxPayloadBytes } from "../payload.js";
 import { triggerItemLength } from "./outbound.js";
 
@@ -57,6 +57,10 @@ export class AttemptCommands {
   #unanswered = new Map<number, UnansweredCommand>();
   #waits = new Map<number, OpenWait>();
   #continueScheduled = false;
+  /** Time in which at least one wait was open, in milliseconds, until the last one ended. */
+  #waitedMs = 0;
+  /** When the first of the open waits began. */
+  #waitingSince = 0;
   #aborted: { reason: unknown } | undefined;
 
   constructor(send: (commandId: number, command: Command) => void) {
@@ -76,6 +80,17 @@ export class AttemptCommands {
   async triggerAndWait(items: TriggerItem[]): Promise<WaitedRuns> {
     const answers = await inCommands(items, (part) => this.#wait(part));
     return { outcomes: answers.map((answer) => answer.outcome), results: answers.map((answer) => answer.result) };
+  }
+
+  /** Changes tags and metadata; resolves with the server's refusal, if there is one. */
+  async update(value: UpdateRunCommand): Promise<Status | undefined> {
+    const [refused] = await this.#ask({ case: "updateRun", value }, 1);
+    return refused?.outcome.case === "error" ? refused.outcome.value : undefined;
+  }
+
+  /** How long the attempt has waited for other runs so far, in milliseconds. */
+  get waitedMs(): number {
+    return this.#waits.size === 0 ? this.#waitedMs : this.#waitedMs + performance.now() - this.#waitingSince;
   }
 
   /** Takes the answer to a command. */
@@ -132,6 +147,7 @@ export class AttemptCommands {
     return new Promise((resolve, reject) => {
       const waitId = ++this.#lastWaitId;
       const wait: OpenWait = { outcomes: undefined, results: new Map(), resumed: false, resolve, reject };
+      if (this.#waits.size === 0) this.#waitingSince = performance.now();
       this.#waits.set(waitId, wait);
       this.#ask({ case: "triggerAndWait", value: { $typeName: "runlane.v1.TriggerAndWaitCommand", waitId, items } }, items.length).then((outcomes) => {
         wait.outcomes = outcomes;
@@ -145,6 +161,7 @@ export class AttemptCommands {
     // Nothing waits for items that could not be triggered; if none could, no results will come.
     if (!wait.resumed && wait.outcomes.some(({ outcome }) => outcome.case === "runId")) return;
     this.#waits.delete(waitId);
+    if (this.#waits.size === 0) this.#waitedMs += performance.now() - this.#waitingSince;
     wait.resolve(wait.outcomes.map((outcome) => ({ outcome, result: outcome.outcome.case === "runId" ? wait.results.get(outcome.outcome.value) : undefined })));
   }
 

@@ -6,10 +6,12 @@ import type { ExecutionHost, TaskExecution } from "../execution/task-execution.j
 import type { HookKind } from "../hooks/hook-table.js";
 import { type AttemptScope, newAttemptScope } from "../runtime/attempt-scope.js";
 import type { RunRuntime } from "../runtime/run-runtime.js";
+import type { RunUpdates } from "../runtime/run-updates.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import { AttemptCommands } from "./attempt-commands.js";
 import type { ContextMaker } from "./attempt-context.js";
+import { type AttemptUpdates, updatesOf } from "./attempt-updates.js";
 import { writeOutput } from "./attempt-value.js";
 import type { TokenKey } from "./token-key.js";
 
@@ -59,6 +61,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
   #scope: AttemptScope | undefined;
   #controller: AbortController | undefined;
   #commands: AttemptCommands | undefined;
+  #updates: AttemptUpdates | undefined;
   #reason: string | undefined;
 
   constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, host: AttemptHost) {
@@ -123,11 +126,30 @@ export class Attempt implements RunRuntime, ExecutionHost {
     return this.#commands;
   }
 
+  get updates(): RunUpdates {
+    return (this.#updates ??= updatesOf(this, this.#assignment.settings));
+  }
+
+  /** There may be changes of tags or metadata that are not on the server: `settle` before the attempt is reported. */
+  get unsettled(): boolean {
+    return this.#updates?.unsettled ?? false;
+  }
+
+  /** Sends what is left of changes to tags and metadata. */
+  async settle(): Promise<void> {
+    await this.#updates?.flush();
+  }
+
+  get waitedMs(): number {
+    return this.#commands?.waitedMs ?? 0;
+  }
+
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     return this.commands.trigger(items);
   }
 
   triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }> {
+    void this.#updates?.flush();
     return this.commands.triggerAndWait(items);
   }
 
@@ -140,6 +162,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
     if (this.state !== "running") return;
     this.state = "aborted";
     this.#reason = reason;
+    this.#updates?.stop();
     this.#commands?.abort(abortError(reason));
     this.#controller?.abort(reason);
   }

@@ -26,6 +26,10 @@ export interface WorkerManifest {
   readonly isolation?: "shared" | "process" | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
   readonly logLevel?: LogLevel | undefined;
+  /** Conditions of imports that runners are started with, besides Node's own. */
+  readonly conditions?: readonly string[] | undefined;
+  /** What tasks print is left as it is, without the name of the run in front. Default false. */
+  readonly plainOutput?: boolean | undefined;
   /** Runners print nothing of failed attempts, because whoever started the worker does. Default false. */
   readonly quietFailures?: boolean | undefined;
 }

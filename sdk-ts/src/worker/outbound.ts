@@ -1,7 +1,14 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { TriggerItem } from "#gen/runlane/v1/run_pb.js";
-import { type AttemptCommand, type Heartbeat, type HeldAttempt, type WorkRequest, WorkRequestSchema } from "#gen/runlane/v1/worker_service_pb.js";
+import {
+  type AttemptCommand,
+  type Heartbeat,
+  type HeldAttempt,
+  type UpdateRunCommand,
+  type WorkRequest,
+  WorkRequestSchema,
+} from "#gen/runlane/v1/worker_service_pb.js";
 import { appendFields } from "../wire/field-writer.js";
 import { keyToken, type TokenKey } from "./token-key.js";
 
@@ -127,12 +134,25 @@ export function emptyRequest(): WorkRequest {
 
 /** Bytes that a trigger takes in a frame, roughly and at most. */
 export function triggerItemLength(item: TriggerItem): number {
-  return itemOverhead + 4 * (item.taskId.length + (item.options?.queue?.length ?? 0)) + (item.payload ? payloadLength(item.payload) : 0);
+  return itemOverhead + 4 * item.taskId.length + (item.options ? optionsLength(item.options) : 0) + (item.payload ? payloadLength(item.payload) : 0);
+}
+
+function optionsLength({ queue = "", tags, metadata }: NonNullable<TriggerItem["options"]>): number {
+  const named = tags.reduce((sum, tag) => sum + 4 * tag.length + 4, 4 * queue.length);
+  return named + (metadata ? payloadLength(metadata) : 0);
 }
 
 function commandLength({ command }: AttemptCommand): number {
+  if (command.case === "updateRun") return updateLength(command.value);
   if (command.case !== "trigger" && command.case !== "triggerAndWait") return itemOverhead;
   return command.value.items.reduce((sum, item) => sum + triggerItemLength(item), itemOverhead);
+}
+
+function updateLength({ addTags, metadata }: UpdateRunCommand): number {
+  const tags = addTags.reduce((sum, tag) => sum + 4 * tag.length, itemOverhead);
+  return metadata.reduce((sum, { key, operation }) => {
+    return sum + itemOverhead + Buffer.byteLength(key) + (typeof operation.value === "string" ? Buffer.byteLength(operation.value) : 0);
+  }, tags);
 }
 
 function payloadLength(payload: Payload): number {

@@ -25,6 +25,6 @@ const runner = new Runner({
 const pipe = new FramePipe(socket, (frame) => runner.receive(readRunnerRequest(frame)));
 // The watching thread sees the end too, and acts on it.
 socket.on("error", () => {});
-labelOutput(runRuntimeStorage());
+if (!manifest.plainOutput) labelOutput(runRuntimeStorage());
 chargeFaults((fault) => runner.charge(fault));
 runner.loaded(await loadTasks(manifest.modules, manifest.configModule));

@@ -18,6 +18,8 @@ export interface RunnerProgram {
   /** Its entry: `runner-main.js` of the copy of the SDK that the tasks import. */
   readonly entry: string;
   readonly manifestFile: string;
+  /** Conditions of imports, besides Node's own. */
+  readonly conditions?: readonly string[] | undefined;
   /** Starts a runner elsewhere than in a process of its own. Default: `spawnRunner` does. */
   readonly start?: (machine: string | undefined) => RunnerChild;
 }
@@ -38,7 +40,8 @@ export function spawnRunner(program: RunnerProgram, machine?: string): RunnerChi
   if (program.start) return program.start(machine);
   const memory = machine === undefined ? undefined : machineMemory[machine];
   const limits = memory === undefined ? [] : [`--max-old-space-size=${Math.floor(memory * heapPart)}`];
-  return spawn(process.execPath, ["--enable-source-maps", ...limits, program.entry, program.manifestFile], {
+  const conditions = (program.conditions ?? []).map((condition) => `--conditions=${condition}`);
+  return spawn(process.execPath, ["--enable-source-maps", ...conditions, ...limits, program.entry, program.manifestFile], {
     stdio: ["ignore", "inherit", "pipe", "pipe", "pipe"],
   });
 }

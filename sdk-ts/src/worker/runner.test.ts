@@ -248,7 +248,7 @@ test("what runs print bears their name", async () => {
   const said = captureStderr();
   await service.result(service.assign("speaks", { text: "two\nlines" }));
   await service.until(() => said().includes("WARN careful"));
-  expect(said()).toContain("[run_1 speaks] WARN careful { about: 'two\\nlines' }");
+  expect(said()).toContain('[run_1 speaks] WARN careful about="two\\nlines"');
   service.assign("own-pid-then-sleep", { pidFile: file }, { ownProcess: true });
   await service.until(() => isAlive(Number(readIfThere(file))));
 });

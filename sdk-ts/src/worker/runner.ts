@@ -182,6 +182,7 @@ export class Runner implements AttemptHost {
     attempt.execution = new TaskExecution(attempt.task, payload, attempt);
     const outcome = await attempt.execution.execute();
     if (attempt.canceling !== undefined) await attempt.canceling;
+    if (attempt.unsettled) await attempt.settle();
     if (outcome.case === "failure") this.#finishFailed(attempt, outcome.failure, outcome.delay);
     else this.#finish(attempt, outcome);
   };

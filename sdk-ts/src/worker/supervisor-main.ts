@@ -12,7 +12,11 @@ import { logToStderr } from "./worker-log.js";
 process.title = "runlane supervisor";
 const args = JSON.parse(process.argv[2]!) as SupervisorArguments;
 const manifest = readManifest(args.manifestFile);
-const program = { entry: manifest.runnerEntry ?? fileURLToPath(new URL("./runner-main.js", import.meta.url)), manifestFile: args.manifestFile };
+const program = {
+  entry: manifest.runnerEntry ?? fileURLToPath(new URL("./runner-main.js", import.meta.url)),
+  manifestFile: args.manifestFile,
+  conditions: manifest.conditions,
+};
 // Both take a while: the runner loads its task files while this process loads gRPC.
 const firstRunner = spawnRunner(program);
 const [{ Supervisor }, { createConnectionSource }, { resolveWorkerTarget }, { loadGrpc }] = await Promise.all([

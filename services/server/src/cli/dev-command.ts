@@ -10,6 +10,7 @@ export interface DevCommandOptions extends ClientOptions {
   concurrency?: number;
   config?: string;
   data?: string;
+  envFile?: string;
   listen?: string;
   natsServer?: string;
 }
@@ -27,6 +28,7 @@ export async function devCommand({ terminal }: CommandContext, dirs: string[], o
       concurrency: options.concurrency,
       address: options.address,
       data: options.data,
+      envFile: options.envFile,
       listen: options.listen,
       natsServer: options.natsServer,
       cwd: process.cwd(),

@@ -88,6 +88,10 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .argument("[dirs...]", "folders with task files; default: those that the config names")
     .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
     .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .option(
+      "--env-file <file>",
+      "variables for the tasks; default: .env.development.local, .env.local, .env.development, .env and dev.vars of the project, as far as they are there",
+    )
     .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
     .option("--listen <host:port>", "where a server that is started listens; default: RUNLANE_LISTEN, else 127.0.0.1:7400, or any free port if that is taken")
     .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
@@ -132,6 +136,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .argument("[dirs...]", "folders with task files; default: those that the config names")
     .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
     .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .option("--env-file <file>", "variables for the worker and its tasks, those of the environment first; repeat it for several, the first one counts", collect)
     .option("--address <url>", "the server, http(s)://host[:port]; default: RUNLANE_WORKER_ADDRESS, else as for the other commands")
     .action(async (dirs: string[], _options, command: Command) => {
       const { workerCommand } = await import("./worker-command.js");

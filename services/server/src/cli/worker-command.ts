@@ -1,4 +1,5 @@
-import { runWorker, WorkerBuildError } from "../worker-build/index.js";
+import { resolve } from "node:path";
+import { readEnvFile, runWorker, WorkerBuildError } from "../worker-build/index.js";
 import type { ClientOptions, CommandContext } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 import { stopSignals } from "./stop-signals.js";
@@ -7,12 +8,14 @@ import { stopSignals } from "./stop-signals.js";
 export interface WorkerCommandOptions extends ClientOptions {
   concurrency?: number;
   config?: string;
+  envFile?: string[];
 }
 
 /** `runlane worker [dirs...]`: runs tasks until SIGTERM or SIGINT, then finishes what it has begun. A second signal ends it at once. */
 export async function workerCommand({ terminal }: CommandContext, dirs: string[], options: WorkerCommandOptions): Promise<ExitCode> {
   const signals = stopSignals();
   try {
+    for (const file of options.envFile ?? []) addVariables(process.env, readEnvFile(resolve(file)));
     const code = await runWorker({
       dirs,
       configFile: options.config,
@@ -27,4 +30,9 @@ export async function workerCommand({ terminal }: CommandContext, dirs: string[]
     if (error instanceof WorkerBuildError) throw new CommandFailure(exitCode.cannotStart, error.message, { cause: error });
     throw error;
   }
+}
+
+/** Adds variables to an environment; what it has already stays. */
+function addVariables(env: NodeJS.ProcessEnv, variables: Record<string, string>): void {
+  for (const [name, value] of Object.entries(variables)) env[name] ??= value;
 }

@@ -1,6 +1,15 @@
 import { dirname, relative, resolve } from "node:path";
 import { launchWorker } from "@runlane/sdk/worker";
-import { findProject, SessionBuilds, type WorkerBuild, WorkerBuildError, WorkerBuilder } from "../worker-build/index.js";
+import {
+  developmentEnvFiles,
+  developmentVariables,
+  findProject,
+  readEnvFile,
+  SessionBuilds,
+  type WorkerBuild,
+  WorkerBuildError,
+  WorkerBuilder,
+} from "../worker-build/index.js";
 import { attemptLines, clockTime } from "./attempt-lines.js";
 import { Generations, mostOldGenerations } from "./generations.js";
 import { findOrStartServer, type LocalServerOptions } from "./local-server.js";
@@ -17,6 +26,8 @@ export interface DevOptions extends LocalServerOptions {
   readonly configFile?: string | undefined;
   /** Attempts at once. Default 100. */
   readonly concurrency?: number | undefined;
+  /** File with variables for the tasks, relative to `cwd`. Default: .env, .env.development, .env.local, .env.development.local and dev.vars in the project's folder, as far as they are there. */
+  readonly envFile?: string | undefined;
   readonly screen: DevScreen;
 }
 
@@ -37,13 +48,16 @@ export interface DevScreen {
  * @throws Error if no server is found or can be started
  */
 export async function runDev(options: DevOptions): Promise<boolean> {
-  const { dirs, configFile, cwd, screen } = options;
+  const { dirs, configFile, cwd, screen, env } = options;
   const project = findProject(resolve(cwd, dirs[0] ?? "."), configFile === undefined ? undefined : resolve(cwd, configFile));
   const stopping = new AbortController();
   const signal = AbortSignal.any([options.signal, stopping.signal]);
   const say = (event: Record<string, unknown>, line: string) => screen.show(screen.json ? JSON.stringify(event) : line);
   const builds = new SessionBuilds();
-  const builder = new WorkerBuilder({ dirs, configFile, cwd, builds: (folder) => builds.in(folder), development: true, quietFailures: true });
+  const envFiles = developmentEnvFiles(project.folder, options.envFile, cwd);
+  if (options.envFile !== undefined) readEnvFile(envFiles[0]!);
+  const variables = () => developmentVariables(envFiles, env);
+  const builder = new WorkerBuilder({ dirs, configFile, cwd, variables, builds: (folder) => builds.in(folder), development: true, quietFailures: true });
   const watch = new SourceWatch((error) => say({ event: "watchFailed", message: error.message }, `some changes may not be seen: ${error.message}`));
   // The first build takes about as long as a server.
   const first = attempt(builder);
@@ -56,7 +70,8 @@ export async function runDev(options: DevOptions): Promise<boolean> {
   let refused = false;
   let changedAt: number | undefined;
   const generations = new Generations({
-    launch: (build, hooks) => launchWorker({ manifestFile: build.manifestFile, cwd, concurrency: options.concurrency, env: server.workerEnv, ...hooks }),
+    launch: (build, hooks) =>
+      launchWorker({ manifestFile: build.manifestFile, cwd, concurrency: options.concurrency, env: { ...build.variables, ...server.workerEnv }, ...hooks }),
     onVersion(version, { manifest }) {
       const files = new Set(manifest.tasks.map((task) => task.filePath)).size;
       const tookMs = changedAt === undefined ? undefined : Math.round(performance.now() - changedAt);
@@ -95,7 +110,7 @@ export async function runDev(options: DevOptions): Promise<boolean> {
       if (signal.aborted) break;
       const failure = "failure" in result ? result.failure : undefined;
       const inputs = "build" in result ? result.build.inputs : (build?.inputs ?? []);
-      watch.follow({ deep, flat, inputs, missing: failure?.missing ?? [], failed: failure !== undefined });
+      watch.follow({ deep, flat, inputs, optional: envFiles, missing: failure?.missing ?? [], failed: failure !== undefined });
       // A file that was written while it was read may have been empty. Whoever saves without a break must not wait for ever, though.
       const outdated = watch.changedSince(result.startedAt);
       if (outdated && passedOver < mostPassedOver) {

@@ -24,6 +24,7 @@ async function watchedProject(more: Partial<Watched> = {}) {
       deep: [join(folder, "trigger")],
       flat: [folder],
       inputs: [join(folder, "trigger/a.ts"), join(folder, "src/lib.ts")],
+      optional: [join(folder, ".env")],
       missing: [],
       failed: false,
       ...more,
@@ -94,6 +95,21 @@ test("a config or a tsconfig that appears matters", async () => {
   write("runlane.config.ts");
   expect(await heard(watch)).toBe(true);
   write("tsconfig.build.json");
+  expect(await heard(watch)).toBe(true);
+});
+
+test("a file that a build reads if it is there matters when it appears, changes and goes; its like do not", async () => {
+  const { folder, watch, write } = await watchedProject();
+  write(".env.other");
+  expect(await heard(watch, 400)).toBe(false);
+  const before = Date.now();
+  expect(watch.changedSince(before)).toBe(false);
+  write(".env", "A=1");
+  expect(watch.changedSince(before)).toBe(true);
+  expect(await heard(watch)).toBe(true);
+  write(".env", "A=2");
+  expect(await heard(watch)).toBe(true);
+  rmSync(join(folder, ".env"));
   expect(await heard(watch)).toBe(true);
 });
 

@@ -21,6 +21,8 @@ export interface Watched {
   readonly flat: readonly string[];
   /** Files that the last build was made from; their folders are watched, too. */
   readonly inputs: readonly string[];
+  /** Files that a build reads if they are there. */
+  readonly optional: readonly string[];
   /** Files that the last build has missed. */
   readonly missing: readonly string[];
   /** The last build has failed: any source file may be what mends it. */
@@ -33,6 +35,7 @@ export class SourceWatch {
   readonly #flat: FSWatcher;
   readonly #added = new Set<string>();
   #inputs: ReadonlySet<string> = new Set();
+  #optional: ReadonlySet<string> = new Set();
   #failed = false;
   /** When the first change that was not told came. */
   #changedAt: number | undefined;
@@ -50,28 +53,29 @@ export class SourceWatch {
       // A second save within 50 ms of the first is no event of chokidar's any more, and formatters are quicker than that.
       watcher.on("raw", (_event, name, details) => {
         const { watchedPath } = details as { watchedPath: string };
-        if (this.#inputs.has(watchedPath) || this.#inputs.has(join(watchedPath, name ?? ""))) this.#changed();
+        if ([watchedPath, join(watchedPath, name ?? "")].some((path) => this.#inputs.has(path) || this.#optional.has(path))) this.#changed();
       });
       watcher.on("error", (error) => onError(error as Error));
     }
   }
 
   /** Watches this from now on; what was watched before stays. */
-  follow({ deep, flat, inputs, missing, failed }: Watched): void {
+  follow({ deep, flat, inputs, optional, missing, failed }: Watched): void {
     this.#failed = failed;
+    this.#optional = new Set(optional);
     // After a failure nobody knows what the build would have read: what it read before still counts.
     this.#inputs = failed ? new Set([...this.#inputs, ...inputs]) : new Set(inputs);
     const isBelow = (path: string) => deep.some((folder) => path === folder || path.startsWith(folder + sep));
     this.#add(this.#deep, deep);
     const others = [...this.#inputs].filter((path) => !isBelow(path) || this.#isIgnoredBelow(path, deep));
-    this.#add(this.#flat, [...flat, ...others.map(dirname), ...others, ...missing.map(nearestFolder)]);
+    this.#add(this.#flat, [...flat, ...optional.map(nearestFolder), ...others.map(dirname), ...others, ...missing.map(nearestFolder)]);
   }
 
   /** Takes a look at the files themselves: true if one of those that the last build was made from was written after `time`, in milliseconds of the Unix epoch. */
   changedSince(time: number): boolean {
-    for (const path of this.#inputs) {
+    for (const path of [...this.#inputs, ...this.#optional]) {
       const stats = statSync(path, { throwIfNoEntry: false });
-      if (stats === undefined ? !this.#failed : stats.mtimeMs > time - coarseMs) return true;
+      if (stats === undefined ? this.#inputs.has(path) && !this.#failed : stats.mtimeMs > time - coarseMs) return true;
     }
     return false;
   }
@@ -120,13 +124,13 @@ export class SourceWatch {
   }
 
   #matters(event: string, path: string): boolean {
-    if (this.#inputs.has(path) || decidingFile.test(basename(path))) return true;
+    if (this.#inputs.has(path) || this.#optional.has(path) || decidingFile.test(basename(path))) return true;
     // A new file may be a task file, or one that an import has missed; a changed one that nothing has read may only mend what is broken.
     return event === "add" ? this.#failed || isSourceFile(path) : this.#failed && (event === "addDir" || isSourceFile(path));
   }
 
   #isIgnored(path: string, isFile: boolean): boolean {
-    if (this.#inputs.has(path) || this.#added.has(`deep ${path}`) || this.#added.has(`flat ${path}`)) return false;
+    if (this.#inputs.has(path) || this.#optional.has(path) || this.#added.has(`deep ${path}`) || this.#added.has(`flat ${path}`)) return false;
     const name = basename(path);
     return name.startsWith(".") || sourcelessFolders.has(name) || (isFile && !isSourceFile(name) && !name.endsWith(".json"));
   }

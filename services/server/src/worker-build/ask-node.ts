@@ -15,9 +15,13 @@ export interface NodeAnswer {
 /** How long user code may take to load, in milliseconds. */
 const atMostMs = 60_000;
 
-/** Runs Node with `args` in `folder`, source maps on, and takes what it writes to pipe 3. User code is never run in this process: it may do anything. */
-export async function askNode(folder: string, args: readonly string[]): Promise<NodeAnswer> {
-  const child = spawn(process.execPath, ["--enable-source-maps", ...args], { cwd: folder, stdio: ["ignore", "ignore", "pipe", "pipe"] });
+/** Runs Node with `args` in `folder`, source maps on, and takes what it writes to pipe 3. `env` is added to the environment. User code is never run in this process: it may do anything. */
+export async function askNode(folder: string, args: readonly string[], env: Record<string, string> = {}): Promise<NodeAnswer> {
+  const child = spawn(process.execPath, ["--enable-source-maps", ...args], {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let late = false;
   const timer = setTimeout(() => {
     late = true;

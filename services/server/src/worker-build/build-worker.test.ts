@@ -66,6 +66,75 @@ describe("a build", () => {
     expect(warnings).toEqual([expect.stringContaining("maxDuration")]);
   });
 
+  test("names what the config has without effect, on one line", async () => {
+    const folder = temporaryProject({
+      "trigger.config.ts": `export default { project: "x", telemetry: { exporters: [] }, deploy: { env: {} }, build: { extensions: [{}], minify: true } };`,
+      "trigger/a.ts": taskSource("a"),
+    });
+    expect((await build(folder)).warnings).toEqual([
+      expect.stringMatching(/^[^\n]*trigger\.config\.ts: without effect so far: telemetry, deploy, build\.extensions$/),
+    ]);
+  });
+
+  test("loads init before the other files of its folder, and finds tasks that nobody exports, also in packages of the workspace", async () => {
+    const folder = temporaryProject({
+      "trigger/a.ts": `${sdk}task({ id: "hidden", description: String((globalThis as { ready?: string }).ready), run: async () => 1 });`,
+      "trigger/init.ts": "(globalThis as { ready?: string }).ready = 'after init';",
+      "trigger/b.ts": `import "../lib/more.js";\n`,
+      "lib/more.ts": taskSource("elsewhere").replace("export const it = ", ""),
+    });
+    const { manifest } = await build(folder);
+    expect(manifest.tasks.map(({ id, description, filePath }) => [id, description, filePath])).toEqual([
+      ["hidden", "after init", "trigger/a.ts"],
+      ["elsewhere", undefined, "lib/more.ts"],
+    ]);
+  });
+
+  test("follows what the config says of bundling: tsconfig, external packages, conditions, JSX, minify", async () => {
+    const source = `${sdk}import { name } from "@lib/x";\nimport { where } from "inside";\nimport { kind } from "kinds";
+        const h = (...parts: unknown[]) => parts.filter((part) => part !== null).join("-");
+        task({ id: "a", description: [name, where, kind, <b>text</b>].join(), run: async function aVeryLongNameOfAFunction() {} });`;
+    const files = {
+      "package.json": '{ "type": "module" }',
+      "tsconfig.tasks.json": '{ "compilerOptions": { "paths": { "@lib/*": ["./lib/*"] } } }',
+      "lib/x.ts": "export const name: string = 'aliased';",
+      "node_modules/kinds/package.json": '{ "name": "kinds", "type": "module", "exports": { "special": "./special.js", "default": "./plain.js" } }',
+      "node_modules/kinds/special.js": "export const kind = 'special';",
+      "node_modules/kinds/plain.js": "export const kind = 'plain';",
+      "packages/inside/package.json": '{ "name": "inside", "type": "module", "exports": { "types": "./index.ts", "default": "./index.js" } }',
+      "packages/inside/index.js": "export const where = 'outside of the bundle';",
+      "packages/inside/index.ts": "export const where: string = 'in the bundle';",
+      "trigger/a.tsx": source,
+    };
+    const folder = temporaryProject({
+      ...files,
+      "runlane.config.ts": `export default { tsconfig: "./tsconfig.tasks.json", build: { external: ["inside"], conditions: ["special"], minify: true, jsx: { automatic: false, factory: "h" } } };`,
+    });
+    symlinkSync(join(folder, "packages/inside"), join(folder, "node_modules/inside"));
+    const { manifest } = await build(folder);
+    expect(manifest.tasks[0]!.description).toBe("aliased,outside of the bundle,special,b-text");
+    expect(manifest.conditions).toEqual(["special"]);
+    expect(readFileSync(manifest.modules[0]!, "utf8").split("\n").length).toBeLessThan(5);
+  });
+
+  test("loads config and task files with the variables that it is given, and is another build with others", async () => {
+    const folder = temporaryProject({
+      "runlane.config.ts": "export default { retries: { default: { maxAttempts: Number(process.env.ATTEMPTS) } } };",
+      "trigger/a.ts": taskSource("a", "description: process.env.COLOUR ?? 'none',"),
+    });
+    let variables = { ATTEMPTS: "4", COLOUR: "red" };
+    const builder = new WorkerBuilder({ dirs: [], cwd: folder, variables: () => variables });
+    const red = await builder.build();
+    expect(red.manifest.tasks).toEqual([expect.objectContaining({ description: "red", maxAttempts: 4 })]);
+    expect((await builder.build()).manifest).toBe(red.manifest);
+    variables = { ATTEMPTS: "5", COLOUR: "blue" };
+    const blue = await builder.build();
+    expect(blue.manifest.tasks).toEqual([expect.objectContaining({ description: "blue", maxAttempts: 5 })]);
+    expect(blue.manifest.buildId).not.toBe(red.manifest.buildId);
+    expect(blue.variables).toEqual(variables);
+    expect(JSON.stringify(blue.manifest)).not.toContain("COLOUR");
+  });
+
   test("keeps what a file knows of itself", async () => {
     const folder = temporaryProject({
       "trigger/a.ts": `${sdk}import { readFileSync } from "node:fs";\nimport { dirname } from "node:path";\nimport { fileURLToPath } from "node:url";

@@ -2,9 +2,11 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
+import type { RunlaneConfig } from "@runlane/sdk";
 import { keysWithoutEffect } from "@runlane/sdk/internal";
 import { manifestTask, type WorkerManifest } from "@runlane/sdk/worker";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
+import { bundleSettings } from "./bundle-settings.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
 import { type LoadedConfig, loadConfig } from "./load-config.js";
 import { declarableSchemas } from "./payload-schemas.js";
@@ -28,6 +30,11 @@ export interface BuildOptions {
   readonly builds?: ((folder: string) => string) | undefined;
   /** The worker is for development, where a config may turn retries off. Default false. */
   readonly development?: boolean | undefined;
+  /**
+   * Variables that the worker will be started with, besides the environment of this process; asked for at each build. The config and the task files are loaded
+   * with them, and with others it is another build. Default: none.
+   */
+  readonly variables?: (() => Record<string, string>) | undefined;
   /** Whoever starts the worker prints what attempts fail of, so its processes need not. Default false. */
   readonly quietFailures?: boolean | undefined;
 }
@@ -36,6 +43,8 @@ export interface BuildOptions {
 export interface WorkerBuild {
   readonly manifestFile: string;
   readonly manifest: WorkerManifest;
+  /** See BuildOptions. */
+  readonly variables: Readonly<Record<string, string>>;
   /** What the user should know of. */
   readonly warnings: readonly string[];
   /** The files that it was made from, the config's among them, absolute. */
@@ -70,7 +79,8 @@ export class WorkerBuilder {
     const { dirs, configFile, cwd, builds: buildsOf = buildsFolder, quietFailures, development } = this.#options;
     const named = dirs.map((dir) => resolve(cwd, dir));
     const project = findProject(named[0] ?? cwd, configFile === undefined ? undefined : resolve(cwd, configFile));
-    this.#config = project.configFile === undefined ? undefined : await loadConfig(project.configFile, this.#config);
+    const variables = this.#options.variables?.() ?? {};
+    this.#config = project.configFile === undefined ? undefined : await loadConfig(project.configFile, this.#config, variables);
     const { config = {}, inputs: configInputs = [], hasHooks = false } = this.#config ?? {};
     const { folder } = project;
     const builds = buildsOf(folder);
@@ -79,9 +89,10 @@ export class WorkerBuilder {
       dirs: named.length > 0 ? named : config.dirs?.map((dir) => resolve(folder, dir)),
       ignorePatterns: config.ignorePatterns,
     }).filter((file) => file !== project.configFile);
-    const bundle = await bundleSources(folder, hasHooks ? [project.configFile!, ...sources] : sources, builds);
+    const bundle = await bundleSources(folder, hasHooks ? [project.configFile!, ...sources] : sources, builds, bundleSettings(folder, config));
     const ineffective = keysWithoutEffect(config);
     const present = {
+      variables,
       warnings: ineffective.length === 0 ? [] : [`${relative(cwd, project.configFile!)}: without effect so far: ${ineffective.join(", ")}`],
       inputs: [...bundle.inputs, ...configInputs],
     };
@@ -93,8 +104,9 @@ export class WorkerBuilder {
       isolation: config.isolation,
       logLevel: config.logLevel,
       quietFailures,
+      ...runtimeSettings(config),
     };
-    const buildId = buildIdOf(bundle, settings);
+    const buildId = buildIdOf(bundle, settings, variables);
     const target = join(builds, buildId);
     const runnerEntry = resolveSdk(folder, "@runlane/sdk/worker/runner");
     const last = this.#last;
@@ -107,6 +119,7 @@ export class WorkerBuilder {
       folder,
       modules,
       sources.map((source) => relative(cwd, source)),
+      { env: variables, conditions: config.build?.conditions },
     );
     const { tasks, warnings } = declarableSchemas(indexed);
     if (tasks.length === 0) throw new WorkerBuildError(`the task files declare no task: ${sources.map((source) => relative(cwd, source)).join(", ")}`);
@@ -126,10 +139,15 @@ export class WorkerBuilder {
   }
 }
 
-/** Names the content of a build: its code, and what the config says of how to run it. */
-function buildIdOf({ hash }: Bundle, settings: Pick<WorkerManifest, "project" | "defaultRetry" | "retriesEnabled" | "isolation" | "logLevel">): string {
-  const { project, defaultRetry, retriesEnabled, isolation, logLevel } = settings;
-  const said = JSON.stringify({ project, defaultRetry, retriesEnabled, isolation, logLevel });
+/** What a config says of how its code is run, beside retries and isolation; nothing of what is as by default. */
+function runtimeSettings({ build, disableConsoleInterceptor }: RunlaneConfig): Pick<WorkerManifest, "conditions" | "plainOutput"> {
+  return { conditions: build?.conditions, plainOutput: disableConsoleInterceptor === true ? true : undefined };
+}
+
+/** Names the content of a build: its code, what the config says of how to run it, and the variables that it is given. */
+function buildIdOf({ hash }: Bundle, settings: Partial<WorkerManifest>, variables: object): string {
+  const { quietFailures: _, ...identifying } = settings;
+  const said = JSON.stringify({ ...identifying, variables: Object.keys(variables).length === 0 ? undefined : variables });
   return said === "{}" ? hash : createHash("sha256").update(`${hash} ${said}`).digest("hex").slice(0, hash.length);
 }
 

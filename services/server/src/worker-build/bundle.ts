@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { dirname, join, relative, resolve } from "node:path";
 import { type BuildFailure, build, formatMessages, type OutputFile } from "esbuild";
+import type { BundleSettings } from "./bundle-settings.js";
 import { fileDefines, sourcePlugin } from "./source-plugin.js";
 import { WorkerBuildError } from "./worker-build-error.js";
 
@@ -30,7 +31,7 @@ const globalRequire = 'import { createRequire as __runlaneCreateRequire } from "
  *
  * @throws WorkerBuildError with esbuild's words, if they cannot be
  */
-export async function bundleSources(folder: string, sources: readonly string[], builds = buildsFolder(folder)): Promise<Bundle> {
+export async function bundleSources(folder: string, sources: readonly string[], builds = buildsFolder(folder), settings: BundleSettings = {}): Promise<Bundle> {
   // Every build lies as deep as this one, so the source maps' relative paths fit wherever it is put.
   const outdir = join(builds, "build");
   const result = await build({
@@ -54,7 +55,8 @@ export async function bundleSources(folder: string, sources: readonly string[], 
     metafile: true,
     write: false,
     logLevel: "silent",
-    plugins: [sourcePlugin(folder)],
+    plugins: [sourcePlugin(folder, settings.external)],
+    ...settings.options,
   }).catch(async (error: BuildFailure | Error) => {
     throw new WorkerBuildError(await wordsOf(error), { missing: missingFiles(error, folder), cause: error });
   });

@@ -4,6 +4,14 @@ import type { IndexedTask, TaskIndex } from "@runlane/sdk/worker";
 import { askNode } from "./ask-node.js";
 import { WorkerBuildError } from "./worker-build-error.js";
 
+/** How bundles are loaded. */
+export interface IndexSettings {
+  /** Added to the environment. */
+  readonly env?: Record<string, string> | undefined;
+  /** Conditions of imports, besides Node's own. */
+  readonly conditions?: readonly string[] | undefined;
+}
+
 /**
  * Loads bundles in a process of their own, with the project's copy of the SDK, and asks which tasks they declare.
  *
@@ -11,8 +19,14 @@ import { WorkerBuildError } from "./worker-build-error.js";
  * @param sources the file that each was made from, for messages
  * @throws WorkerBuildError if one cannot be loaded, or two tasks have one id
  */
-export async function indexTasks(folder: string, modules: readonly string[], sources: readonly string[]): Promise<IndexedTask[]> {
-  const { answer, words, end } = await askNode(folder, [resolveSdk(folder, "@runlane/sdk/worker/task-index"), ...modules]);
+export async function indexTasks(
+  folder: string,
+  modules: readonly string[],
+  sources: readonly string[],
+  { env, conditions = [] }: IndexSettings = {},
+): Promise<IndexedTask[]> {
+  const flags = conditions.map((condition) => `--conditions=${condition}`);
+  const { answer, words, end } = await askNode(folder, [...flags, resolveSdk(folder, "@runlane/sdk/worker/task-index"), ...modules], env);
   // Exit code 13, for instance, is Node's for a module that awaits for ever.
   if (answer === "") throw new WorkerBuildError(`the task files cannot be loaded: their process ended ${end}\n${words}`.trimEnd());
   const index = JSON.parse(answer) as TaskIndex;

@@ -1,4 +1,5 @@
 export { type BuildOptions, buildWorker, type WorkerBuild, WorkerBuilder } from "./build-worker.js";
+export { developmentEnvFiles, developmentVariables, readEnvFile } from "./env-files.js";
 export { resolveSdk } from "./index-tasks.js";
 export { loadConfig } from "./load-config.js";
 export { findProject, type Project } from "./project.js";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -27,25 +28,30 @@ export interface LoadedConfig {
   readonly config: RunlaneConfig;
   /** It brings hooks, so a worker must load it. */
   readonly hasHooks: boolean;
-  /** Content hash of its code. */
+  /** Content hash of its code, and of the variables that it was run with. */
   readonly hash: string;
   /** The files that it is made of, absolute. */
   readonly inputs: readonly string[];
 }
 
 /**
- * Runs a config file, and returns what it exports by default. `before` is what it was at an earlier time: the same code is not run again.
+ * Runs a config file, and returns what it exports by default. `before` is what it was at an earlier time: the same code is not run again with the
+ * same variables, which are added to the environment.
  *
  * @throws WorkerBuildError if it cannot be built or run, or exports no config
  */
-export async function loadConfig(configFile: string, before?: LoadedConfig): Promise<LoadedConfig> {
+export async function loadConfig(configFile: string, before?: LoadedConfig, variables: Record<string, string> = {}): Promise<LoadedConfig> {
   const folder = dirname(configFile);
   const bundle = await bundleSources(folder, [configFile]);
-  const { hash, inputs } = bundle;
-  return { ...(hash === before?.hash ? before : await runConfig(configFile, bundle)), hash, inputs };
+  const hash = `${bundle.hash} ${createHash("sha256").update(JSON.stringify(variables)).digest("hex")}`;
+  return { ...(hash === before?.hash ? before : await runConfig(configFile, bundle, variables)), hash, inputs: bundle.inputs };
 }
 
-async function runConfig(configFile: string, { hash, files, modules }: Bundle): Promise<Pick<LoadedConfig, "config" | "hasHooks">> {
+async function runConfig(
+  configFile: string,
+  { hash, files, modules }: Bundle,
+  variables: Record<string, string>,
+): Promise<Pick<LoadedConfig, "config" | "hasHooks">> {
   const folder = dirname(configFile);
   const target = join(buildsFolder(folder), `config-${hash}-${process.pid}`);
   try {
@@ -54,7 +60,7 @@ async function runConfig(configFile: string, { hash, files, modules }: Bundle): 
       await writeFile(join(target, path), bytes);
     }
     const module = pathToFileURL(join(target, modules[0]!)).href;
-    const { answer, words, end } = await askNode(folder, ["--input-type=module", "-e", program, module]);
+    const { answer, words, end } = await askNode(folder, ["--input-type=module", "-e", program, module], variables);
     if (answer === "") throw new WorkerBuildError(`${configFile} cannot be loaded: its process ended ${end}\n${words}`.trimEnd());
     const said = JSON.parse(answer) as { config: RunlaneConfig; handlesErrors: boolean } | null;
     if (said === null) throw new WorkerBuildError(`${configFile} exports no config. It should say: export default defineConfig({ … });`);

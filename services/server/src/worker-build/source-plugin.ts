@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, extname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ImportKind, Loader, Plugin, PluginBuild } from "esbuild";
+import { isExternal } from "./bundle-settings.js";
 
 const loaders: Record<string, Loader> = {
   ".ts": "ts",
@@ -33,14 +34,16 @@ const hook = 'globalThis[Symbol.for("runlane.task-file")]';
  *
  * - Packages stay outside, and are resolved by Node from where the bundle lies, which is inside the project. A package of the workspace whose entry is TypeScript, which Node could not
  *   load, is bundled; so are path aliases.
+ * - What `external` names stays outside, whatever it is.
  * - Each source file says its name when it is evaluated, so that an index of tasks can tell which file declares what.
  * - `import.meta.url`, `__dirname` and their like are those of the source file, not of the bundle.
  */
-export function sourcePlugin(folder: string): Plugin {
+export function sourcePlugin(folder: string, external?: readonly string[]): Plugin {
   return {
     name: "runlane-sources",
     setup(build) {
       build.onResolve({ filter: /^[^./]/ }, async (args) => {
+        if (isExternal(args.path, external)) return { path: args.path, external: true };
         if (args.pluginData?.resolved || args.kind === "entry-point" || args.path.startsWith("node:")) return undefined;
         return resolvePackage(build, args.path, args.resolveDir, args.importer, args.kind);
       });

@@ -29,9 +29,10 @@ test("tests are no task files, unless the config says otherwise", () => {
   expect(find(folder, undefined, ["old-*", "**/__tests__/**"])).toEqual(["trigger/a.test.ts", "trigger/a.ts"]);
 });
 
-test("init comes first", () => {
-  const folder = temporaryProject({ "trigger/a.ts": "", "trigger/init.ts": "", "trigger/z.ts": "" });
-  expect(find(folder)).toEqual(["trigger/init.ts", "trigger/a.ts", "trigger/z.ts"]);
+test("init comes first, in the folders themselves", () => {
+  const folder = temporaryProject({ "trigger/a.ts": "", "trigger/init.ts": "", "trigger/b/init.ts": "", "jobs/a.ts": "", "jobs/init.mts": "" });
+  expect(find(folder)).toEqual(["trigger/init.ts", "trigger/a.ts", "trigger/b/init.ts"]);
+  expect(find(folder, ["trigger", "jobs"])).toEqual(["jobs/init.mts", "trigger/init.ts", "jobs/a.ts", "trigger/a.ts", "trigger/b/init.ts"]);
 });
 
 test("no task files is an error that says where they were looked for", () => {

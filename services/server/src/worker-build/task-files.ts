@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { basename, extname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import { globExpression } from "./glob.js";
 import { WorkerBuildError } from "./worker-build-error.js";
 
@@ -21,7 +21,7 @@ export interface TaskFileOptions {
 }
 
 /**
- * Finds the task files of a project, in a stable order; files named `init` come first, as in Trigger.dev.
+ * Finds the task files of a project, in a stable order; a file named `init` in one of the folders, not below it, comes first, as in Trigger.dev.
  *
  * @throws WorkerBuildError if there is none, or a folder that was named is missing
  */
@@ -43,7 +43,7 @@ export function findTaskFiles({ folder, dirs, ignorePatterns = tests }: TaskFile
       `there are no task files ${where}. Name their folders on the command line, or in "dirs" of runlane.config.ts.`.replace(" :", ":"),
     );
   }
-  const isInit = (file: string) => /^init\.[cm]?[jt]sx?$/.test(basename(file));
+  const isInit = (file: string) => /^init\.[cm]?[jt]sx?$/.test(basename(file)) && roots.includes(dirname(file));
   return [...files].sort((a, b) => Number(isInit(b)) - Number(isInit(a)) || (a < b ? -1 : 1));
 }
 
