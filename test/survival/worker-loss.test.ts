@@ -54,7 +54,7 @@ describe.each(shapes)("in shape %s", (shape) => {
     }
   });
 
-  test("the loss of a shared runner is known at once: runs with attempts left start again, others have failed", async () => {
+  test("the loss of a shared runner is known at once: runs with attempts left start again, others have crashed", async () => {
     const { client, beats } = await prepare();
     const once = client.triggerAndWait(beats.item("beating-once", "once"));
     const others = await client.trigger(...Array.from({ length: 3 }, (_, i) => beats.item("beating", `b${i}`)));
@@ -66,7 +66,7 @@ describe.each(shapes)("in shape %s", (shape) => {
     process.kill(pid, "SIGKILL");
     const run = await once;
     const recorded = Date.now() - killedAt;
-    expect(run).toMatchObject({ state: RunState.FAILED, attemptCount: 1, failure: { code: "TASK_PROCESS_MAYBE_OOM_KILLED" } });
+    expect(run).toMatchObject({ state: RunState.CRASHED, attemptCount: 1, failure: { code: "TASK_PROCESS_MAYBE_OOM_KILLED" } });
     const again = lost.length === 0 ? [] : await beats.started(lost.length, 2);
     const started = again.map(({ at }) => at - killedAt);
     process.stdout.write(`shared runner killed: recorded within ${recorded} ms, its ${lost.length} other runs started again within ${started.join(", ")} ms\n`);
