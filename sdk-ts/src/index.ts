@@ -45,6 +45,7 @@ export { type LocalsKey, locals } from "./locals/locals.js";
 export type { Attributes, AttributeValue, Span, SpanContext, TimeInput } from "./logger/span.js";
 export type { TraceOptions } from "./logger/trace.js";
 export { type LogLevel, logger } from "./logger.js";
+export type { MachinePresetName } from "./machine/machine-preset.js";
 export { type Metadata, type MetadataUpdater, metadata, type RelatedMetadata } from "./metadata/metadata.js";
 export type { MetadataValue, RunMetadata } from "./metadata/metadata-value.js";
 export type { ContentFilter, EventFilter, EventMatcher } from "./retry/event-filter.js";
@@ -63,6 +64,7 @@ export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.
 export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
 export type { RunSubscription, SubscribeToRunOptions } from "./runs/run-subscription.js";
 export { runs } from "./runs/runs.js";
+export { heartbeats } from "./runtime/heartbeats.js";
 export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";
 export type { JSONSchema } from "./schema/json-schema.js";
 export { SchemaError } from "./schema/schema-error.js";
@@ -89,7 +91,6 @@ export type {
   BatchTriggerAndWaitOptions,
   BatchTriggerOptions,
   InferRunTypes,
-  MachinePresetName,
   RunFnParams,
   RunHandle,
   Task,
@@ -104,5 +105,6 @@ export type {
   TriggerOptions,
 } from "./task/task-types.js";
 export { tasks } from "./task/tasks.js";
+export { timeout } from "./task/timeout.js";
 export { waitUntil } from "./task/wait-until.js";
 export { type ComputeUsage, type CurrentUsage, usage } from "./usage/usage.js";

@@ -7,6 +7,8 @@ import type { OnCleanUp, TestServer } from "./test-server.js";
 export interface TestWorkerOptions {
   /** Attempts at once. Default: the command's own. */
   concurrency?: number;
+  /** More arguments for the command. */
+  args?: string[];
   /** Added to its environment, and so to that of the tasks. */
   env?: ProgramOptions["env"];
   /** When to stop it. Default: when the test has finished. */
@@ -20,7 +22,10 @@ export class TestWorker {
   constructor(server: TestServer, fixture: string, options: TestWorkerOptions = {}) {
     const folder = join(repository, "test/fixtures", fixture);
     const concurrency = options.concurrency === undefined ? [] : ["--concurrency", String(options.concurrency)];
-    this.program = new Program(runlaneCommand, ["worker", ".", ...concurrency], { cwd: folder, env: { ...server.env, ...options.env } });
+    this.program = new Program(runlaneCommand, ["worker", ".", ...concurrency, ...(options.args ?? [])], {
+      cwd: folder,
+      env: { ...server.env, ...options.env },
+    });
     (options.onCleanUp ?? onTestFinished)(async () => void (await this.program.stop()));
   }
 }

@@ -14,7 +14,7 @@ test("a config written for Trigger.dev is taken as it is, and what has no effect
     onFailure: async ({ error }: { error: unknown }) => void error,
   });
   expect(config.dirs).toEqual(["./trigger"]);
-  expect(keysWithoutEffect(config)).toEqual(["runtime", "maxDuration"]);
+  expect(keysWithoutEffect(config)).toEqual(["runtime"]);
 });
 
 test("extensions of the build are named, the rest of it has an effect", () => {

@@ -1,7 +1,7 @@
 import type { AnyOnFailureHookFunction, AnyOnInitHookFunction, AnyOnStartHookFunction, AnyOnSuccessHookFunction } from "../hooks/task-hooks.js";
 import type { LogLevel } from "../logger.js";
+import type { MachineOption } from "../machine/machine-option.js";
 import type { RetryOptions } from "../task/retry-options.js";
-import type { MachinePresetName } from "../task/task-types.js";
 
 /** Keys that have an effect. */
 export interface EffectiveConfig {
@@ -27,6 +27,12 @@ export interface EffectiveConfig {
   onStart?: AnyOnStartHookFunction;
   onSuccess?: AnyOnSuccessHookFunction;
   onFailure?: AnyOnFailureHookFunction;
+  /** Machine of tasks that name none; each of their runs then has a process of its own. Default: none, tasks share processes. */
+  machine?: MachineOption;
+  /** How long attempts may be active, in seconds, for tasks that do not say: 5 at least, `timeout.None` for no limit. Default: no limit. */
+  maxDuration?: number;
+  /** How long code may block the event loop of its process before it counts as stalled and the process is ended, in seconds. Default 300. Ours. */
+  stallTimeout?: number;
   /** The tsconfig with path aliases and JSX settings, relative to the config. Default: the nearest tsconfig.json of each file. */
   tsconfig?: string;
   /** What tasks print with `console` is always printed, each line with its run in front: accepted as it is. */
@@ -57,9 +63,7 @@ export interface BuildConfig {
 
 /** Keys of Trigger.dev's config that are accepted and have no effect so far; a worker names those that it meets. */
 export interface IneffectiveConfig {
-  maxDuration?: number;
   runtime?: string;
-  machine?: MachinePresetName;
   ttl?: string | number;
   processKeepAlive?: boolean | { enabled: boolean; maxExecutionsPerProcess?: number; devMaxPoolSize?: number };
   legacyDevProcessCwdBehaviour?: boolean;
@@ -100,6 +104,9 @@ const effective: Record<keyof Required<EffectiveConfig>, true> = {
   onStart: true,
   onSuccess: true,
   onFailure: true,
+  machine: true,
+  maxDuration: true,
+  stallTimeout: true,
   tsconfig: true,
   enableConsoleLogging: true,
   disableConsoleInterceptor: true,

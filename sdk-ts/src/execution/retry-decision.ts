@@ -44,9 +44,9 @@ export function endsRun(error: unknown, { enabled }: RetryRules): boolean {
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
-/** True for an OutOfMemoryError of any copy of the SDK. */
+/** True for an OutOfMemoryError of any copy of the SDK, and for the end of an ffmpeg that somebody killed. As in Trigger.dev. */
 export function isOutOfMemoryError(error: unknown): boolean {
-  return isError(error) && error.name === "OutOfMemoryError";
+  return isError(error) && (error.name === "OutOfMemoryError" || error.message === "ffmpeg was killed with signal SIGKILL");
 }
 
 /** How long to wait before the next attempt if no hook decides, in milliseconds; undefined if there is none. */

@@ -26,6 +26,8 @@ export interface RegisteredTask {
   readonly queue?: { readonly name?: string | undefined; readonly concurrencyLimit?: number | undefined } | undefined;
   /** Preset of a machine; such a task always has a process of its own. */
   readonly machine?: string | undefined;
+  /** Whole seconds that an attempt may be active; 0 for no limit. Undefined lets the config's default apply. */
+  readonly maxDuration?: number | undefined;
 }
 
 /**

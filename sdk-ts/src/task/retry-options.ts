@@ -1,3 +1,5 @@
+import type { MachinePresetName } from "../machine/machine-preset.js";
+
 /** When and how often a failed attempt is tried again. Names and defaults are Trigger.dev's. */
 export interface RetryOptions {
   /** Attempts in total, the first included, 1 to 250. Default 3. */
@@ -10,6 +12,11 @@ export interface RetryOptions {
   maxTimeoutInMs?: number;
   /** Multiplies each delay by a random factor from 1 to 2, so that many failures do not come back together. Default true. */
   randomize?: boolean;
+  /** What to do about an attempt whose memory ran out, which is not tried again otherwise. */
+  outOfMemory?: {
+    /** Machine of the run's next attempts, after the usual delay. A run that is on it already fails. */
+    machine?: MachinePresetName;
+  };
 }
 
 /** The defaults, as in Trigger.dev. */
@@ -19,7 +26,7 @@ export const defaultRetryOptions = {
   minTimeoutInMs: 1_000,
   maxTimeoutInMs: 60_000,
   randomize: true,
-} as const satisfies Required<RetryOptions>;
+} as const satisfies Required<Omit<RetryOptions, "outOfMemory">>;
 
 /**
  * Delay after failed attempt number `attempt` (from 1), in whole milliseconds; undefined when the attempts are used up. `random` is in [0, 1).

@@ -1,14 +1,12 @@
 import type { InitOutput } from "../hooks/hook-params.js";
 import type { TaskHooks } from "../hooks/task-hooks.js";
+import type { MachineOption, MachinePresetName } from "../machine/machine-option.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "./retry-options.js";
 import type { TaskRunPromise } from "./task-run-promise.js";
 
 // `any` in this file stands for every payload and every output at once, as it does in Trigger.dev's types; `unknown` would refuse payloads, `never` outputs.
-
-/** Sizes of machines. A task with one always has a process of its own. */
-export type MachinePresetName = "micro" | "small-1x" | "small-2x" | "medium-1x" | "medium-2x" | "large-1x" | "large-2x";
 
 /** What `run` is told besides its payload. */
 // biome-ignore lint/suspicious/noExplicitAny: see the top of this file
@@ -17,7 +15,7 @@ export interface RunFnParams<TInit extends InitOutput = any> {
   ctx: TaskRunContext;
   /** What the `init` hooks returned, merged; an empty object if there are none. */
   init: TInit;
-  /** Aborted when the run is cancelled. Code that goes on regardless is cut off a second later. */
+  /** Aborted when the run is cancelled, and when the attempt reaches its maxDuration. Code that goes on regardless is cut off a second later. */
   signal: AbortSignal;
 }
 
@@ -43,8 +41,13 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
   retry?: RetryOptions;
   /** The queue of the task's runs, or its name. */
   queue?: string | TaskQueueOptions;
-  /** Gives each run a process of its own, limited to the preset's memory. Default: tasks share processes. */
-  machine?: MachinePresetName | { preset: MachinePresetName };
+  /** Gives each run a process of its own, limited to the preset's memory. Default: the config's `machine`; without one, tasks share processes. */
+  machine?: MachineOption;
+  /**
+   * How long an attempt may be active, in seconds, 5 at least; waits do not count. Then `signal` is aborted, a second later the code is cut off, and the run is TIMED_OUT, without
+   * another attempt. Default: the config's, else no limit. `timeout.None`: no limit.
+   */
+  maxDuration?: number;
   /**
    * The task's code. What it returns, as JSON, is the run's output; what it throws fails the attempt.
    *
@@ -73,6 +76,10 @@ export interface TriggerOptions {
   metadata?: Record<string, unknown>;
   /** Version of the code to run, for instance "20261123.1". Default: the current one when the run starts; a run that its parent waits for has its parent's. */
   version?: string;
+  /** Machine of the run's attempts. */
+  machine?: MachinePresetName;
+  /** How long an attempt may be active, in seconds, 5 at least; `timeout.None` for no limit. */
+  maxDuration?: number;
 }
 
 /** As {@link TriggerOptions}, without `version`: a run that another waits for runs the code of that other. */

@@ -17,6 +17,7 @@ import {
 import { taskRegistry } from "../runtime/task-registry.js";
 import { FakeRunService } from "../testing/fake-run-service.js";
 import { type FakeServer, failureOf, refusalStatus } from "../testing/fake-server.js";
+import { timeout } from "./timeout.js";
 
 const double = task({ id: "double", description: "Doubles", run: async (payload: { n: number }) => ({ n: payload.n * 2 }) });
 const silent = task({ id: "silent", run: async () => {} });
@@ -224,14 +225,25 @@ test.each([
   [{ id: "with space" }, "an id has"],
   [{ run: undefined }, "run must be a function"],
   [{ retry: { maxAttempts: 0 } }, "retry.maxAttempts"],
-  [{ retry: { outOfMemory: {} } }, "retry: not yet supported: outOfMemory"],
+  [{ retry: { outOfMemory: { machine: "huge" } } }, 'retry.outOfMemory.machine: there is no machine "huge"'],
   [{ queue: { name: "a b" } }, "the name of a queue"],
   [{ queue: { concurrencyLimit: -1 } }, "queue.concurrencyLimit"],
-  [{ machine: { cpu: 1 } }, "machine: not yet supported: cpu"],
+  [{ machine: "huge" }, 'task "wrong": machine: there is no machine "huge"; there are micro'],
+  [{ maxDuration: "long" }, "maxDuration is a number of seconds"],
   [{ onStart: "later" }, "onStart must be a function"],
-  [{ maxDuration: 60 }, "not yet supported: maxDuration"],
 ])("a definition that breaks a rule is refused: %j", (wrong, why) => {
   const before = taskRegistry().tasks.length;
   expect(() => task({ id: "wrong", run: async () => {}, ...wrong } as unknown as TaskOptions<"wrong">)).toThrow(why);
   expect(taskRegistry().tasks).toHaveLength(before);
+});
+
+test.each([
+  [60, 60],
+  [1, 5],
+  [7.2, 8],
+  [timeout.None, 0],
+  [Number.POSITIVE_INFINITY, 0],
+])("a maxDuration of %d is registered as %d seconds", (maxDuration, registered) => {
+  task({ id: "limited", maxDuration, run: async () => {} });
+  expect(taskRegistry().tasks.at(-1)).toMatchObject({ maxDuration: registered });
 });

@@ -1,8 +1,10 @@
 import { type HookKind, hookKinds, hooksAmong } from "../hooks/hook-table.js";
+import { presetOf } from "../machine/machine-option.js";
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 import { maxJsonSchemaLength } from "../schema/json-schema.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
+import { maxDurationSeconds } from "./max-duration.js";
 import type { RetryOptions } from "./retry-options.js";
 import type { DefineTask } from "./task-inference.js";
 import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
@@ -18,11 +20,12 @@ const supportedOptions: readonly (keyof TaskOptions<string>)[] = [
   "retry",
   "queue",
   "machine",
+  "maxDuration",
   "run",
   "handleError",
   ...hookKinds,
 ];
-const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize"];
+const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize", "outOfMemory"];
 const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
 
 /**
@@ -82,7 +85,19 @@ function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): 
   const fits = jsonSchema === undefined || Buffer.byteLength(JSON.stringify(jsonSchema)) <= maxJsonSchemaLength;
   check(fits, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
   const hooks = hooksAmong(options, where);
-  return { id, description, run, jsonSchema, hooks, retry, queue: queueOf(where, options.queue), machine: machineOf(where, options.machine) };
+  const larger = retry?.outOfMemory?.machine;
+  if (larger !== undefined) presetOf(`${where}: retry.outOfMemory.machine`, larger);
+  return {
+    id,
+    description,
+    run,
+    jsonSchema,
+    hooks,
+    retry,
+    queue: queueOf(where, options.queue),
+    machine: options.machine === undefined ? undefined : presetOf(`${where}: machine`, options.machine),
+    maxDuration: options.maxDuration === undefined ? undefined : maxDurationSeconds(where, options.maxDuration),
+  };
 }
 
 function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {
@@ -95,13 +110,6 @@ function queueOf(where: string, queue: string | TaskQueueOptions | undefined): T
     `${where}: queue.concurrencyLimit must be a whole number from 0 to 100,000`,
   );
   return { name: queueName, concurrencyLimit: limit };
-}
-
-function machineOf(where: string, machine: TaskOptions<string>["machine"]): string | undefined {
-  if (machine === undefined || typeof machine === "string") return machine;
-  const { preset, ...rest } = machine;
-  refuseUnsupported(`${where}: machine`, rest, []);
-  return preset;
 }
 
 function check(holds: boolean, rule: string): void {

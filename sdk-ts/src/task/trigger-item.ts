@@ -1,13 +1,15 @@
 import type { TriggerItem, TriggerOptions as WireOptions } from "#gen/runlane/v1/run_pb.js";
 import type { StoredPayloads } from "../client/stored-payloads.js";
 import { payloadTooLargeError } from "../errors/api-error.js";
+import { presetOf } from "../machine/machine-option.js";
 import { metadataPayload } from "../metadata/metadata-value.js";
 import { maxStoredPayloadBytes, payloadOf } from "../payload.js";
 import { maxTags, tagList } from "../tags/tag-list.js";
 import { refuseUnsupported } from "../unsupported.js";
+import { maxDurationSeconds } from "./max-duration.js";
 import type { TriggerOptions } from "./task-types.js";
 
-const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue", "tags", "metadata", "version"];
+const supportedOptions: readonly (keyof TriggerOptions)[] = ["maxAttempts", "queue", "machine", "maxDuration", "tags", "metadata", "version"];
 
 /**
  * What one trigger sends; a large payload must be stored before ({@link storedItem}).
@@ -46,6 +48,8 @@ function wireOptions(options: TriggerOptions): WireOptions {
   if (options.tags !== undefined) wire.tags = triggerTags(options.tags);
   if (options.metadata !== undefined) wire.metadata = metadataPayload("trigger: metadata", options.metadata);
   if (options.version !== undefined) wire.version = options.version;
+  if (options.machine !== undefined) wire.machine = presetOf("trigger: machine", options.machine);
+  if (options.maxDuration !== undefined) wire.maxDurationSeconds = maxDurationSeconds("trigger", options.maxDuration);
   return wire;
 }
 

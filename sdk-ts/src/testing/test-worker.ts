@@ -7,7 +7,8 @@ import { onTestFinished } from "vitest";
 import type { Welcome } from "#gen/runlane/v1/worker_service_pb.js";
 import { createConnectionSource } from "../client/connection-source.js";
 import { readManifest, type WorkerManifest } from "../worker/manifest.js";
-import { Supervisor, type SupervisorOptions } from "../worker/supervisor.js";
+import { Supervisor } from "../worker/supervisor.js";
+import type { SupervisorOptions } from "../worker/supervisor-options.js";
 import { FakeWorkerService } from "./fake-worker-service.js";
 
 /** Runner processes are of the build: `npm run build` makes it. */

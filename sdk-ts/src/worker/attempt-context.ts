@@ -1,10 +1,15 @@
 import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Assignment } from "#gen/runlane/v1/worker_service_pb.js";
+import { machinePresets } from "../machine/machine-preset.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 
 type Environment = TaskRunContext["environment"];
 
 const noTags: readonly string[] = Object.freeze([]);
+
+const machines: ReadonlyMap<string, TaskRunContext["machine"]> = new Map(
+  machinePresets.map(({ name, milliCpus, memoryMib }) => [name, Object.freeze({ name, cpu: milliCpus / 1_000, memory: memoryMib / 1_024, centsPerMs: 0 })]),
+);
 
 const organization: TaskRunContext["organization"] = Object.freeze({ id: "default", slug: "default", name: "default" });
 
@@ -67,6 +72,7 @@ export class ContextMaker {
       environment: this.#environment,
       organization,
       project: this.#project,
+      machine: settings && machines.get(settings.machine),
       deployment: this.#deployment,
     });
   }

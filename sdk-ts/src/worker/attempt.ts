@@ -94,6 +94,11 @@ export class Attempt implements RunRuntime, ExecutionHost {
     return this.state !== "running";
   }
 
+  /** Preset of its machine; undefined if it has none. */
+  get machine(): string | undefined {
+    return this.#assignment.settings?.machine || this.task.machine;
+  }
+
   get retryRules(): RetryRules {
     const { attemptNumber: attempt, maxAttempts } = this.#assignment;
     return { options: this.task.retry ?? this.#host.defaultRetry, attempt, maxAttempts, enabled: this.#host.retriesEnabled, random: this.#host.random };

@@ -36,15 +36,17 @@ export type InternalCode =
   | "TASK_RUN_UNCAUGHT_EXCEPTION"
   /** The process ended by itself. */
   | "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE"
-  /** The process ended because its heap was full. */
+  /** The process ended because it needed more memory than it may have. */
   | "TASK_PROCESS_OOM_KILLED"
   /** Somebody sent the process SIGKILL; often it is the kernel, short of memory. */
   | "TASK_PROCESS_MAYBE_OOM_KILLED"
+  /** The attempt was active for longer than its maxDuration. */
+  | "MAX_DURATION_EXCEEDED"
   /** Somebody sent the process SIGTERM. */
   | "TASK_PROCESS_SIGTERM"
   /** The process broke down in native code. */
   | "TASK_PROCESS_SIGSEGV"
-  /** The worker lost touch with the server, and ended its attempts before others could start them again. */
+  /** The worker lost touch with the server, and ended its attempts before others could start them again; or the event loop of its process was blocked for too long. */
   | "TASK_RUN_STALLED_EXECUTING";
 
 /** A failure that Runlane itself decided on. `cause` is the error behind it, whose name, stack trace and causes it shows. */

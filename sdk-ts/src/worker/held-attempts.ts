@@ -7,10 +7,11 @@ import { keyToken, TokenDigest, type TokenKey } from "./token-key.js";
  *
  * - `running`: its code runs, or waits.
  * - `canceling`: its code was told to stop, and has not ended so far.
+ * - `overdue`: it was active for longer than it may; its code was told to stop, and has not ended so far.
  * - `reported`: its result waits for a receipt.
  * - `canceled`: its code has ended after a cancel; the confirmation waits for a receipt.
  */
-export type HeldState = "running" | "canceling" | "reported" | "canceled";
+export type HeldState = "running" | "canceling" | "overdue" | "reported" | "canceled";
 
 /** An attempt that this worker holds: accepted, and without a receipt. What it must say again after a broken stream hangs on it. */
 export class HeldAttempt {
@@ -29,7 +30,7 @@ export class HeldAttempt {
 
   /** The code of this attempt may still run. */
   get live(): boolean {
-    return this.state === "running" || this.state === "canceling";
+    return this.state === "running" || this.state === "canceling" || this.state === "overdue";
   }
 }
 

@@ -50,6 +50,7 @@ export class InProcessRunner extends EventEmitter implements RunnerChild {
       outside.runInAsyncScope(() => runner.abandon("the runner was ended"));
       runnerEnd.destroy();
       supervisorEnd.destroy();
+      this.stderr.destroy();
     };
     runner.loaded(library);
   }

@@ -9,6 +9,8 @@ import { indexedTask } from "./task-index.js";
 
 /** More than anybody has: what limits runs is their queues. */
 const slots = 100_000;
+/** Of cores and memory, likewise. */
+const plenty = 1_000_000_000;
 
 /** How a worker within this process is set up. */
 export interface InProcessWorkerOptions extends Pick<RunnerOptions, "now" | "onHook" | "onLog" | "random"> {
@@ -40,7 +42,7 @@ export class InProcessWorker {
         formatVersion: 1,
         buildId: "in-process",
         modules: [],
-        tasks: Array.from(tasks.values(), (task) => manifestTask(indexedTask(task, ""), defaultRetry?.maxAttempts)),
+        tasks: Array.from(tasks.values(), (task) => manifestTask(indexedTask(task, ""), { defaultRetry })),
         defaultRetry,
       },
       program: { entry: "", manifestFile: "", start: () => new InProcessRunner({ ...options, defaultRetry, quietFailures: true, library, onFrame }) },
@@ -51,6 +53,7 @@ export class InProcessWorker {
       slots,
       sharedRunners: 1,
       ownRunners: slots,
+      capacity: { milliCpus: plenty, memoryMib: plenty },
       // Whoever forgets to close it is not held up.
       keepsAlive: false,
       onWelcome: () => welcome(),

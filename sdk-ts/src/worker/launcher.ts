@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { AttemptReport } from "./attempt-reporter.js";
 import { RestartBudget } from "./restart-budget.js";
 import { jsonLines, type LauncherLine, type SupervisorArguments, type SupervisorLine, supervisorExitCodes } from "./supervisor-arguments.js";
+import type { WorkerCapacity } from "./worker-capacity.js";
 import { logToStderr, type WorkerLog } from "./worker-log.js";
 
 /** Attempts at once that a worker takes if nobody says otherwise: tasks mostly wait for something else than the processor. */
@@ -18,6 +19,8 @@ export interface WorkerOptions {
   readonly manifestFile: string;
   /** Attempts at once, at least 1; waiting ones do not count. Default 100. */
   readonly concurrency?: number | undefined;
+  /** What attempts that ask for a machine may use together. Default: the host. */
+  readonly capacity?: WorkerCapacity | undefined;
   /** Shared runner processes at most. Default: as many as processors. */
   readonly sharedRunners?: number | undefined;
   /** How long attempts may go on when the worker is told to stop, in milliseconds. Default 30,000. */
@@ -81,6 +84,7 @@ export function launchWorker(options: WorkerOptions): LaunchedWorker {
       workerId,
       incarnation,
       slots: options.concurrency ?? defaultConcurrency,
+      capacity: options.capacity,
       sharedRunners: options.sharedRunners,
       graceMs: options.graceMs ?? defaultGraceMs,
       reportsAttempts: options.onAttempt !== undefined,

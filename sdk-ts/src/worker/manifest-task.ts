@@ -1,10 +1,25 @@
 import { defaultRetryOptions } from "../task/retry-options.js";
-import type { ManifestTask } from "./manifest.js";
+import type { ManifestTask, WorkerManifest } from "./manifest.js";
 import type { IndexedTask } from "./task-index.js";
 
-/** A declared task as a manifest has it: with what the config says for tasks that do not say it. `configAttempts` is the config's `retries.default.maxAttempts`. */
-export function manifestTask(task: IndexedTask, configAttempts: number | undefined): ManifestTask {
-  const maxAttempts = (task.hasRetry ? task.maxAttempts : configAttempts) ?? defaultRetryOptions.maxAttempts;
-  const { id, description, filePath, payloadSchema, queue, concurrencyLimit, machine } = task;
-  return { id, description, filePath, payloadSchema, queue, concurrencyLimit, maxAttempts, machine };
+/** What the config says for tasks that do not. */
+export type TaskDefaults = Pick<ManifestTask, "machine" | "maxDuration"> & Pick<WorkerManifest, "defaultRetry" | "retriesEnabled">;
+
+/** A declared task as a manifest has it: with what the config says for tasks that do not say it. */
+export function manifestTask(task: IndexedTask, defaults: TaskDefaults): ManifestTask {
+  const { defaultRetry, retriesEnabled } = defaults;
+  const { id, description, filePath, payloadSchema, queue, concurrencyLimit } = task;
+  const outOfMemoryRetry = task.hasRetry ? task.outOfMemoryRetry : defaultRetry?.outOfMemory && defaultRetry;
+  return {
+    id,
+    description,
+    filePath,
+    payloadSchema,
+    queue,
+    concurrencyLimit,
+    maxAttempts: (task.hasRetry ? task.maxAttempts : defaultRetry?.maxAttempts) ?? defaultRetryOptions.maxAttempts,
+    machine: task.machine ?? defaults.machine,
+    maxDuration: task.maxDuration ?? defaults.maxDuration,
+    outOfMemoryRetry: retriesEnabled === false ? undefined : outOfMemoryRetry,
+  };
 }

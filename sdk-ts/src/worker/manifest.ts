@@ -24,6 +24,8 @@ export interface WorkerManifest {
   readonly retriesEnabled?: boolean | undefined;
   /** "process" gives every attempt a process of its own. Default "shared": only tasks with a `machine` have one. */
   readonly isolation?: "shared" | "process" | undefined;
+  /** How long a runner's event loop may be blocked, in seconds. Default 300. */
+  readonly stallSeconds?: number | undefined;
   /** The least severe level of `logger` that is printed. Default "info". */
   readonly logLevel?: LogLevel | undefined;
   /** Conditions of imports that runners are started with, besides Node's own. */
@@ -46,8 +48,12 @@ export interface ManifestTask {
   readonly concurrencyLimit?: number | undefined;
   /** Attempts in total, the config's default included. */
   readonly maxAttempts: number;
-  /** Preset of a machine; the task then has a process of its own. */
+  /** Preset of a machine, the config's default included; the task then has a process of its own. */
   readonly machine?: string | undefined;
+  /** Seconds that an attempt may be active, the config's default included. Unset or 0: no limit. */
+  readonly maxDuration?: number | undefined;
+  /** Retry options that name a machine for attempts whose memory runs out, the config's default included. Unset: such an attempt is the last. */
+  readonly outOfMemoryRetry?: RetryOptions | undefined;
 }
 
 /**

@@ -10,6 +10,10 @@ export interface PassingAssignment {
   readonly sequence: number;
   readonly taskId: string;
   readonly ownProcess: boolean;
+  /** Preset of its machine; empty for none. */
+  readonly machine: string;
+  /** How long it may be active, in seconds; 0 for no limit. */
+  readonly maxDurationSeconds: number;
   /** The whole of it, a view of the frame. */
   readonly encoded: Uint8Array;
 }
@@ -68,6 +72,8 @@ function readAssignment(cursor: FieldCursor, encoded: Uint8Array): PassingAssign
   let sequence = 0;
   let taskId = "";
   let ownProcess = false;
+  let machine = "";
+  let maxDurationSeconds = 0;
   while (cursor.next()) {
     switch (cursor.field) {
       case 1:
@@ -82,9 +88,17 @@ function readAssignment(cursor: FieldCursor, encoded: Uint8Array): PassingAssign
       case 13:
         ownProcess = cursor.number !== 0;
         break;
+      case 14: {
+        const settings = cursor.message;
+        while (settings.next()) {
+          if (settings.field === 1) machine = settings.string;
+          else if (settings.field === 2) maxDurationSeconds = settings.number;
+        }
+        break;
+      }
     }
   }
-  return { key, sequence, taskId, ownProcess, encoded };
+  return { key, sequence, taskId, ownProcess, machine, maxDurationSeconds, encoded };
 }
 
 /** The token of a message that has it as its field 1, as every message about an attempt has. */

@@ -16,7 +16,7 @@ export function readRunnerRequest(frame: Uint8Array): RunnerRequest {
     else others.push(cursor.whole);
   }
   if (others.length > 0) return { ...fromBinary(RunnerRequestSchema, Buffer.concat(others)), assignments };
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments, commandOutcomes: [], resumes: [], aborts: [] };
+  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments, commandOutcomes: [], resumes: [], aborts: [], ping: false };
 }
 
 /** A RunnerResponse that is being put together: results by hand, as they come, the rest at the end. */
@@ -30,6 +30,7 @@ export class RunnerResponseFrame {
     ended: [],
     abandoned: [],
     graces: [],
+    pong: false,
   };
   readonly #writer = new FieldWriter();
 
@@ -48,8 +49,9 @@ export class RunnerResponseFrame {
 
   /** The whole, encoded. Nothing may be added any more. */
   encode(): Uint8Array {
-    const { ready, commands, ended, abandoned, graces } = this.rest;
-    if (ready || commands.length + ended.length + abandoned.length + graces.length > 0) this.#writer.fields(toBinary(RunnerResponseSchema, this.rest));
+    const { ready, pong, commands, ended, abandoned, graces } = this.rest;
+    const isEmpty = commands.length + ended.length + abandoned.length + graces.length === 0;
+    if (ready || pong || !isEmpty) this.#writer.fields(toBinary(RunnerResponseSchema, this.rest));
     return this.#writer.finish();
   }
 }

@@ -3,9 +3,13 @@ import { toBinary } from "@bufbuild/protobuf";
 import { type RunnerRequest, RunnerRequestSchema, type RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import type { CommandOutcome, Resume } from "#gen/runlane/v1/worker_service_pb.js";
+import { type MachinePreset, machinePreset } from "../machine/machine-preset.js";
 import { appendFields } from "../wire/field-writer.js";
+import { exitFailure } from "./exit-failure.js";
 import { internalFailure } from "./failure.js";
 import { FramePipe } from "./frame-pipe.js";
+import type { MemoryGroup } from "./memory-groups.js";
+import type { AttemptTerms } from "./out-of-memory.js";
 import { type PassingAssignment, type RunnerFrame, readRunnerFrame } from "./passing-frames.js";
 import type { RunnerChild } from "./runner-spawn.js";
 import { keyToken, type TokenKey } from "./token-key.js";
@@ -41,11 +45,21 @@ export interface RunnerListener {
 export class RunnerProcess {
   /** For an attempt at a time: the machine's name, or "" for none. Undefined: shared by many. */
   readonly machine: string | undefined;
+  /** What its machine has; undefined without one. */
+  readonly preset: MachinePreset | undefined;
+  /** When its last attempt ended, by the monotonic clock; for a process of its own. */
+  idleSince = 0;
+  /** Of the present attempt, for a process of its own. */
+  terms: (AttemptTerms & { readonly taskId: string }) | undefined;
   /** Attempts whose code may run in it. */
   readonly attempts = new Set<TokenKey>();
   state: RunnerState = "starting";
   /** It has loaded the task files at least. */
   wasReady = false;
+  /** It was asked whether its event loop turns, and has not answered so far. Since when, by the monotonic clock. */
+  pinged: number | undefined;
+  /** Rounds since then; see RunnerRounds. */
+  silentRounds = 0;
   readonly #child: RunnerChild;
   readonly #listener: RunnerListener;
   readonly #pipe: FramePipe;
@@ -57,9 +71,10 @@ export class RunnerProcess {
   /** What its attempts are told to have died of, if not of what the exit status says. */
   #cause: Failure | undefined;
 
-  constructor(child: RunnerChild, machine: string | undefined, listener: RunnerListener) {
+  constructor(child: RunnerChild, machine: string | undefined, listener: RunnerListener, group?: MemoryGroup) {
     this.#child = child;
     this.machine = machine;
+    this.preset = machine === undefined ? undefined : machinePreset(machine);
     this.#listener = listener;
     const frames = child.stdio[3] as Duplex;
     const lifeline = child.stdio[4] as Duplex;
@@ -75,12 +90,16 @@ export class RunnerProcess {
       this.#die(internalFailure("TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", `no process could be started: ${error.message}`, error)),
     );
     child.once("exit", (code, signal) => {
-      const dead = () => this.#die(this.#cause ?? exitFailure(code, signal, this.#stderrTail));
-      if (frames.closed) dead();
-      else {
-        frames.once("close", dead);
-        setTimeout(dead, lastWordsMs);
-      }
+      const oomKilled = group?.oomKilled ?? false;
+      group?.remove();
+      const dead = () => this.#die(this.#cause ?? exitFailure({ code, signal, lastWords: this.#stderrTail, oomKilled, machine: this.preset }));
+      const deadIfHeard = () => {
+        if (frames.closed && child.stderr!.closed) dead();
+      };
+      frames.once("close", deadIfHeard);
+      child.stderr!.once("close", deadIfHeard);
+      setTimeout(dead, lastWordsMs);
+      deadIfHeard();
     });
   }
 
@@ -119,6 +138,15 @@ export class RunnerProcess {
     this.#schedule();
   }
 
+  /** Asks whether its event loop turns, unless an answer is due already. */
+  ping(): void {
+    if (this.pinged !== undefined) return;
+    this.pinged = performance.now();
+    this.silentRounds = 0;
+    this.#frame.ping = true;
+    this.#schedule();
+  }
+
   /** Ends it at once. `cause` is what its attempts died of, if the signal is not the whole story. */
   kill(cause?: Failure): void {
     if (this.state === "dead") return;
@@ -140,6 +168,7 @@ export class RunnerProcess {
       this.wasReady = true;
       if (this.state === "starting") this.state = "ready";
     }
+    if (frame.rest?.pong) this.pinged = undefined;
     this.#listener.onFrame(this, frame);
   }
 
@@ -165,23 +194,5 @@ export class RunnerProcess {
 }
 
 function emptyFrame(): RunnerRequest {
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments: [], commandOutcomes: [], resumes: [], aborts: [] };
-}
-
-/** What a process died of, by its exit status and its last words. */
-function exitFailure(code: number | null, signal: NodeJS.Signals | null, lastWords: string): Failure {
-  if (/JavaScript heap out of memory|Reached heap limit/.test(lastWords))
-    return internalFailure("TASK_PROCESS_OOM_KILLED", "the heap of the attempt's process was full");
-  switch (signal) {
-    case "SIGKILL":
-      return internalFailure("TASK_PROCESS_MAYBE_OOM_KILLED", "the attempt's process was killed (SIGKILL), perhaps because memory ran out");
-    case "SIGTERM":
-      return internalFailure("TASK_PROCESS_SIGTERM", "the attempt's process was told to end (SIGTERM)");
-    case "SIGSEGV":
-      return internalFailure("TASK_PROCESS_SIGSEGV", "the attempt's process broke down in native code (SIGSEGV)");
-    default: {
-      const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-      return internalFailure("TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE", `the attempt's process ended ${how}`);
-    }
-  }
+  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments: [], commandOutcomes: [], resumes: [], aborts: [], ping: false };
 }

@@ -19,6 +19,7 @@ import { parseInput, readInput } from "./attempt-value.js";
 import { cancelReason } from "./cancel-reason.js";
 import { cutOffMs } from "./cut-offs.js";
 import { failureOf, internalFailure, messageOf } from "./failure.js";
+import { afterOutOfMemory, asOutOfMemory, saysOutOfMemory } from "./out-of-memory.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
 import { RunnerResponseFrame } from "./runner-frames.js";
@@ -95,7 +96,8 @@ export class Runner implements AttemptHost {
   loaded(library: TaskLibrary): void {
     this.#library = library;
     this.#frame.rest.ready = true;
-    this.#schedule();
+    // At once: the code that starts now may block this process, and its time is measured from here.
+    this.#flush();
     for (const assignment of this.#early) this.#start(assignment, library);
     this.#early = [];
   }
@@ -110,6 +112,10 @@ export class Runner implements AttemptHost {
     for (const outcome of frame.commandOutcomes) this.#attempts.get(tokenKey(outcome.token))?.commands.answer(outcome);
     for (const resume of frame.resumes) this.#attempts.get(tokenKey(resume.token))?.commands.resume(resume);
     for (const abort of frame.aborts) this.#abort(tokenKey(abort.token), abort.reason);
+    if (frame.ping) {
+      this.#frame.rest.pong = true;
+      this.#schedule();
+    }
   }
 
   /** Tells all code to stop. For a runner that shares its process: one of its own is killed. */
@@ -200,7 +206,10 @@ export class Runner implements AttemptHost {
 
   #finishFailed(attempt: Attempt, failure: Failure, delay: number | undefined): void {
     if (attempt.state === "running") this.#printFailure(attempt, failure, delay);
-    this.#finish(attempt, { case: "failure", value: attemptFailure(failure, delay) });
+    this.#finish(attempt, {
+      case: "failure",
+      value: saysOutOfMemory(failure) && delay === undefined ? ranOutOfMemory(attempt, failure) : attemptFailure(failure, delay),
+    });
   }
 
   /** Reports an attempt: by its outcome, or, if it was aborted, that its code has ended. Only the first report counts. */
@@ -272,6 +281,13 @@ export class Runner implements AttemptHost {
     this.#frame = new RunnerResponseFrame();
     this.#options.send(frame.encode());
   };
+}
+
+/** An attempt whose code says that its memory ran out, and that no hook has decided on. */
+function ranOutOfMemory({ machine, retryRules }: Attempt, failure: Failure) {
+  const { options, attempt: attemptNumber, maxAttempts, enabled } = retryRules;
+  const larger = enabled ? afterOutOfMemory(options, machine, { attemptNumber, maxAttempts }) : undefined;
+  return { ...attemptFailure(asOutOfMemory(failure), undefined), ...larger };
 }
 
 function attemptFailure(failure: Failure, delay: number | undefined) {

@@ -1,4 +1,5 @@
 import type { AttemptReport } from "./attempt-reporter.js";
+import type { WorkerCapacity } from "./worker-capacity.js";
 
 /** What a launcher tells its supervisor. Address and key are not among it: arguments of a process are for everybody to see, so they come by the environment. */
 export interface SupervisorArguments {
@@ -8,6 +9,8 @@ export interface SupervisorArguments {
   readonly incarnation: number;
   /** Attempts at once. */
   readonly slots: number;
+  /** What attempts that ask for a machine may use together. Default: the host. */
+  readonly capacity?: WorkerCapacity | undefined;
   /** Shared runner processes at most. Default: as many as processors. */
   readonly sharedRunners?: number | undefined;
   /** How long attempts may go on after the first SIGTERM or SIGINT, in milliseconds. */

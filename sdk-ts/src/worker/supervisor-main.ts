@@ -50,6 +50,7 @@ const supervisor = new Supervisor({
   workerId: args.workerId,
   incarnation: BigInt(args.incarnation),
   slots: args.slots,
+  capacity: args.capacity,
   sharedRunners: args.sharedRunners,
   firstRunner,
   reporter: args.reportsAttempts ? new AttemptReporter((attempt) => tell({ attempt })) : undefined,

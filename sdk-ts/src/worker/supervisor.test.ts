@@ -167,6 +167,8 @@ describe("a worker whose stream breaks", () => {
 describe("a run that is cancelled", () => {
   test("is confirmed when its code has ended", async () => {
     const { service } = await welcomedWorker();
+    // So that its process is there: code that has not started is cut off, too.
+    await service.result(service.assign("pid"));
     const token = service.assign("patient");
     await service.until(() => service.accepted.includes(hex(token)));
     const from = performance.now();

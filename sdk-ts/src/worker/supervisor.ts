@@ -10,55 +10,27 @@ import {
   type CommandOutcome,
   type Hello,
   type Resume,
-  type TaskDeclaration,
   type Welcome,
 } from "#gen/runlane/v1/worker_service_pb.js";
-import type { ConnectionSource } from "../client/connection-source.js";
 import { userAgent } from "../client/grpc-connection.js";
-import type { AttemptReporter } from "./attempt-reporter.js";
+import { ActiveTimes } from "./active-times.js";
+import { blockedFailure, died, exceeded, exceededWords, leaseFailure, lost, released } from "./attempt-outcomes.js";
 import { cancelReason } from "./cancel-reason.js";
 import { CutOffs } from "./cut-offs.js";
-import { internalFailure } from "./failure.js";
 import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
-import type { ManifestTask, WorkerManifest } from "./manifest.js";
+import type { ManifestTask } from "./manifest.js";
 import type { Outbound } from "./outbound.js";
 import type { PassingAssignment, RunnerFrame, ServerFrame } from "./passing-frames.js";
 import { RunnerPool } from "./runner-pool.js";
 import type { RunnerProcess } from "./runner-process.js";
-import type { RunnerChild, RunnerProgram } from "./runner-spawn.js";
 import { Session, type SessionHost } from "./session.js";
+import type { SupervisorOptions } from "./supervisor-options.js";
+import { taskDeclaration } from "./task-declaration.js";
 import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
-import type { WorkerLog } from "./worker-log.js";
+import { hostCapacity, type WorkerCapacity } from "./worker-capacity.js";
 
 /** How long the worker waits for the last receipts before it leaves, in milliseconds. */
 const lastReceiptsMs = 2_000;
-
-/** How a supervisor is set up. */
-export interface SupervisorOptions {
-  readonly manifest: WorkerManifest;
-  readonly program: RunnerProgram;
-  readonly source: ConnectionSource;
-  readonly log: WorkerLog;
-  /** See Hello. */
-  readonly workerId: string;
-  readonly incarnation: bigint;
-  /** Attempts at once; waiting ones do not count. */
-  readonly slots: number;
-  /** Shared runner processes at most. Default: as many as processors. */
-  readonly sharedRunners?: number | undefined;
-  /** Processes of one attempt each that execute at once, at most. Default: four for each processor, eight at least. */
-  readonly ownRunners?: number | undefined;
-  /** A shared runner that has been started already. */
-  readonly firstRunner?: RunnerChild | undefined;
-  /** Hears of every attempt. Default: nobody does. */
-  readonly reporter?: AttemptReporter | undefined;
-  /** The process lives as long as the session. Default true. */
-  readonly keepsAlive?: boolean | undefined;
-  /** The server has taken the worker, for the first time or on another stream. */
-  readonly onWelcome: (welcome: Welcome) => void;
-  /** The server does not want this worker; trying again is of no use. */
-  readonly onRefused: (error: ConnectError) => void;
-}
 
 /**
  * Holds a worker's session, and hands its attempts to runner processes. What the code of an attempt says passes through here, and is kept until the server has confirmed it: a
@@ -69,6 +41,8 @@ export class Supervisor implements SessionHost {
   readonly #options: SupervisorOptions;
   readonly #session: Session;
   readonly #pool: RunnerPool;
+  readonly #capacity: WorkerCapacity;
+  readonly #activeTimes = new ActiveTimes((key, seconds) => this.#exceed(key, seconds));
   readonly #tasks: ReadonlyMap<string, ManifestTask>;
   /** Why the worker takes no new work; undefined while it does. */
   #draining: string | undefined;
@@ -82,13 +56,17 @@ export class Supervisor implements SessionHost {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#tasks = new Map(options.manifest.tasks.map((task) => [task.id, task]));
+    this.#capacity = options.capacity ?? hostCapacity();
     const processors = availableParallelism();
     this.#pool = new RunnerPool({
       program: options.program,
       sharedCount: options.sharedRunners ?? processors,
       ownCount: options.ownRunners ?? Math.max(8, 4 * processors),
+      capacity: this.#capacity,
+      stallSeconds: options.manifest.stallSeconds,
       first: options.firstRunner,
       isWaiting: (key) => this.#isWaiting(key),
+      onStart: (key) => this.#activeTimes.start(key),
       onFrame: (runner, frame) => this.#hear(runner, frame),
       onDeath: (runner, failure) => this.#bury(runner, failure),
     });
@@ -122,8 +100,8 @@ export class Supervisor implements SessionHost {
     this.#stopped = true;
     this.#pool.stop();
     for (const attempt of unfinished) {
-      if (attempt.state === "canceling") this.#confirmCancel(attempt);
-      else this.#report(attempt, { case: "release", value: { $typeName: "runlane.v1.Release", reason } });
+      if (attempt.state !== "running") this.#settle(attempt);
+      else this.#report(attempt, released(reason));
     }
     await this.#until(() => this.held.count === 0, AbortSignal.timeout(lastReceiptsMs));
     // What was on its way to this worker when it began to drain must be declined, or it would wait here for the lease.
@@ -138,11 +116,12 @@ export class Supervisor implements SessionHost {
       protocolRevision: 1,
       workerId,
       incarnation,
-      tasks: manifest.tasks.map(declaration),
+      tasks: manifest.tasks.map(taskDeclaration),
       slots,
       held: this.held.list(),
       buildId: manifest.buildId,
       capabilities: [],
+      capacity: { $typeName: "runlane.v1.Capacity", ...this.#capacity },
       description: `${userAgent} node/${process.versions.node}`,
     };
   }
@@ -174,11 +153,8 @@ export class Supervisor implements SessionHost {
     const live = this.#liveCount();
     if (live === 0) return;
     this.#options.log(`the server has not been reached for too long: ${live} attempts are ended, because their runs may be started elsewhere`);
-    const failure = internalFailure(
-      "TASK_RUN_STALLED_EXECUTING",
-      "the worker lost touch with the server, and ended the attempt before another worker could start the run again",
-    );
-    for (const attempt of this.held) if (attempt.live && this.#pool.unqueue(attempt.key)) this.#reportLost(attempt, failure);
+    const failure = leaseFailure();
+    for (const attempt of this.held) if (attempt.live && this.#pool.unqueue(attempt.key)) this.#report(attempt, lost(failure));
     this.#pool.killBusy(failure);
   }
 
@@ -193,8 +169,10 @@ export class Supervisor implements SessionHost {
       const task = this.#take(assignment);
       if (task === undefined) continue;
       this.#options.reporter?.started(assignment);
-      const own = assignment.ownProcess || task.machine !== undefined || this.#options.manifest.isolation === "process";
-      if (own) this.#pool.startOwn(assignment, task.machine ?? "");
+      if (assignment.maxDurationSeconds > 0) this.#activeTimes.add(assignment.key, assignment.maxDurationSeconds);
+      const machine = assignment.machine || (task.machine ?? "");
+      const own = machine !== "" || assignment.ownProcess || this.#options.manifest.isolation === "process";
+      if (own) this.#pool.startOwn(assignment, machine);
       else shared.push(assignment);
     }
     if (shared.length > 0) this.#pool.startShared(shared);
@@ -222,7 +200,10 @@ export class Supervisor implements SessionHost {
     if (attempt === undefined || command === undefined) return;
     attempt.commands!.delete(outcome.commandId);
     // Nothing waits for items that could not be triggered.
-    if (command.case === "triggerAndWait" && !outcome.outcomes.some((one) => one.outcome.case === "runId")) attempt.openWaits?.delete(command.value.waitId);
+    if (command.case === "triggerAndWait" && !outcome.outcomes.some((one) => one.outcome.case === "runId")) {
+      attempt.openWaits?.delete(command.value.waitId);
+      if (!this.#isWaiting(key)) this.#activeTimes.start(key);
+    }
     this.#pool.home(key)?.answer(outcome);
   }
 
@@ -230,7 +211,10 @@ export class Supervisor implements SessionHost {
     const key = tokenKey(resume.token);
     const attempt = this.held.get(key);
     if (attempt?.openWaits === undefined || !attempt.openWaits.has(resume.waitId)) return;
-    if (!resume.more) attempt.openWaits.delete(resume.waitId);
+    if (!resume.more) {
+      attempt.openWaits.delete(resume.waitId);
+      this.#activeTimes.start(key);
+    }
     this.#pool.home(key)?.resume(resume);
   }
 
@@ -244,26 +228,30 @@ export class Supervisor implements SessionHost {
       attempt.state = "canceling";
       attempt.commands = undefined;
       attempt.openWaits = undefined;
-      if (this.#pool.unqueue(key)) this.#confirmCancel(attempt);
-      else this.#stopCode(key, cancelReason, () => this.#confirmCancel(attempt));
-    }
+      if (this.#pool.unqueue(key)) this.#settle(attempt);
+      else this.#stopCode(key, cancelReason);
+    } else if (attempt.state === "overdue") attempt.state = "canceling";
   }
 
   /** The server wants to hear no more of an attempt: it has what it wants, or has given the run to another. Its code, if it runs, is stopped. */
   #drop(key: TokenKey): void {
     const attempt = this.held.remove(key);
     this.#options.reporter?.dropped(key);
-    if (attempt?.live && !this.#pool.unqueue(key)) this.#stopCode(key, "attempt lost", () => {});
+    if (attempt?.live) {
+      this.#activeTimes.remove(key);
+      if (!this.#pool.unqueue(key)) this.#stopCode(key, "attempt lost");
+    }
   }
 
   /** Aborts the signal of an attempt, and cuts off its code if it does not end soon. */
-  #stopCode(key: TokenKey, reason: string, cutOff: () => void): void {
+  #stopCode(key: TokenKey, reason: string): void {
     this.#pool.home(key)?.abort(key, reason);
     this.#cutOffs.start(key, () => {
       const home = this.#pool.home(key);
       if (home === undefined) return;
-      this.#pool.cutOff(key);
-      cutOff();
+      const attempt = this.held.get(key);
+      this.#pool.cutOff(key, attempt?.state === "overdue" ? blockedFailure() : undefined);
+      if (attempt !== undefined) this.#settle(attempt);
     });
   }
 
@@ -277,7 +265,7 @@ export class Supervisor implements SessionHost {
       for (const token of rest.ended) this.#codeEnded(tokenKey(token));
     }
     for (const { key, encoded } of results) {
-      const attempt = this.#codeEnded(key);
+      const attempt = this.#codeEnded(key, encoded);
       if (attempt?.state === "running") this.#keep(attempt, encoded);
     }
     this.#onHeldChange?.();
@@ -291,19 +279,40 @@ export class Supervisor implements SessionHost {
     if (command.command.case === "triggerAndWait") {
       attempt.openWaits ??= new Set();
       attempt.openWaits.add(command.command.value.waitId);
+      this.#activeTimes.stop(attempt.key);
       this.#pool.startQueued();
-    }
+    } else if (command.command.case === "continueWaiting") this.#activeTimes.stop(attempt.key);
     this.#session.outbound.command(command);
     this.#session.saySoon();
   }
 
-  /** The code of an attempt has ended. The attempt, if it is held. */
-  #codeEnded(key: TokenKey): HeldAttempt | undefined {
+  /** The code of an attempt has ended, perhaps with a result. The attempt, if it is held. */
+  #codeEnded(key: TokenKey, result?: Uint8Array): HeldAttempt | undefined {
     this.#pool.release(key);
     this.#cutOffs.ended(key);
     const attempt = this.held.get(key);
-    if (attempt?.state === "canceling") this.#confirmCancel(attempt);
+    // It was done before it heard that its time was over.
+    if (attempt?.state === "overdue" && result !== undefined) this.#keep(attempt, result);
+    else if (attempt !== undefined) this.#settle(attempt);
     return attempt;
+  }
+
+  /** An attempt that was told to stop: nothing of its code runs any more. */
+  #settle(attempt: HeldAttempt): void {
+    if (attempt.state === "canceling") this.#confirmCancel(attempt);
+    else if (attempt.state === "overdue") this.#report(attempt, exceeded(this.#activeTimes.limit(attempt.key) ?? 0));
+  }
+
+  /** An attempt has been active for as long as it may. */
+  #exceed(key: TokenKey, seconds: number): void {
+    const attempt = this.held.get(key);
+    if (attempt?.state !== "running") return;
+    attempt.state = "overdue";
+    attempt.commands = undefined;
+    attempt.openWaits = undefined;
+    // Whether it answers tells if its event loop is blocked.
+    this.#pool.home(key)?.ping();
+    this.#stopCode(key, exceededWords(seconds));
   }
 
   /** A runner is dead, and with it the code of its attempts. */
@@ -313,14 +322,14 @@ export class Supervisor implements SessionHost {
     for (const key of runner.attempts) {
       this.#cutOffs.ended(key);
       const attempt = this.held.get(key);
-      if (attempt?.state === "canceling") this.#confirmCancel(attempt);
-      else if (attempt?.state === "running") this.#reportLost(attempt, failure);
+      if (attempt?.state === "running")
+        this.#report(
+          attempt,
+          died(runner, failure, (taskId) => this.#tasks.get(taskId)?.outOfMemoryRetry),
+        );
+      else if (attempt !== undefined) this.#settle(attempt);
     }
     this.#onHeldChange?.();
-  }
-
-  #reportLost(attempt: HeldAttempt, failure: Failure): void {
-    this.#report(attempt, { case: "failure", value: { $typeName: "runlane.v1.AttemptFailure", failure, processLost: true, retryMachine: "" } });
   }
 
   #report(attempt: HeldAttempt, outcome: AttemptResult["outcome"]): void {
@@ -330,6 +339,7 @@ export class Supervisor implements SessionHost {
   /** Keeps an encoded result until its receipt comes, and sends it. */
   #keep(attempt: HeldAttempt, result: Uint8Array): void {
     attempt.state = "reported";
+    this.#activeTimes.remove(attempt.key);
     this.#options.reporter?.ended(attempt.key, result);
     attempt.result = result;
     attempt.openWaits = undefined;
@@ -340,6 +350,7 @@ export class Supervisor implements SessionHost {
   #confirmCancel(attempt: HeldAttempt): void {
     if (attempt.state === "canceled") return;
     attempt.state = "canceled";
+    this.#activeTimes.remove(attempt.key);
     this.#options.reporter?.canceled(attempt.key);
     this.#session.outbound.confirmCancel(attempt.key);
     this.#session.saySoon();
@@ -366,19 +377,4 @@ export class Supervisor implements SessionHost {
     });
     this.#onHeldChange = undefined;
   }
-}
-
-function declaration(task: ManifestTask): TaskDeclaration {
-  return {
-    $typeName: "runlane.v1.TaskDeclaration",
-    id: task.id,
-    description: (task.description ?? "").slice(0, 1_000),
-    filePath: task.filePath,
-    queue: task.queue ?? "",
-    concurrencyLimit: task.concurrencyLimit,
-    maxAttempts: task.maxAttempts,
-    machine: "",
-    maxDurationSeconds: 0,
-    payloadSchema: task.payloadSchema ?? "",
-  };
 }

@@ -1,4 +1,5 @@
 import type { RegisteredTask } from "../runtime/task-registry.js";
+import type { RetryOptions } from "../task/retry-options.js";
 
 /** What the code of a build declares. */
 export interface TaskIndex {
@@ -22,6 +23,10 @@ export interface IndexedTask {
   /** It has retry options of its own, so the config's do not apply. */
   readonly hasRetry: boolean;
   readonly machine?: string | undefined;
+  /** Seconds, 0 for no limit. */
+  readonly maxDuration?: number | undefined;
+  /** It has retry options of its own with a machine for attempts whose memory runs out: these. */
+  readonly outOfMemoryRetry?: RetryOptions | undefined;
 }
 
 /** Key of a global function that a bundle calls at the top of each source file, with its path, if somebody has put it there. */
@@ -39,5 +44,7 @@ export function indexedTask(task: RegisteredTask, filePath: string, payloadSchem
     maxAttempts: task.retry?.maxAttempts,
     hasRetry: task.retry !== undefined,
     machine: task.machine,
+    maxDuration: task.maxDuration,
+    outOfMemoryRetry: task.retry?.outOfMemory?.machine === undefined ? undefined : task.retry,
   };
 }

@@ -135,6 +135,9 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .description("run a worker: executes the tasks of the files in the given folders")
     .argument("[dirs...]", "folders with task files; default: those that the config names")
     .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
+    .option("--machine <preset>", "offer tasks with a machine what this preset has, for instance medium-2x; default: this host")
+    .option("--cpus <n>", "offer them this many cores; default: the host's", positiveNumber)
+    .option("--memory <size>", "offer them this much memory, for instance 4GiB; default: the host's")
     .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
     .option("--env-file <file>", "variables for the worker and its tasks, those of the environment first; repeat it for several, the first one counts", collect)
     .option("--address <url>", "the server, http(s)://host[:port]; default: RUNLANE_WORKER_ADDRESS, else as for the other commands")
@@ -248,6 +251,12 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 100_000)) throw new InvalidArgumentError("It must be a number above 0.");
+  return value;
 }
 
 function wholeNumber(least: number, most: number): (text: string) => number {

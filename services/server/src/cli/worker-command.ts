@@ -3,12 +3,16 @@ import { readEnvFile, runWorker, WorkerBuildError } from "../worker-build/index.
 import type { ClientOptions, CommandContext } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 import { stopSignals } from "./stop-signals.js";
+import { workerCapacity } from "./worker-capacity.js";
 
 /** Options of `runlane worker`. */
 export interface WorkerCommandOptions extends ClientOptions {
   concurrency?: number;
   config?: string;
   envFile?: string[];
+  machine?: string;
+  cpus?: number;
+  memory?: string;
 }
 
 /** `runlane worker [dirs...]`: runs tasks until SIGTERM or SIGINT, then finishes what it has begun. A second signal ends it at once. */
@@ -20,6 +24,7 @@ export async function workerCommand({ terminal }: CommandContext, dirs: string[]
       dirs,
       configFile: options.config,
       concurrency: options.concurrency,
+      capacity: workerCapacity(options),
       address: options.address,
       note: (line) => terminal.note(line),
       stop: signals.stop,

@@ -1,6 +1,7 @@
 import { dirname, relative, resolve } from "node:path";
 import { launchWorker } from "@runlane/sdk/worker";
 import {
+  developmentCapacity,
   developmentEnvFiles,
   developmentVariables,
   findProject,
@@ -70,8 +71,15 @@ export async function runDev(options: DevOptions): Promise<boolean> {
   let refused = false;
   let changedAt: number | undefined;
   const generations = new Generations({
-    launch: (build, hooks) =>
-      launchWorker({ manifestFile: build.manifestFile, cwd, concurrency: options.concurrency, env: { ...build.variables, ...server.workerEnv }, ...hooks }),
+    launch: ({ manifest, manifestFile, variables }, hooks) =>
+      launchWorker({
+        manifestFile,
+        cwd,
+        concurrency: options.concurrency,
+        capacity: developmentCapacity(manifest.tasks),
+        env: { ...variables, ...server.workerEnv },
+        ...hooks,
+      }),
     onVersion(version, { manifest }) {
       const files = new Set(manifest.tasks.map((task) => task.filePath)).size;
       const tookMs = changedAt === undefined ? undefined : Math.round(performance.now() - changedAt);

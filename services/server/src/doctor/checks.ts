@@ -1,6 +1,7 @@
 import { checkDataFolder, checkDiskSpace, checkFsync, checkSecretKeyFile } from "./data-folder-checks.js";
 import { type Finding, fail, ok, skip } from "./finding.js";
 import { checkNatsServer, checkNode } from "./machine-checks.js";
+import { checkMemoryLimits } from "./memory-limit-check.js";
 import { checkPort, defaultPorts } from "./port-checks.js";
 import { aliasFinding, checkConfig, importsAlias, installedPackage, sdkFinding, taskFilesFinding } from "./project-checks.js";
 import type { Scene } from "./scene.js";
@@ -64,6 +65,7 @@ export const checks: readonly Check[] = [
     },
   },
   { id: "config", title: "config", look: ({ project }) => checkConfig(project) },
+  { id: "memory-limits", title: "memory of machines", look: () => checkMemoryLimits() },
   { id: "task-files", title: "task files", look: async (scene) => taskFilesFinding(await scene.build()) },
   {
     id: "workers",

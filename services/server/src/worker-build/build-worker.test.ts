@@ -52,7 +52,7 @@ describe("a build", () => {
     const folder = temporaryProject({
       "runlane.config.ts": `import { defineConfig } from "@runlane/sdk";
         const dirs: string[] = ["./jobs"];
-        export default defineConfig({ project: "x", dirs, retries: { default: { maxAttempts: 9, factor: 3 } }, isolation: "process", logLevel: "debug", maxDuration: 60 });`,
+        export default defineConfig({ project: "x", dirs, retries: { default: { maxAttempts: 9, factor: 3 } }, isolation: "process", logLevel: "debug", ttl: 60 });`,
       "jobs/a.ts": taskSource("a"),
       "jobs/b.ts": taskSource("b", "retry: { factor: 1 },"),
       "trigger/c.ts": taskSource("c"),
@@ -63,7 +63,36 @@ describe("a build", () => {
       ["a", 9],
       ["b", 3],
     ]);
-    expect(warnings).toEqual([expect.stringContaining("maxDuration")]);
+    expect(warnings).toEqual([expect.stringContaining("ttl")]);
+  });
+
+  test("gives tasks the config's machine and limits, unless they say", async () => {
+    const folder = temporaryProject({
+      "runlane.config.ts": `export default { machine: "small-1x", maxDuration: 60, stallTimeout: 20, retries: { default: { outOfMemory: { machine: "medium-1x" } } } };`,
+      "trigger/a.ts": taskSource("a"),
+      "trigger/b.ts": taskSource("b", "machine: { cpu: 2, memory: 2 }, maxDuration: 7, retry: { maxAttempts: 2 },"),
+      "trigger/c.ts": taskSource("c", "maxDuration: 2_147_483_647, retry: { outOfMemory: { machine: 'large-2x' } },"),
+    });
+    const { manifest, warnings } = await build(folder);
+    expect(warnings).toEqual([]);
+    expect(manifest).toMatchObject({ stallSeconds: 20 });
+    expect(manifest.tasks.map(({ machine, maxDuration, outOfMemoryRetry }) => [machine, maxDuration, outOfMemoryRetry?.outOfMemory?.machine])).toEqual([
+      ["small-1x", 60, "medium-1x"],
+      ["medium-2x", 7, undefined],
+      ["small-1x", 0, "large-2x"],
+    ]);
+  });
+
+  test.each([
+    [
+      "the config's machine",
+      { "runlane.config.ts": 'export default { machine: "huge" };', "trigger/a.ts": taskSource("a") },
+      'config: machine: there is no machine "huge"; there are micro',
+    ],
+    ["a task's", { "trigger/a.ts": taskSource("a", "machine: 'huge' as never,") }, 'task "a": machine: there is no machine "huge"'],
+    ["the config's stall limit", { "runlane.config.ts": "export default { stallTimeout: 0 };", "trigger/a.ts": taskSource("a") }, "config: stallTimeout"],
+  ])("is refused if %s makes no sense", async (_, files, words) => {
+    await expect(build(temporaryProject(files))).rejects.toThrow(words);
   });
 
   test("names what the config has without effect, on one line", async () => {

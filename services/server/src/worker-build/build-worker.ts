@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/pro
 import { dirname, join, relative, resolve } from "node:path";
 import type { RunlaneConfig } from "@runlane/sdk";
 import { keysWithoutEffect } from "@runlane/sdk/internal";
-import { manifestTask, type WorkerManifest } from "@runlane/sdk/worker";
+import { type ManifestTask, manifestTask, maxDurationSeconds, presetOf, type WorkerManifest } from "@runlane/sdk/worker";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { bundleSettings } from "./bundle-settings.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
@@ -102,11 +102,13 @@ export class WorkerBuilder {
       defaultRetry: config.retries?.default,
       retriesEnabled,
       isolation: config.isolation,
+      stallSeconds: config.stallTimeout,
       logLevel: config.logLevel,
       quietFailures,
       ...runtimeSettings(config),
     };
-    const buildId = buildIdOf(bundle, settings, variables);
+    const defaults = taskDefaults(config);
+    const buildId = buildIdOf(bundle, { ...settings, ...defaults }, variables);
     const target = join(builds, buildId);
     const runnerEntry = resolveSdk(folder, "@runlane/sdk/worker/runner");
     const last = this.#last;
@@ -129,7 +131,7 @@ export class WorkerBuilder {
       modules,
       configModule,
       runnerEntry,
-      tasks: tasks.map((task) => manifestTask(task, settings.defaultRetry?.maxAttempts)),
+      tasks: tasks.map((task) => manifestTask(task, { ...settings, ...defaults })),
       ...settings,
     };
     const manifestFile = join(target, "manifest.json");
@@ -149,6 +151,21 @@ function buildIdOf({ hash }: Bundle, settings: Partial<WorkerManifest>, variable
   const { quietFailures: _, ...identifying } = settings;
   const said = JSON.stringify({ ...identifying, variables: Object.keys(variables).length === 0 ? undefined : variables });
   return said === "{}" ? hash : createHash("sha256").update(`${hash} ${said}`).digest("hex").slice(0, hash.length);
+}
+
+/** What the config says for tasks that do not. @throws WorkerBuildError if it makes no sense */
+function taskDefaults({ machine, maxDuration, stallTimeout, retries }: RunlaneConfig): Pick<ManifestTask, "machine" | "maxDuration"> {
+  try {
+    const larger = retries?.default?.outOfMemory?.machine;
+    if (larger !== undefined) presetOf("config: retries.default.outOfMemory.machine", larger);
+    if (stallTimeout !== undefined && !(stallTimeout > 0)) throw new Error("config: stallTimeout is a number of seconds above 0");
+    return {
+      machine: machine === undefined ? undefined : presetOf("config: machine", machine),
+      maxDuration: maxDuration === undefined ? undefined : maxDurationSeconds("config", maxDuration),
+    };
+  } catch (error) {
+    throw new WorkerBuildError((error as Error).message, { cause: error });
+  }
 }
 
 /** Writes a bundle, unless it is there: workers that run may read it at any time. */

@@ -6,4 +6,5 @@ export { findProject, type Project } from "./project.js";
 export { type RunWorkerOptions, runWorker } from "./run-worker.js";
 export { SessionBuilds } from "./session-builds.js";
 export { findTaskFiles, isSourceFile, sourcelessFolders } from "./task-files.js";
+export { developmentCapacity } from "./task-machines.js";
 export { WorkerBuildError } from "./worker-build-error.js";

@@ -1,8 +1,9 @@
 import { utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { resolveWorkerTarget } from "@runlane/sdk/internal";
-import { launchWorker } from "@runlane/sdk/worker";
+import { hostCapacity, launchWorker, type WorkerCapacity } from "@runlane/sdk/worker";
 import { buildWorker } from "./build-worker.js";
+import { tasksWithoutRoom } from "./task-machines.js";
 
 /** How often a worker shows that its build is in use, in milliseconds: once a day. */
 const stampMs = 24 * 60 * 60_000;
@@ -15,6 +16,8 @@ export interface RunWorkerOptions {
   readonly configFile?: string | undefined;
   /** Attempts at once. Default 100. */
   readonly concurrency?: number | undefined;
+  /** What attempts that ask for a machine may use together. Default: the host. */
+  readonly capacity?: WorkerCapacity | undefined;
   /** Address of the server, for the worker and for the code of its tasks. Default: the environment's (RUNLANE_WORKER_ADDRESS for the worker, then RUNLANE_ADDRESS), else the nearest data folder's, else http://127.0.0.1:7400. */
   readonly address?: string | undefined;
   /** Default: the process's. */
@@ -40,7 +43,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<number> {
   const given = options.address === undefined ? undefined : { RUNLANE_ADDRESS: options.address, RUNLANE_WORKER_ADDRESS: options.address };
   const { address } = resolveWorkerTarget({ ...process.env, ...given }, cwd);
   const { manifest, manifestFile, warnings } = await buildWorker({ dirs: options.dirs, configFile: options.configFile, cwd });
-  for (const warning of warnings) note(warning);
+  const capacity = options.capacity ?? hostCapacity();
+  for (const warning of [...warnings, ...tasksWithoutRoom(manifest.tasks, capacity)]) note(warning);
   const files = new Set(manifest.tasks.map((task) => task.filePath)).size;
   note(`${count(manifest.tasks.length, "task")} in ${count(files, "file")}, build ${manifest.buildId.slice(0, 8)}`);
   if (stop.aborted) return 0;
@@ -48,6 +52,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<number> {
     manifestFile,
     cwd,
     concurrency: options.concurrency,
+    capacity,
     graceMs: options.graceMs,
     env: given,
     onConnected: ({ environment, version }) => note(`connected to ${address}, environment ${environment}, version ${version}`),

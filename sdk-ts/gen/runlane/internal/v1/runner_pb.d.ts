@@ -53,6 +53,13 @@ export declare type RunnerRequest = Message<"runlane.internal.v1.RunnerRequest">
    * @generated from field: repeated runlane.internal.v1.AbortAttempt aborts = 5;
    */
   aborts: AbortAttempt[];
+
+  /**
+   * Asks for `pong`, which shows that the event loop turns. One at a time.
+   *
+   * @generated from field: bool ping = 6;
+   */
+  ping: boolean;
 };
 
 /**
@@ -162,6 +169,13 @@ export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse
    * @generated from field: repeated runlane.internal.v1.AbortGrace graces = 6;
    */
   graces: AbortGrace[];
+
+  /**
+   * Answers `ping`.
+   *
+   * @generated from field: bool pong = 7;
+   */
+  pong: boolean;
 };
 
 /**

@@ -1,0 +1,58 @@
+import { type Duration, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type Failure, FailureKind } from "#gen/runlane/v1/payload_pb.js";
+import { type RetryOptions, retryDelay } from "../task/retry-options.js";
+import { FieldCursor } from "../wire/field-cursor.js";
+import type { InternalCode } from "./failure.js";
+
+/** What decides on another attempt. */
+export interface AttemptTerms {
+  /** Counts from 1. */
+  readonly attemptNumber: number;
+  readonly maxAttempts: number;
+}
+
+/** Reads them from an encoded Assignment. */
+export function readAttemptTerms(assignment: Uint8Array): AttemptTerms & { readonly taskId: string } {
+  let taskId = "";
+  let attemptNumber = 0;
+  let maxAttempts = 0;
+  const cursor = new FieldCursor(assignment);
+  while (cursor.next()) {
+    if (cursor.field === 4) taskId = cursor.string;
+    else if (cursor.field === 5) attemptNumber = cursor.number;
+    else if (cursor.field === 6) maxAttempts = cursor.number;
+  }
+  return { taskId, attemptNumber, maxAttempts };
+}
+
+/** What an attempt whose memory ran out asks for. */
+export interface LargerMachine {
+  readonly retryMachine: string;
+  readonly retryDelay: Duration;
+}
+
+/**
+ * The attempt that follows one whose memory ran out, on the machine that `retry.outOfMemory` names; undefined if there is none: nothing is named, the run is on that machine already,
+ * or its attempts are used up. As in Trigger.dev.
+ */
+export function afterOutOfMemory(retry: RetryOptions | undefined, machine: string | undefined, terms: AttemptTerms): LargerMachine | undefined {
+  const larger = retry?.outOfMemory?.machine;
+  if (larger === undefined || larger === machine) return undefined;
+  const delay = retryDelay({ ...retry, maxAttempts: terms.maxAttempts }, terms.attemptNumber);
+  return delay === undefined ? undefined : { retryMachine: larger, retryDelay: durationFromMs(delay) };
+}
+
+/** True for an error by which code itself says that memory ran out: an OutOfMemoryError, or the end of an ffmpeg that somebody killed. As in Trigger.dev. */
+export function saysOutOfMemory({ kind, name, message }: Failure): boolean {
+  return kind === FailureKind.ERROR && (name === "OutOfMemoryError" || message === "ffmpeg was killed with signal SIGKILL");
+}
+
+/** The failure of such an attempt: what was thrown, under the code of a process whose memory ran out. */
+export function asOutOfMemory(failure: Failure): Failure {
+  return { ...failure, kind: FailureKind.INTERNAL, code: "TASK_PROCESS_OOM_KILLED" satisfies InternalCode };
+}
+
+/** True for the failure of a process whose memory ran out, or perhaps did. */
+export function isOutOfMemory({ code }: Failure): boolean {
+  return code === ("TASK_PROCESS_OOM_KILLED" satisfies InternalCode) || code === ("TASK_PROCESS_MAYBE_OOM_KILLED" satisfies InternalCode);
+}
