@@ -60,7 +60,7 @@ test("triggers take the payload, and nothing for a task without one", () => {
   // @ts-expect-error: the payload of an item
   never(() => resize.batchTrigger([{ payload: 7 }]));
   // @ts-expect-error: not yet supported
-  never(() => task({ id: "t", maxDuration: 60, run: async () => {} }));
+  never(() => task({ id: "t", cron: "0 * * * *", run: async () => {} }));
 });
 
 test("results carry the output", () => {
