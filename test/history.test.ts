@@ -60,8 +60,8 @@ describe("with a worker", () => {
     const [listed] = (await runs.list({ status: "FAILED", limit: 1 })).data;
     expect(listed).toMatchObject({ error: { message: "no use" }, attemptCount: 1 });
     expect(listed).not.toHaveProperty("payload");
-    expect(() => runs.list({ tag: "x" } as never)).not.toThrow();
-    await expect(runs.list({ tag: "x" } as never)).rejects.toThrow("not yet supported: tag");
+    expect(() => runs.list({ schedule: "x" } as never)).not.toThrow();
+    await expect(runs.list({ schedule: "x" } as never)).rejects.toThrow("not yet supported: schedule");
   });
 
   test("pages fit together in both directions, whatever comes in meanwhile", async () => {

@@ -249,7 +249,7 @@ const thrown: [kind: string, calls: string[], run: object][] = [
   [
     "memory",
     ["error MANUAL_OOM_KILL_ERROR", "catch", "failure MANUAL_OOM_KILL_ERROR", "complete false", "cleanup"],
-    { attemptCount: 1, error: { name: "OutOfMemoryError" } },
+    { status: "CRASHED", attemptCount: 1, error: { name: "TASK_PROCESS_OOM_KILLED" } },
   ],
   ["exit", ["cleanup", "cleanup"], { status: "CRASHED", attemptCount: 2, error: { name: "TASK_PROCESS_EXITED_WITH_NON_ZERO_CODE" } }],
   [
