@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Failure, Payload } from "./payload_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 
@@ -172,6 +172,83 @@ export declare type Run = Message<"runlane.v1.Run"> & {
    * @generated from field: uint32 max_duration_seconds = 22;
    */
   maxDurationSeconds: number;
+
+  /**
+   * When it enters, or entered, its queue: later than `create_time` if its trigger asked for a delay.
+   *
+   * @generated from field: google.protobuf.Timestamp queue_time = 23;
+   */
+  queueTime?: Timestamp | undefined;
+
+  /**
+   * How long it may be in its queue before its first attempt starts, in seconds; 0 means no limit.
+   *
+   * @generated from field: uint32 ttl_seconds = 24;
+   */
+  ttlSeconds: number;
+
+  /**
+   * When it expires unless it starts before. Unset without a limit, while it is delayed, and once it has started.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 25;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * The concurrency key that its trigger gave; empty for none.
+   *
+   * @generated from field: string concurrency_key = 26;
+   */
+  concurrencyKey: string;
+
+  /**
+   * Seconds by which it counts as older in its queue.
+   *
+   * @generated from field: double priority_seconds = 27;
+   */
+  prioritySeconds: number;
+
+  /**
+   * The idempotency key as its author wrote it; empty for none.
+   *
+   * @generated from field: string idempotency_key = 28;
+   */
+  idempotencyKey: string;
+
+  /**
+   * The scope of that key.
+   *
+   * @generated from field: runlane.v1.IdempotencyScope idempotency_scope = 29;
+   */
+  idempotencyScope: IdempotencyScope;
+
+  /**
+   * The batch that it belongs to; empty for none.
+   *
+   * @generated from field: string batch_id = 30;
+   */
+  batchId: string;
+
+  /**
+   * Triggered as a test. Runs that its code triggers are tests, too.
+   *
+   * @generated from field: bool test = 31;
+   */
+  test: boolean;
+
+  /**
+   * The run that it repeats; empty if it is no replay.
+   *
+   * @generated from field: string replay_of_run_id = 32;
+   */
+  replayOfRunId: string;
+
+  /**
+   * What it takes from a rate limit when it starts.
+   *
+   * @generated from field: uint32 weight = 33;
+   */
+  weight: number;
 };
 
 /**
@@ -317,6 +394,86 @@ export declare type TriggerOptions = Message<"runlane.v1.TriggerOptions"> & {
    * @generated from field: optional string version = 7;
    */
   version?: string | undefined;
+
+  /**
+   * When it enters its queue. Default: at once. A time that has passed means at once.
+   *
+   * @generated from oneof runlane.v1.TriggerOptions.delay
+   */
+  delay: {
+    /**
+     * After this long on the server's clock, 0 to 366 days.
+     *
+     * @generated from field: google.protobuf.Duration delay_for = 8;
+     */
+    value: Duration;
+    case: "delayFor";
+  } | {
+    /**
+     * At this time, at most 366 days from now.
+     *
+     * @generated from field: google.protobuf.Timestamp delay_until = 9;
+     */
+    value: Timestamp;
+    case: "delayUntil";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How long it may be in its queue before its first attempt starts, in seconds, up to 31,536,000; 0 means no limit. A run that does not start in time is EXPIRED. Default: the
+   * task's, else no limit.
+   *
+   * @generated from field: optional uint32 ttl_seconds = 10;
+   */
+  ttlSeconds?: number | undefined;
+
+  /**
+   * One run for each key of a task. The trigger finds the run that has the key already, unless that one failed, expired, or its key has ended.
+   *
+   * @generated from field: runlane.v1.IdempotencyKey idempotency_key = 11;
+   */
+  idempotencyKey?: IdempotencyKey | undefined;
+
+  /**
+   * Collects triggers into one delayed run. Not together with `delay`. An idempotency key that finds a run comes first.
+   *
+   * @generated from field: runlane.v1.Debounce debounce = 12;
+   */
+  debounce?: Debounce | undefined;
+
+  /**
+   * Gives each of its values a copy of the queue, with the queue's whole limit, 1 to 512 characters; empty for none.
+   *
+   * @generated from field: string concurrency_key = 13;
+   */
+  concurrencyKey: string;
+
+  /**
+   * Seconds by which it counts as older in its queue, -2,147,483 to 2,147,483. It passes runs of its own key only.
+   *
+   * @generated from field: double priority_seconds = 14;
+   */
+  prioritySeconds: number;
+
+  /**
+   * What it takes from a rate limit when it starts, 1 to 1,000,000; 0 means 1.
+   *
+   * @generated from field: uint32 weight = 15;
+   */
+  weight: number;
+
+  /**
+   * Marks it as a test, see Run.test.
+   *
+   * @generated from field: bool test = 16;
+   */
+  test: boolean;
+
+  /**
+   * Named limits in place of those that the task holds, see TaskConcurrency.limits. Unset: the task's.
+   *
+   * @generated from field: runlane.v1.ConcurrencyLimitNames concurrency_limits = 17;
+   */
+  concurrencyLimits?: ConcurrencyLimitNames | undefined;
 };
 
 /**
@@ -324,6 +481,110 @@ export declare type TriggerOptions = Message<"runlane.v1.TriggerOptions"> & {
  * Use `create(TriggerOptionsSchema)` to create a new message.
  */
 export declare const TriggerOptionsSchema: GenMessage<TriggerOptions>;
+
+/**
+ * Names of concurrency limits.
+ *
+ * @generated from message runlane.v1.ConcurrencyLimitNames
+ */
+export declare type ConcurrencyLimitNames = Message<"runlane.v1.ConcurrencyLimitNames"> & {
+  /**
+   * At most 2.
+   *
+   * @generated from field: repeated string names = 1;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message runlane.v1.ConcurrencyLimitNames.
+ * Use `create(ConcurrencyLimitNamesSchema)` to create a new message.
+ */
+export declare const ConcurrencyLimitNamesSchema: GenMessage<ConcurrencyLimitNames>;
+
+/**
+ * A key under which there is one run of a task. Keys of different tasks, and of different environments, have nothing to do with each other.
+ *
+ * RESOURCE_EXHAUSTED with reason IDEMPOTENCY_KEYS_FULL if the environment holds 2,000,000 keys.
+ *
+ * @generated from message runlane.v1.IdempotencyKey
+ */
+export declare type IdempotencyKey = Message<"runlane.v1.IdempotencyKey"> & {
+  /**
+   * What is compared: 1 to 2,048 characters. SDKs send a hash of the author's key and the scope's ids.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * How long it is kept from the trigger on, 1 s to 366 days. Default 30 days.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 2;
+   */
+  ttl?: Duration | undefined;
+
+  /**
+   * As its author wrote it, for people; at most 2,048 characters. Empty: as `key`.
+   *
+   * @generated from field: string display_key = 3;
+   */
+  displayKey: string;
+
+  /**
+   * What its author made it part of, for people.
+   *
+   * @generated from field: runlane.v1.IdempotencyScope scope = 4;
+   */
+  scope: IdempotencyScope;
+};
+
+/**
+ * Describes the message runlane.v1.IdempotencyKey.
+ * Use `create(IdempotencyKeySchema)` to create a new message.
+ */
+export declare const IdempotencyKeySchema: GenMessage<IdempotencyKey>;
+
+/**
+ * Collects triggers with the same key, of one task, into one delayed run. While that is delayed, each trigger postpones it and gets its id.
+ *
+ * @generated from message runlane.v1.Debounce
+ */
+export declare type Debounce = Message<"runlane.v1.Debounce"> & {
+  /**
+   * 1 to 512 characters.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The run is due this long after the last trigger, 1 s to 366 days.
+   *
+   * @generated from field: google.protobuf.Duration delay = 2;
+   */
+  delay?: Duration | undefined;
+
+  /**
+   * Whose data the run has.
+   *
+   * @generated from field: runlane.v1.DebounceMode mode = 3;
+   */
+  mode: DebounceMode;
+
+  /**
+   * The run is postponed no further than this from its first trigger; a trigger that would do so makes a new one. More than `delay`. Default: no bound.
+   *
+   * @generated from field: google.protobuf.Duration max_delay = 4;
+   */
+  maxDelay?: Duration | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.Debounce.
+ * Use `create(DebounceSchema)` to create a new message.
+ */
+export declare const DebounceSchema: GenMessage<Debounce>;
 
 /**
  * What became of one trigger.
@@ -353,6 +614,13 @@ export declare type TriggerOutcome = Message<"runlane.v1.TriggerOutcome"> & {
     value: Status;
     case: "error";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The run existed before: an idempotency key or a debounce key found it.
+   *
+   * @generated from field: bool cached = 3;
+   */
+  cached: boolean;
 };
 
 /**
@@ -360,6 +628,85 @@ export declare type TriggerOutcome = Message<"runlane.v1.TriggerOutcome"> & {
  * Use `create(TriggerOutcomeSchema)` to create a new message.
  */
 export declare const TriggerOutcomeSchema: GenMessage<TriggerOutcome>;
+
+/**
+ * Makes the items of a request part of a batch. A batch takes at most 1,000 items, over several requests, until one seals it. In a batch an item that cannot be triggered becomes a
+ * run that has failed (SYSTEM_FAILURE), so that whoever waits for the batch hears of it.
+ *
+ * FAILED_PRECONDITION with reason BATCH_SEALED after that; INVALID_ARGUMENT with reason BATCH_TOO_LARGE for more items, and nothing of the request is done; NOT_FOUND with reason
+ * BATCH_NOT_FOUND.
+ *
+ * @generated from message runlane.v1.BatchPart
+ */
+export declare type BatchPart = Message<"runlane.v1.BatchPart"> & {
+  /**
+   * The batch; empty to create one.
+   *
+   * @generated from field: string batch_id = 1;
+   */
+  batchId: string;
+
+  /**
+   * Index of the first item in the batch. Items whose index the batch has already are left out and answered as before, so that a part may be repeated; a gap is INVALID_ARGUMENT.
+   *
+   * @generated from field: uint32 first_index = 2;
+   */
+  firstIndex: number;
+
+  /**
+   * No more items come. A batch that is not sealed within 30 minutes of its creation is ABORTED.
+   *
+   * @generated from field: bool seal = 3;
+   */
+  seal: boolean;
+
+  /**
+   * Only when it is created: the batch that has this key already is found, and the items of the request are left out (outcomes: none).
+   *
+   * @generated from field: runlane.v1.IdempotencyKey idempotency_key = 4;
+   */
+  idempotencyKey?: IdempotencyKey | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.BatchPart.
+ * Use `create(BatchPartSchema)` to create a new message.
+ */
+export declare const BatchPartSchema: GenMessage<BatchPart>;
+
+/**
+ * What became of a part of a batch.
+ *
+ * @generated from message runlane.v1.BatchOutcome
+ */
+export declare type BatchOutcome = Message<"runlane.v1.BatchOutcome"> & {
+  /**
+   * The batch.
+   *
+   * @generated from field: string batch_id = 1;
+   */
+  batchId: string;
+
+  /**
+   * Items that it has now.
+   *
+   * @generated from field: uint32 run_count = 2;
+   */
+  runCount: number;
+
+  /**
+   * It existed before: its idempotency key found it.
+   *
+   * @generated from field: bool cached = 3;
+   */
+  cached: boolean;
+};
+
+/**
+ * Describes the message runlane.v1.BatchOutcome.
+ * Use `create(BatchOutcomeSchema)` to create a new message.
+ */
+export declare const BatchOutcomeSchema: GenMessage<BatchOutcome>;
 
 /**
  * State of a run. More values may be added; a client treats one that it does not know as not final.
@@ -546,10 +893,160 @@ export enum PendingReason {
    * @generated from enum value: PENDING_REASON_NO_MACHINE = 9;
    */
   NO_MACHINE = 9,
+
+  /**
+   * Delayed by its trigger; see `queue_time`.
+   *
+   * @generated from enum value: PENDING_REASON_DELAYED_BY_TRIGGER = 10;
+   */
+  DELAYED_BY_TRIGGER = 10,
+
+  /**
+   * No worker has declared the queue that its trigger named. Declare it, or check the name.
+   *
+   * @generated from enum value: PENDING_REASON_UNKNOWN_QUEUE = 11;
+   */
+  UNKNOWN_QUEUE = 11,
+
+  /**
+   * The limit of its concurrency key is reached.
+   *
+   * @generated from enum value: PENDING_REASON_CONCURRENCY_KEY_LIMIT = 12;
+   */
+  CONCURRENCY_KEY_LIMIT = 12,
+
+  /**
+   * The queue's limit over all its concurrency keys is reached.
+   *
+   * @generated from enum value: PENDING_REASON_QUEUE_TOTAL_LIMIT = 13;
+   */
+  QUEUE_TOTAL_LIMIT = 13,
+
+  /**
+   * A limit that its task holds, its own or a named one, is reached.
+   *
+   * @generated from enum value: PENDING_REASON_CONCURRENCY_LIMIT = 14;
+   */
+  CONCURRENCY_LIMIT = 14,
+
+  /**
+   * The environment's limit is reached.
+   *
+   * @generated from enum value: PENDING_REASON_ENVIRONMENT_LIMIT = 15;
+   */
+  ENVIRONMENT_LIMIT = 15,
+
+  /**
+   * A rate limit allows the next start later.
+   *
+   * @generated from enum value: PENDING_REASON_RATE_LIMIT = 16;
+   */
+  RATE_LIMIT = 16,
+
+  /**
+   * Its queue is paused.
+   *
+   * @generated from enum value: PENDING_REASON_QUEUE_PAUSED = 17;
+   */
+  QUEUE_PAUSED = 17,
+
+  /**
+   * A limit that it holds is paused.
+   *
+   * @generated from enum value: PENDING_REASON_CONCURRENCY_LIMIT_PAUSED = 18;
+   */
+  CONCURRENCY_LIMIT_PAUSED = 18,
+
+  /**
+   * Its environment is paused.
+   *
+   * @generated from enum value: PENDING_REASON_ENVIRONMENT_PAUSED = 19;
+   */
+  ENVIRONMENT_PAUSED = 19,
+
+  /**
+   * Everything that it needs is there, and others of its queue are before it.
+   *
+   * @generated from enum value: PENDING_REASON_BEHIND_OTHERS = 20;
+   */
+  BEHIND_OTHERS = 20,
 }
 
 /**
  * Describes the enum runlane.v1.PendingReason.
  */
 export declare const PendingReasonSchema: GenEnum<PendingReason>;
+
+/**
+ * What an idempotency key's author made it part of.
+ *
+ * @generated from enum runlane.v1.IdempotencyScope
+ */
+export enum IdempotencyScope {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: IDEMPOTENCY_SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The run whose code triggers.
+   *
+   * @generated from enum value: IDEMPOTENCY_SCOPE_RUN = 1;
+   */
+  RUN = 1,
+
+  /**
+   * The attempt whose code triggers.
+   *
+   * @generated from enum value: IDEMPOTENCY_SCOPE_ATTEMPT = 2;
+   */
+  ATTEMPT = 2,
+
+  /**
+   * Nothing.
+   *
+   * @generated from enum value: IDEMPOTENCY_SCOPE_GLOBAL = 3;
+   */
+  GLOBAL = 3,
+}
+
+/**
+ * Describes the enum runlane.v1.IdempotencyScope.
+ */
+export declare const IdempotencyScopeSchema: GenEnum<IdempotencyScope>;
+
+/**
+ * Whose data a debounced run has.
+ *
+ * @generated from enum runlane.v1.DebounceMode
+ */
+export enum DebounceMode {
+  /**
+   * Leading.
+   *
+   * @generated from enum value: DEBOUNCE_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The first trigger's.
+   *
+   * @generated from enum value: DEBOUNCE_MODE_LEADING = 1;
+   */
+  LEADING = 1,
+
+  /**
+   * The last trigger's: payload, metadata, tags, max_attempts, max_duration_seconds, machine.
+   *
+   * @generated from enum value: DEBOUNCE_MODE_TRAILING = 2;
+   */
+  TRAILING = 2,
+}
+
+/**
+ * Describes the enum runlane.v1.DebounceMode.
+ */
+export declare const DebounceModeSchema: GenEnum<DebounceMode>;
 

@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
+import type { BatchOutcome, BatchPart, IdempotencyScope, RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Failure, Payload } from "./payload_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 
@@ -364,6 +364,20 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
    * @generated from field: runlane.v1.Capacity capacity = 10;
    */
   capacity?: Capacity | undefined;
+
+  /**
+   * The queues that its code declares, at most 10,000. A queue that only a task names needs none. What the newest session says of a queue or limit holds for all.
+   *
+   * @generated from field: repeated runlane.v1.QueueDeclaration queues = 11;
+   */
+  queues: QueueDeclaration[];
+
+  /**
+   * The named limits that its code declares, at most 10,000.
+   *
+   * @generated from field: repeated runlane.v1.ConcurrencyLimitDeclaration concurrency_limits = 12;
+   */
+  concurrencyLimits: ConcurrencyLimitDeclaration[];
 };
 
 /**
@@ -371,6 +385,157 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
  * Use `create(HelloSchema)` to create a new message.
  */
 export declare const HelloSchema: GenMessage<Hello>;
+
+/**
+ * A queue.
+ *
+ * @generated from message runlane.v1.QueueDeclaration
+ */
+export declare type QueueDeclaration = Message<"runlane.v1.QueueDeclaration"> & {
+  /**
+   * 1 to 128 characters of letters, digits and "_-./:". Those that begin with "task/" belong to the task of that name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Runs that may execute at once of each concurrency key; runs without a key share one such limit. 0 to 100,000; unset means no limit.
+   *
+   * @generated from field: optional uint32 concurrency_limit = 2;
+   */
+  concurrencyLimit?: number | undefined;
+
+  /**
+   * Runs that may execute at once over all keys, 0 to 100,000; unset means no limit.
+   *
+   * @generated from field: optional uint32 total_limit = 3;
+   */
+  totalLimit?: number | undefined;
+
+  /**
+   * Starts of the whole queue. Unset means no limit.
+   *
+   * @generated from field: runlane.v1.RateLimit rate_limit = 4;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Starts of each concurrency key; runs without a key share one such limit. Unset means no limit.
+   *
+   * @generated from field: runlane.v1.RateLimit key_rate_limit = 5;
+   */
+  keyRateLimit?: RateLimit | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.QueueDeclaration.
+ * Use `create(QueueDeclarationSchema)` to create a new message.
+ */
+export declare const QueueDeclarationSchema: GenMessage<QueueDeclaration>;
+
+/**
+ * A token bucket: as many starts (weights of runs, that is) a period as `limit`, and as many at once as `burst`. A start that was taken back gives its tokens back. A run that weighs
+ * more than `burst` starts from a full bucket.
+ *
+ * @generated from message runlane.v1.RateLimit
+ */
+export declare type RateLimit = Message<"runlane.v1.RateLimit"> & {
+  /**
+   * 1 to 1,000,000.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * 100 ms to 366 days.
+   *
+   * @generated from field: google.protobuf.Duration period = 2;
+   */
+  period?: Duration | undefined;
+
+  /**
+   * 1 to 1,000,000; 0 means as `limit`.
+   *
+   * @generated from field: uint32 burst = 3;
+   */
+  burst: number;
+};
+
+/**
+ * Describes the message runlane.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export declare const RateLimitSchema: GenMessage<RateLimit>;
+
+/**
+ * A limit that tasks may share, over queues.
+ *
+ * @generated from message runlane.v1.ConcurrencyLimitDeclaration
+ */
+export declare type ConcurrencyLimitDeclaration = Message<"runlane.v1.ConcurrencyLimitDeclaration"> & {
+  /**
+   * 1 to 128 characters of letters, digits and "_-./:". "task/<task id>" names the limit that a task has for itself.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Runs that may execute at once of each concurrency key; runs without a key share one such limit. 0 to 100,000; unset means no limit.
+   *
+   * @generated from field: optional uint32 per_key = 2;
+   */
+  perKey?: number | undefined;
+
+  /**
+   * Runs that may execute at once over all keys, 0 to 100,000; unset means no limit.
+   *
+   * @generated from field: optional uint32 total = 3;
+   */
+  total?: number | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.ConcurrencyLimitDeclaration.
+ * Use `create(ConcurrencyLimitDeclarationSchema)` to create a new message.
+ */
+export declare const ConcurrencyLimitDeclarationSchema: GenMessage<ConcurrencyLimitDeclaration>;
+
+/**
+ * The limits that a task's runs hold, beside their queue's: all of them at once.
+ *
+ * @generated from message runlane.v1.TaskConcurrency
+ */
+export declare type TaskConcurrency = Message<"runlane.v1.TaskConcurrency"> & {
+  /**
+   * The task's own: as ConcurrencyLimitDeclaration.per_key.
+   *
+   * @generated from field: optional uint32 per_key = 1;
+   */
+  perKey?: number | undefined;
+
+  /**
+   * The task's own: as ConcurrencyLimitDeclaration.total.
+   *
+   * @generated from field: optional uint32 total = 2;
+   */
+  total?: number | undefined;
+
+  /**
+   * Names of shared limits, at most 2. One that nobody has declared does not limit.
+   *
+   * @generated from field: repeated string limits = 3;
+   */
+  limits: string[];
+};
+
+/**
+ * Describes the message runlane.v1.TaskConcurrency.
+ * Use `create(TaskConcurrencySchema)` to create a new message.
+ */
+export declare const TaskConcurrencySchema: GenMessage<TaskConcurrency>;
 
 /**
  * Processors and memory of a worker.
@@ -468,6 +633,20 @@ export declare type TaskDeclaration = Message<"runlane.v1.TaskDeclaration"> & {
    * @generated from field: string payload_schema = 9;
    */
   payloadSchema: string;
+
+  /**
+   * Limits beside the queue's. Unset for none.
+   *
+   * @generated from field: runlane.v1.TaskConcurrency concurrency = 10;
+   */
+  concurrency?: TaskConcurrency | undefined;
+
+  /**
+   * Default of TriggerOptions.ttl_seconds; 0 means no limit.
+   *
+   * @generated from field: optional uint32 ttl_seconds = 11;
+   */
+  ttlSeconds?: number | undefined;
 };
 
 /**
@@ -718,6 +897,13 @@ export declare type TriggerCommand = Message<"runlane.v1.TriggerCommand"> & {
    * @generated from field: repeated runlane.v1.TriggerItem items = 1;
    */
   items: TriggerItem[];
+
+  /**
+   * Makes them part of a batch.
+   *
+   * @generated from field: runlane.v1.BatchPart batch = 2;
+   */
+  batch?: BatchPart | undefined;
 };
 
 /**
@@ -1268,6 +1454,55 @@ export declare type AttemptSettings = Message<"runlane.v1.AttemptSettings"> & {
    * @generated from field: runlane.v1.Payload metadata = 4;
    */
   metadata?: Payload | undefined;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: string idempotency_key = 5;
+   */
+  idempotencyKey: string;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: runlane.v1.IdempotencyScope idempotency_scope = 6;
+   */
+  idempotencyScope: IdempotencyScope;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: double priority_seconds = 7;
+   */
+  prioritySeconds: number;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: string batch_id = 8;
+   */
+  batchId: string;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: bool test = 9;
+   */
+  test: boolean;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: string replay_of_run_id = 10;
+   */
+  replayOfRunId: string;
+
+  /**
+   * As in Run.
+   *
+   * @generated from field: string concurrency_key = 11;
+   */
+  concurrencyKey: string;
 };
 
 /**
@@ -1336,6 +1571,13 @@ export declare type CommandOutcome = Message<"runlane.v1.CommandOutcome"> & {
    * @generated from field: google.rpc.Status error = 4;
    */
   error?: Status | undefined;
+
+  /**
+   * What became of the batch. Set if the command has one.
+   *
+   * @generated from field: runlane.v1.BatchOutcome batch = 5;
+   */
+  batch?: BatchOutcome | undefined;
 };
 
 /**

@@ -4,14 +4,452 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Run, RunResult, RunState, TriggerItem, TriggerOutcome } from "./run_pb.js";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import type { BatchOutcome, BatchPart, PendingReason, Run, RunResult, RunState, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file runlane/v1/run_service.proto.
  */
 export declare const file_runlane_v1_run_service: GenFile;
+
+/**
+ * Request of RescheduleRun.
+ *
+ * @generated from message runlane.v1.RescheduleRunRequest
+ */
+export declare type RescheduleRunRequest = Message<"runlane.v1.RescheduleRunRequest"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * When it enters its queue; a time that has passed means at once.
+   *
+   * @generated from oneof runlane.v1.RescheduleRunRequest.delay
+   */
+  delay: {
+    /**
+     * After this long on the server's clock, 0 to 366 days.
+     *
+     * @generated from field: google.protobuf.Duration delay_for = 2;
+     */
+    value: Duration;
+    case: "delayFor";
+  } | {
+    /**
+     * At this time, at most 366 days from now.
+     *
+     * @generated from field: google.protobuf.Timestamp delay_until = 3;
+     */
+    value: Timestamp;
+    case: "delayUntil";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runlane.v1.RescheduleRunRequest.
+ * Use `create(RescheduleRunRequestSchema)` to create a new message.
+ */
+export declare const RescheduleRunRequestSchema: GenMessage<RescheduleRunRequest>;
+
+/**
+ * Response of RescheduleRun.
+ *
+ * @generated from message runlane.v1.RescheduleRunResponse
+ */
+export declare type RescheduleRunResponse = Message<"runlane.v1.RescheduleRunResponse"> & {
+  /**
+   * The run as it stands.
+   *
+   * @generated from field: runlane.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * Where the log holds it so.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.RescheduleRunResponse.
+ * Use `create(RescheduleRunResponseSchema)` to create a new message.
+ */
+export declare const RescheduleRunResponseSchema: GenMessage<RescheduleRunResponse>;
+
+/**
+ * Request of ReplayRun.
+ *
+ * @generated from message runlane.v1.ReplayRunRequest
+ */
+export declare type ReplayRunRequest = Message<"runlane.v1.ReplayRunRequest"> & {
+  /**
+   * Names this request for retries. See TriggerTasksRequest.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * The run to repeat.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message runlane.v1.ReplayRunRequest.
+ * Use `create(ReplayRunRequestSchema)` to create a new message.
+ */
+export declare const ReplayRunRequestSchema: GenMessage<ReplayRunRequest>;
+
+/**
+ * Response of ReplayRun.
+ *
+ * @generated from message runlane.v1.ReplayRunResponse
+ */
+export declare type ReplayRunResponse = Message<"runlane.v1.ReplayRunResponse"> & {
+  /**
+   * The new run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Where the log holds it.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.ReplayRunResponse.
+ * Use `create(ReplayRunResponseSchema)` to create a new message.
+ */
+export declare const ReplayRunResponseSchema: GenMessage<ReplayRunResponse>;
+
+/**
+ * Request of ExplainRun.
+ *
+ * @generated from message runlane.v1.ExplainRunRequest
+ */
+export declare type ExplainRunRequest = Message<"runlane.v1.ExplainRunRequest"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * The greatest log position that the client has seen; may be empty.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.ExplainRunRequest.
+ * Use `create(ExplainRunRequestSchema)` to create a new message.
+ */
+export declare const ExplainRunRequestSchema: GenMessage<ExplainRunRequest>;
+
+/**
+ * Response of ExplainRun.
+ *
+ * @generated from message runlane.v1.ExplainRunResponse
+ */
+export declare type ExplainRunResponse = Message<"runlane.v1.ExplainRunResponse"> & {
+  /**
+   * The run as it stands, without payload and output.
+   *
+   * @generated from field: runlane.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * The one reason, the nearest to the run: what is named here is what has to change first. UNSPECIFIED if it executes or is final.
+   *
+   * @generated from field: runlane.v1.PendingReason reason = 2;
+   */
+  reason: PendingReason;
+
+  /**
+   * The same for people, in one sentence, with names and figures.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * What would release it, for people, in one sentence. Empty if it executes or is final.
+   *
+   * @generated from field: string remedy = 4;
+   */
+  remedy: string;
+
+  /**
+   * Its place among the runs of its queue and concurrency key that could start before it: 1 is the next. 0 if it is in no queue.
+   *
+   * @generated from field: uint64 position = 5;
+   */
+  position: bigint;
+
+  /**
+   * Name of the limit, queue or version that binds; empty if none does.
+   *
+   * @generated from field: string subject = 6;
+   */
+  subject: string;
+
+  /**
+   * Slots of that limit, and how many are taken. Unset if no limit binds.
+   *
+   * @generated from field: optional uint32 limit = 7;
+   */
+  limit?: number | undefined;
+
+  /**
+   * Slots taken of it.
+   *
+   * @generated from field: optional uint32 held = 8;
+   */
+  held?: number | undefined;
+
+  /**
+   * When it may go on by itself at the earliest; unset if it depends on others.
+   *
+   * @generated from field: google.protobuf.Timestamp due_time = 9;
+   */
+  dueTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.ExplainRunResponse.
+ * Use `create(ExplainRunResponseSchema)` to create a new message.
+ */
+export declare const ExplainRunResponseSchema: GenMessage<ExplainRunResponse>;
+
+/**
+ * Request of GetBatch.
+ *
+ * @generated from message runlane.v1.GetBatchRequest
+ */
+export declare type GetBatchRequest = Message<"runlane.v1.GetBatchRequest"> & {
+  /**
+   * The batch.
+   *
+   * @generated from field: string batch_id = 1;
+   */
+  batchId: string;
+
+  /**
+   * The greatest log position that the client has seen; may be empty.
+   *
+   * @generated from field: string log_position = 2;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.GetBatchRequest.
+ * Use `create(GetBatchRequestSchema)` to create a new message.
+ */
+export declare const GetBatchRequestSchema: GenMessage<GetBatchRequest>;
+
+/**
+ * Response of GetBatch.
+ *
+ * @generated from message runlane.v1.GetBatchResponse
+ */
+export declare type GetBatchResponse = Message<"runlane.v1.GetBatchResponse"> & {
+  /**
+   * The batch.
+   *
+   * @generated from field: runlane.v1.Batch batch = 1;
+   */
+  batch?: Batch | undefined;
+};
+
+/**
+ * Describes the message runlane.v1.GetBatchResponse.
+ * Use `create(GetBatchResponseSchema)` to create a new message.
+ */
+export declare const GetBatchResponseSchema: GenMessage<GetBatchResponse>;
+
+/**
+ * Runs that were triggered together.
+ *
+ * @generated from message runlane.v1.Batch
+ */
+export declare type Batch = Message<"runlane.v1.Batch"> & {
+  /**
+   * Identifies the batch; starts with "batch_". Opaque.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Where it stands.
+   *
+   * @generated from field: runlane.v1.BatchState state = 2;
+   */
+  state: BatchState;
+
+  /**
+   * Its idempotency key as its author wrote it; empty for none.
+   *
+   * @generated from field: string idempotency_key = 3;
+   */
+  idempotencyKey: string;
+
+  /**
+   * When its first part came.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When something of it changed last.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 5;
+   */
+  updateTime?: Timestamp | undefined;
+
+  /**
+   * Its runs, by index.
+   *
+   * @generated from field: repeated string run_ids = 6;
+   */
+  runIds: string[];
+
+  /**
+   * How many of them are COMPLETED.
+   *
+   * @generated from field: uint32 successful_run_count = 7;
+   */
+  successfulRunCount: number;
+
+  /**
+   * How many of them are final in another way.
+   *
+   * @generated from field: uint32 failed_run_count = 8;
+   */
+  failedRunCount: number;
+
+  /**
+   * Items that could not be triggered.
+   *
+   * @generated from field: repeated runlane.v1.BatchError errors = 9;
+   */
+  errors: BatchError[];
+};
+
+/**
+ * Describes the message runlane.v1.Batch.
+ * Use `create(BatchSchema)` to create a new message.
+ */
+export declare const BatchSchema: GenMessage<Batch>;
+
+/**
+ * An item of a batch that could not be triggered.
+ *
+ * @generated from message runlane.v1.BatchError
+ */
+export declare type BatchError = Message<"runlane.v1.BatchError"> & {
+  /**
+   * Its index.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * Its task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * Stable reason, from the catalogue of errors.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message runlane.v1.BatchError.
+ * Use `create(BatchErrorSchema)` to create a new message.
+ */
+export declare const BatchErrorSchema: GenMessage<BatchError>;
+
+/**
+ * Request of ResetIdempotencyKey.
+ *
+ * @generated from message runlane.v1.ResetIdempotencyKeyRequest
+ */
+export declare type ResetIdempotencyKeyRequest = Message<"runlane.v1.ResetIdempotencyKeyRequest"> & {
+  /**
+   * The task.
+   *
+   * @generated from field: string task_id = 1;
+   */
+  taskId: string;
+
+  /**
+   * The key, as IdempotencyKey.key.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message runlane.v1.ResetIdempotencyKeyRequest.
+ * Use `create(ResetIdempotencyKeyRequestSchema)` to create a new message.
+ */
+export declare const ResetIdempotencyKeyRequestSchema: GenMessage<ResetIdempotencyKeyRequest>;
+
+/**
+ * Response of ResetIdempotencyKey.
+ *
+ * @generated from message runlane.v1.ResetIdempotencyKeyResponse
+ */
+export declare type ResetIdempotencyKeyResponse = Message<"runlane.v1.ResetIdempotencyKeyResponse"> & {
+  /**
+   * Where the log holds it.
+   *
+   * @generated from field: string log_position = 1;
+   */
+  logPosition: string;
+};
+
+/**
+ * Describes the message runlane.v1.ResetIdempotencyKeyResponse.
+ * Use `create(ResetIdempotencyKeyResponseSchema)` to create a new message.
+ */
+export declare const ResetIdempotencyKeyResponseSchema: GenMessage<ResetIdempotencyKeyResponse>;
 
 /**
  * Request of TriggerTasks.
@@ -33,6 +471,13 @@ export declare type TriggerTasksRequest = Message<"runlane.v1.TriggerTasksReques
    * @generated from field: repeated runlane.v1.TriggerItem items = 2;
    */
   items: TriggerItem[];
+
+  /**
+   * Makes them part of a batch.
+   *
+   * @generated from field: runlane.v1.BatchPart batch = 3;
+   */
+  batch?: BatchPart | undefined;
 };
 
 /**
@@ -60,6 +505,13 @@ export declare type TriggerTasksResponse = Message<"runlane.v1.TriggerTasksRespo
    * @generated from field: string log_position = 2;
    */
   logPosition: string;
+
+  /**
+   * What became of the batch. Set if the request has one.
+   *
+   * @generated from field: runlane.v1.BatchOutcome batch = 3;
+   */
+  batch?: BatchOutcome | undefined;
 };
 
 /**
@@ -138,6 +590,13 @@ export declare type TriggerFrame = Message<"runlane.v1.TriggerFrame"> & {
    * @generated from field: repeated uint32 await_results = 3;
    */
   awaitResults: number[];
+
+  /**
+   * Makes them part of a batch.
+   *
+   * @generated from field: runlane.v1.BatchPart batch = 4;
+   */
+  batch?: BatchPart | undefined;
 };
 
 /**
@@ -256,6 +715,13 @@ export declare type TriggerOutcomes = Message<"runlane.v1.TriggerOutcomes"> & {
    * @generated from field: string log_position = 4;
    */
   logPosition: string;
+
+  /**
+   * What became of the batch. Set if the frame has one.
+   *
+   * @generated from field: runlane.v1.BatchOutcome batch = 5;
+   */
+  batch?: BatchOutcome | undefined;
 };
 
 /**
@@ -535,6 +1001,20 @@ export declare type RunFilter = Message<"runlane.v1.RunFilter"> & {
    * @generated from field: repeated string tags = 10;
    */
   tags: string[];
+
+  /**
+   * Of one of these batches.
+   *
+   * @generated from field: repeated string batch_ids = 11;
+   */
+  batchIds: string[];
+
+  /**
+   * Tests, or not; unset: both.
+   *
+   * @generated from field: optional bool test = 12;
+   */
+  test?: boolean | undefined;
 };
 
 /**
@@ -783,6 +1263,60 @@ export declare type RunChange = Message<"runlane.v1.RunChange"> & {
 export declare const RunChangeSchema: GenMessage<RunChange>;
 
 /**
+ * Where a batch stands.
+ *
+ * @generated from enum runlane.v1.BatchState
+ */
+export enum BatchState {
+  /**
+   * Unset; never sent by the server.
+   *
+   * @generated from enum value: BATCH_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Items may come.
+   *
+   * @generated from enum value: BATCH_STATE_PENDING = 1;
+   */
+  PENDING = 1,
+
+  /**
+   * Sealed; runs of it are not final.
+   *
+   * @generated from enum value: BATCH_STATE_PROCESSING = 2;
+   */
+  PROCESSING = 2,
+
+  /**
+   * All its runs are final, and every item was triggered.
+   *
+   * @generated from enum value: BATCH_STATE_COMPLETED = 3;
+   */
+  COMPLETED = 3,
+
+  /**
+   * All its runs are final, and some items could not be triggered.
+   *
+   * @generated from enum value: BATCH_STATE_PARTIAL_FAILED = 4;
+   */
+  PARTIAL_FAILED = 4,
+
+  /**
+   * It was not sealed in time.
+   *
+   * @generated from enum value: BATCH_STATE_ABORTED = 5;
+   */
+  ABORTED = 5,
+}
+
+/**
+ * Describes the enum runlane.v1.BatchState.
+ */
+export declare const BatchStateSchema: GenEnum<BatchState>;
+
+/**
  * How much of a run is told.
  *
  * @generated from enum runlane.v1.RunView
@@ -912,6 +1446,57 @@ export declare const RunService: GenService<{
     methodKind: "unary";
     input: typeof CancelRunRequestSchema;
     output: typeof CancelRunResponseSchema;
+  },
+  /**
+   * Gives a DELAYED run another time. NOT_FOUND if there is none with this id; FAILED_PRECONDITION with reason RUN_NOT_DELAYED in any other state.
+   *
+   * @generated from rpc runlane.v1.RunService.RescheduleRun
+   */
+  rescheduleRun: {
+    methodKind: "unary";
+    input: typeof RescheduleRunRequestSchema;
+    output: typeof RescheduleRunResponseSchema;
+  },
+  /**
+   * Triggers a run again, whatever its state: with its payload, metadata, tags, queue, concurrency key, machine and test mark, on the current version, and with nothing else of it.
+   * NOT_FOUND if there is none with this id; errors as for an item of TriggerTasks.
+   *
+   * @generated from rpc runlane.v1.RunService.ReplayRun
+   */
+  replayRun: {
+    methodKind: "unary";
+    input: typeof ReplayRunRequestSchema;
+    output: typeof ReplayRunResponseSchema;
+  },
+  /**
+   * Says why a run is not executing, where it stands, and what would release it. NOT_FOUND if there is none with this id.
+   *
+   * @generated from rpc runlane.v1.RunService.ExplainRun
+   */
+  explainRun: {
+    methodKind: "unary";
+    input: typeof ExplainRunRequestSchema;
+    output: typeof ExplainRunResponseSchema;
+  },
+  /**
+   * Reads a batch. NOT_FOUND with reason BATCH_NOT_FOUND if there is none with this id, or it ended more than seven days ago.
+   *
+   * @generated from rpc runlane.v1.RunService.GetBatch
+   */
+  getBatch: {
+    methodKind: "unary";
+    input: typeof GetBatchRequestSchema;
+    output: typeof GetBatchResponseSchema;
+  },
+  /**
+   * Ends an idempotency key: the next trigger with it makes a new run. NOT_FOUND with reason IDEMPOTENCY_KEY_NOT_FOUND if the task has no such key.
+   *
+   * @generated from rpc runlane.v1.RunService.ResetIdempotencyKey
+   */
+  resetIdempotencyKey: {
+    methodKind: "unary";
+    input: typeof ResetIdempotencyKeyRequestSchema;
+    output: typeof ResetIdempotencyKeyResponseSchema;
   },
 }>;
 

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import { file_runlane_v1_run } from "./run_pb.js";
 
@@ -11,167 +11,265 @@ import { file_runlane_v1_run } from "./run_pb.js";
  * Describes the file runlane/v1/run_service.proto.
  */
 export const file_runlane_v1_run_service = /*@__PURE__*/
-  fileDesc("ChxydW5sYW5lL3YxL3J1bl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxIlEKE1RyaWdnZXJUYXNrc1JlcXVlc3QSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iWgoUVHJpZ2dlclRhc2tzUmVzcG9uc2USLAoIb3V0Y29tZXMYASADKAsyGi5ydW5sYW5lLnYxLlRyaWdnZXJPdXRjb21lEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSKiAQoUVHJpZ2dlclN0cmVhbVJlcXVlc3QSKwoHdHJpZ2dlchgBIAEoCzIYLnJ1bmxhbmUudjEuVHJpZ2dlckZyYW1lSAASJwoFd2F0Y2gYAiABKAsyFi5ydW5sYW5lLnYxLldhdGNoRnJhbWVIABIrCgd1bndhdGNoGAMgASgLMhgucnVubGFuZS52MS5VbndhdGNoRnJhbWVIAEIHCgVmcmFtZSJhCgxUcmlnZ2VyRnJhbWUSEgoKcmVxdWVzdF9pZBgBIAEoCRImCgVpdGVtcxgCIAMoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0SFQoNYXdhaXRfcmVzdWx0cxgDIAMoDSIdCgpXYXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkiHwoMVW53YXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkifAoVVHJpZ2dlclN0cmVhbVJlc3BvbnNlEi8KCG91dGNvbWVzGAEgASgLMhsucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZXNIABIpCgdyZXN1bHRzGAIgASgLMhYucnVubGFuZS52MS5SdW5SZXN1bHRzSABCBwoFZnJhbWUijAEKD1RyaWdnZXJPdXRjb21lcxISCgpyZXF1ZXN0X2lkGAEgASgJEiwKCG91dGNvbWVzGAIgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIhCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEhQKDGxvZ19wb3NpdGlvbhgEIAEoCSJjCgpSdW5SZXN1bHRzEiYKB3Jlc3VsdHMYASADKAsyFS5ydW5sYW5lLnYxLlJ1blJlc3VsdBIXCg91bmtub3duX3J1bl9pZHMYAiADKAkSFAoMbG9nX3Bvc2l0aW9uGAMgASgJIlIKFVRyaWdnZXJBbmRXYWl0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEiUKBGl0ZW0YAiABKAsyFy5ydW5sYW5lLnYxLlRyaWdnZXJJdGVtIkwKFlRyaWdnZXJBbmRXYWl0UmVzcG9uc2USHAoDcnVuGAEgASgLMg8ucnVubGFuZS52MS5SdW4SFAoMbG9nX3Bvc2l0aW9uGAIgASgJIjUKDUdldFJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSJECg5HZXRSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfcG9zaXRpb24YAiABKAkiMgoQQ2FuY2VsUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSDgoGcmVhc29uGAIgASgJIkcKEUNhbmNlbFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSKaAgoJUnVuRmlsdGVyEiQKBnN0YXRlcxgBIAMoDjIULnJ1bmxhbmUudjEuUnVuU3RhdGUSEAoIdGFza19pZHMYAiADKAkSEAoIdmVyc2lvbnMYAyADKAkSDgoGcXVldWVzGAQgAygJEjQKEGNyZWF0ZV90aW1lX2Zyb20YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZV90aW1lX3RvGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1wYXJlbnRfcnVuX2lkGAcgASgJEhMKC3Jvb3RfcnVuX2lkGAggASgJEg8KB3J1bl9pZHMYCSADKAkSDAoEdGFncxgKIAMoCSLFAQoPTGlzdFJ1bnNSZXF1ZXN0EiUKBmZpbHRlchgBIAEoCzIVLnJ1bmxhbmUudjEuUnVuRmlsdGVyEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEhQKDGFmdGVyX3J1bl9pZBgEIAEoCRIVCg1iZWZvcmVfcnVuX2lkGAUgASgJEiEKBHZpZXcYBiABKA4yEy5ydW5sYW5lLnYxLlJ1blZpZXcSFAoMbG9nX3Bvc2l0aW9uGAcgASgJImcKEExpc3RSdW5zUmVzcG9uc2USHQoEcnVucxgBIAMoCzIPLnJ1bmxhbmUudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIbChNwcmV2aW91c19wYWdlX3Rva2VuGAMgASgJIlsKDFdhdGNoUmVxdWVzdBIlCgd3YXRjaGVzGAEgAygLMhQucnVubGFuZS52MS5SdW5XYXRjaBIOCgZjdXJzb3IYAiABKAkSFAoMbG9nX3Bvc2l0aW9uGAMgASgJIocBCghSdW5XYXRjaBIKCgJpZBgBIAEoDRIPCgdydW5faWRzGAIgAygJEiUKBmZpbHRlchgDIAEoCzIVLnJ1bmxhbmUudjEuUnVuRmlsdGVyEiEKBHZpZXcYBCABKA4yEy5ydW5sYW5lLnYxLlJ1blZpZXcSFAoMc2VuZF9wcmVzZW50GAUgASgIImAKDVdhdGNoUmVzcG9uc2USDgoGY3Vyc29yGAEgASgJEiYKB2NoYW5nZXMYAiADKAsyFS5ydW5sYW5lLnYxLlJ1bkNoYW5nZRIXCg91bmtub3duX3J1bl9pZHMYAyADKAkiPAoJUnVuQ2hhbmdlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhEKCXdhdGNoX2lkcxgCIAMoDSpKCgdSdW5WaWV3EhgKFFJVTl9WSUVXX1VOU1BFQ0lGSUVEEAASEgoOUlVOX1ZJRVdfQkFTSUMQARIRCg1SVU5fVklFV19GVUxMEAIyugQKClJ1blNlcnZpY2USVgoMVHJpZ2dlclRhc2tzEh8ucnVubGFuZS52MS5UcmlnZ2VyVGFza3NSZXF1ZXN0GiAucnVubGFuZS52MS5UcmlnZ2VyVGFza3NSZXNwb25zZSIDkAICElgKDVRyaWdnZXJTdHJlYW0SIC5ydW5sYW5lLnYxLlRyaWdnZXJTdHJlYW1SZXF1ZXN0GiEucnVubGFuZS52MS5UcmlnZ2VyU3RyZWFtUmVzcG9uc2UoATABElkKDlRyaWdnZXJBbmRXYWl0EiEucnVubGFuZS52MS5UcmlnZ2VyQW5kV2FpdFJlcXVlc3QaIi5ydW5sYW5lLnYxLlRyaWdnZXJBbmRXYWl0UmVzcG9uc2UwARJECgZHZXRSdW4SGS5ydW5sYW5lLnYxLkdldFJ1blJlcXVlc3QaGi5ydW5sYW5lLnYxLkdldFJ1blJlc3BvbnNlIgOQAgESSgoITGlzdFJ1bnMSGy5ydW5sYW5lLnYxLkxpc3RSdW5zUmVxdWVzdBocLnJ1bmxhbmUudjEuTGlzdFJ1bnNSZXNwb25zZSIDkAIBEj4KBVdhdGNoEhgucnVubGFuZS52MS5XYXRjaFJlcXVlc3QaGS5ydW5sYW5lLnYxLldhdGNoUmVzcG9uc2UwARJNCglDYW5jZWxSdW4SHC5ydW5sYW5lLnYxLkNhbmNlbFJ1blJlcXVlc3QaHS5ydW5sYW5lLnYxLkNhbmNlbFJ1blJlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_rpc_status, file_runlane_v1_run]);
+  fileDesc("ChxydW5sYW5lL3YxL3J1bl9zZXJ2aWNlLnByb3RvEgpydW5sYW5lLnYxIpIBChRSZXNjaGVkdWxlUnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSLgoJZGVsYXlfZm9yGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAASMQoLZGVsYXlfdW50aWwYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSABCBwoFZGVsYXkiSwoVUmVzY2hlZHVsZVJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSI2ChBSZXBsYXlSdW5SZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDgoGcnVuX2lkGAIgASgJIjkKEVJlcGxheVJ1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRIUCgxsb2dfcG9zaXRpb24YAiABKAkiOQoRRXhwbGFpblJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSKJAgoSRXhwbGFpblJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEikKBnJlYXNvbhgCIAEoDjIZLnJ1bmxhbmUudjEuUGVuZGluZ1JlYXNvbhIPCgdtZXNzYWdlGAMgASgJEg4KBnJlbWVkeRgEIAEoCRIQCghwb3NpdGlvbhgFIAEoBBIPCgdzdWJqZWN0GAYgASgJEhIKBWxpbWl0GAcgASgNSACIAQESEQoEaGVsZBgIIAEoDUgBiAEBEiwKCGR1ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIICgZfbGltaXRCBwoFX2hlbGQiOQoPR2V0QmF0Y2hSZXF1ZXN0EhAKCGJhdGNoX2lkGAEgASgJEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSI0ChBHZXRCYXRjaFJlc3BvbnNlEiAKBWJhdGNoGAEgASgLMhEucnVubGFuZS52MS5CYXRjaCKmAgoFQmF0Y2gSCgoCaWQYASABKAkSJQoFc3RhdGUYAiABKA4yFi5ydW5sYW5lLnYxLkJhdGNoU3RhdGUSFwoPaWRlbXBvdGVuY3lfa2V5GAMgASgJEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcnVuX2lkcxgGIAMoCRIcChRzdWNjZXNzZnVsX3J1bl9jb3VudBgHIAEoDRIYChBmYWlsZWRfcnVuX2NvdW50GAggASgNEiYKBmVycm9ycxgJIAMoCzIWLnJ1bmxhbmUudjEuQmF0Y2hFcnJvciJNCgpCYXRjaEVycm9yEg0KBWluZGV4GAEgASgNEg8KB3Rhc2tfaWQYAiABKAkSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkiOgoaUmVzZXRJZGVtcG90ZW5jeUtleVJlcXVlc3QSDwoHdGFza19pZBgBIAEoCRILCgNrZXkYAiABKAkiMwobUmVzZXRJZGVtcG90ZW5jeUtleVJlc3BvbnNlEhQKDGxvZ19wb3NpdGlvbhgBIAEoCSJ3ChNUcmlnZ2VyVGFza3NSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5ydW5sYW5lLnYxLlRyaWdnZXJJdGVtEiQKBWJhdGNoGAMgASgLMhUucnVubGFuZS52MS5CYXRjaFBhcnQigwEKFFRyaWdnZXJUYXNrc1Jlc3BvbnNlEiwKCG91dGNvbWVzGAEgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIUCgxsb2dfcG9zaXRpb24YAiABKAkSJwoFYmF0Y2gYAyABKAsyGC5ydW5sYW5lLnYxLkJhdGNoT3V0Y29tZSKiAQoUVHJpZ2dlclN0cmVhbVJlcXVlc3QSKwoHdHJpZ2dlchgBIAEoCzIYLnJ1bmxhbmUudjEuVHJpZ2dlckZyYW1lSAASJwoFd2F0Y2gYAiABKAsyFi5ydW5sYW5lLnYxLldhdGNoRnJhbWVIABIrCgd1bndhdGNoGAMgASgLMhgucnVubGFuZS52MS5VbndhdGNoRnJhbWVIAEIHCgVmcmFtZSKHAQoMVHJpZ2dlckZyYW1lEhIKCnJlcXVlc3RfaWQYASABKAkSJgoFaXRlbXMYAiADKAsyFy5ydW5sYW5lLnYxLlRyaWdnZXJJdGVtEhUKDWF3YWl0X3Jlc3VsdHMYAyADKA0SJAoFYmF0Y2gYBCABKAsyFS5ydW5sYW5lLnYxLkJhdGNoUGFydCIdCgpXYXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkiHwoMVW53YXRjaEZyYW1lEg8KB3J1bl9pZHMYASADKAkifAoVVHJpZ2dlclN0cmVhbVJlc3BvbnNlEi8KCG91dGNvbWVzGAEgASgLMhsucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZXNIABIpCgdyZXN1bHRzGAIgASgLMhYucnVubGFuZS52MS5SdW5SZXN1bHRzSABCBwoFZnJhbWUitQEKD1RyaWdnZXJPdXRjb21lcxISCgpyZXF1ZXN0X2lkGAEgASgJEiwKCG91dGNvbWVzGAIgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIhCgVlcnJvchgDIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEhQKDGxvZ19wb3NpdGlvbhgEIAEoCRInCgViYXRjaBgFIAEoCzIYLnJ1bmxhbmUudjEuQmF0Y2hPdXRjb21lImMKClJ1blJlc3VsdHMSJgoHcmVzdWx0cxgBIAMoCzIVLnJ1bmxhbmUudjEuUnVuUmVzdWx0EhcKD3Vua25vd25fcnVuX2lkcxgCIAMoCRIUCgxsb2dfcG9zaXRpb24YAyABKAkiUgoVVHJpZ2dlckFuZFdhaXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSJQoEaXRlbRgCIAEoCzIXLnJ1bmxhbmUudjEuVHJpZ2dlckl0ZW0iTAoWVHJpZ2dlckFuZFdhaXRSZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfcG9zaXRpb24YAiABKAkiNQoNR2V0UnVuUmVxdWVzdBIOCgZydW5faWQYASABKAkSFAoMbG9nX3Bvc2l0aW9uGAIgASgJIkQKDkdldFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19wb3NpdGlvbhgCIAEoCSIyChBDYW5jZWxSdW5SZXF1ZXN0Eg4KBnJ1bl9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiRwoRQ2FuY2VsUnVuUmVzcG9uc2USHAoDcnVuGAEgASgLMg8ucnVubGFuZS52MS5SdW4SFAoMbG9nX3Bvc2l0aW9uGAIgASgJIskCCglSdW5GaWx0ZXISJAoGc3RhdGVzGAEgAygOMhQucnVubGFuZS52MS5SdW5TdGF0ZRIQCgh0YXNrX2lkcxgCIAMoCRIQCgh2ZXJzaW9ucxgDIAMoCRIOCgZxdWV1ZXMYBCADKAkSNAoQY3JlYXRlX3RpbWVfZnJvbRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOY3JlYXRlX3RpbWVfdG8YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXBhcmVudF9ydW5faWQYByABKAkSEwoLcm9vdF9ydW5faWQYCCABKAkSDwoHcnVuX2lkcxgJIAMoCRIMCgR0YWdzGAogAygJEhEKCWJhdGNoX2lkcxgLIAMoCRIRCgR0ZXN0GAwgASgISACIAQFCBwoFX3Rlc3QixQEKD0xpc3RSdW5zUmVxdWVzdBIlCgZmaWx0ZXIYASABKAsyFS5ydW5sYW5lLnYxLlJ1bkZpbHRlchIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCRIUCgxhZnRlcl9ydW5faWQYBCABKAkSFQoNYmVmb3JlX3J1bl9pZBgFIAEoCRIhCgR2aWV3GAYgASgOMhMucnVubGFuZS52MS5SdW5WaWV3EhQKDGxvZ19wb3NpdGlvbhgHIAEoCSJnChBMaXN0UnVuc1Jlc3BvbnNlEh0KBHJ1bnMYASADKAsyDy5ydW5sYW5lLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSGwoTcHJldmlvdXNfcGFnZV90b2tlbhgDIAEoCSJbCgxXYXRjaFJlcXVlc3QSJQoHd2F0Y2hlcxgBIAMoCzIULnJ1bmxhbmUudjEuUnVuV2F0Y2gSDgoGY3Vyc29yGAIgASgJEhQKDGxvZ19wb3NpdGlvbhgDIAEoCSKHAQoIUnVuV2F0Y2gSCgoCaWQYASABKA0SDwoHcnVuX2lkcxgCIAMoCRIlCgZmaWx0ZXIYAyABKAsyFS5ydW5sYW5lLnYxLlJ1bkZpbHRlchIhCgR2aWV3GAQgASgOMhMucnVubGFuZS52MS5SdW5WaWV3EhQKDHNlbmRfcHJlc2VudBgFIAEoCCJgCg1XYXRjaFJlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRImCgdjaGFuZ2VzGAIgAygLMhUucnVubGFuZS52MS5SdW5DaGFuZ2USFwoPdW5rbm93bl9ydW5faWRzGAMgAygJIjwKCVJ1bkNoYW5nZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIRCgl3YXRjaF9pZHMYAiADKA0qsgEKCkJhdGNoU3RhdGUSGwoXQkFUQ0hfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCQVRDSF9TVEFURV9QRU5ESU5HEAESGgoWQkFUQ0hfU1RBVEVfUFJPQ0VTU0lORxACEhkKFUJBVENIX1NUQVRFX0NPTVBMRVRFRBADEh4KGkJBVENIX1NUQVRFX1BBUlRJQUxfRkFJTEVEEAQSFwoTQkFUQ0hfU1RBVEVfQUJPUlRFRBAFKkoKB1J1blZpZXcSGAoUUlVOX1ZJRVdfVU5TUEVDSUZJRUQQABISCg5SVU5fVklFV19CQVNJQxABEhEKDVJVTl9WSUVXX0ZVTEwQAjLqBwoKUnVuU2VydmljZRJWCgxUcmlnZ2VyVGFza3MSHy5ydW5sYW5lLnYxLlRyaWdnZXJUYXNrc1JlcXVlc3QaIC5ydW5sYW5lLnYxLlRyaWdnZXJUYXNrc1Jlc3BvbnNlIgOQAgISWAoNVHJpZ2dlclN0cmVhbRIgLnJ1bmxhbmUudjEuVHJpZ2dlclN0cmVhbVJlcXVlc3QaIS5ydW5sYW5lLnYxLlRyaWdnZXJTdHJlYW1SZXNwb25zZSgBMAESWQoOVHJpZ2dlckFuZFdhaXQSIS5ydW5sYW5lLnYxLlRyaWdnZXJBbmRXYWl0UmVxdWVzdBoiLnJ1bmxhbmUudjEuVHJpZ2dlckFuZFdhaXRSZXNwb25zZTABEkQKBkdldFJ1bhIZLnJ1bmxhbmUudjEuR2V0UnVuUmVxdWVzdBoaLnJ1bmxhbmUudjEuR2V0UnVuUmVzcG9uc2UiA5ACARJKCghMaXN0UnVucxIbLnJ1bmxhbmUudjEuTGlzdFJ1bnNSZXF1ZXN0GhwucnVubGFuZS52MS5MaXN0UnVuc1Jlc3BvbnNlIgOQAgESPgoFV2F0Y2gSGC5ydW5sYW5lLnYxLldhdGNoUmVxdWVzdBoZLnJ1bmxhbmUudjEuV2F0Y2hSZXNwb25zZTABEk0KCUNhbmNlbFJ1bhIcLnJ1bmxhbmUudjEuQ2FuY2VsUnVuUmVxdWVzdBodLnJ1bmxhbmUudjEuQ2FuY2VsUnVuUmVzcG9uc2UiA5ACAhJZCg1SZXNjaGVkdWxlUnVuEiAucnVubGFuZS52MS5SZXNjaGVkdWxlUnVuUmVxdWVzdBohLnJ1bmxhbmUudjEuUmVzY2hlZHVsZVJ1blJlc3BvbnNlIgOQAgISSAoJUmVwbGF5UnVuEhwucnVubGFuZS52MS5SZXBsYXlSdW5SZXF1ZXN0Gh0ucnVubGFuZS52MS5SZXBsYXlSdW5SZXNwb25zZRJQCgpFeHBsYWluUnVuEh0ucnVubGFuZS52MS5FeHBsYWluUnVuUmVxdWVzdBoeLnJ1bmxhbmUudjEuRXhwbGFpblJ1blJlc3BvbnNlIgOQAgESSgoIR2V0QmF0Y2gSGy5ydW5sYW5lLnYxLkdldEJhdGNoUmVxdWVzdBocLnJ1bmxhbmUudjEuR2V0QmF0Y2hSZXNwb25zZSIDkAIBEmsKE1Jlc2V0SWRlbXBvdGVuY3lLZXkSJi5ydW5sYW5lLnYxLlJlc2V0SWRlbXBvdGVuY3lLZXlSZXF1ZXN0GicucnVubGFuZS52MS5SZXNldElkZW1wb3RlbmN5S2V5UmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_status, file_runlane_v1_run]);
+
+/**
+ * Describes the message runlane.v1.RescheduleRunRequest.
+ * Use `create(RescheduleRunRequestSchema)` to create a new message.
+ */
+export const RescheduleRunRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 0);
+
+/**
+ * Describes the message runlane.v1.RescheduleRunResponse.
+ * Use `create(RescheduleRunResponseSchema)` to create a new message.
+ */
+export const RescheduleRunResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 1);
+
+/**
+ * Describes the message runlane.v1.ReplayRunRequest.
+ * Use `create(ReplayRunRequestSchema)` to create a new message.
+ */
+export const ReplayRunRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 2);
+
+/**
+ * Describes the message runlane.v1.ReplayRunResponse.
+ * Use `create(ReplayRunResponseSchema)` to create a new message.
+ */
+export const ReplayRunResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 3);
+
+/**
+ * Describes the message runlane.v1.ExplainRunRequest.
+ * Use `create(ExplainRunRequestSchema)` to create a new message.
+ */
+export const ExplainRunRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 4);
+
+/**
+ * Describes the message runlane.v1.ExplainRunResponse.
+ * Use `create(ExplainRunResponseSchema)` to create a new message.
+ */
+export const ExplainRunResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 5);
+
+/**
+ * Describes the message runlane.v1.GetBatchRequest.
+ * Use `create(GetBatchRequestSchema)` to create a new message.
+ */
+export const GetBatchRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 6);
+
+/**
+ * Describes the message runlane.v1.GetBatchResponse.
+ * Use `create(GetBatchResponseSchema)` to create a new message.
+ */
+export const GetBatchResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 7);
+
+/**
+ * Describes the message runlane.v1.Batch.
+ * Use `create(BatchSchema)` to create a new message.
+ */
+export const BatchSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 8);
+
+/**
+ * Describes the message runlane.v1.BatchError.
+ * Use `create(BatchErrorSchema)` to create a new message.
+ */
+export const BatchErrorSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 9);
+
+/**
+ * Describes the message runlane.v1.ResetIdempotencyKeyRequest.
+ * Use `create(ResetIdempotencyKeyRequestSchema)` to create a new message.
+ */
+export const ResetIdempotencyKeyRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 10);
+
+/**
+ * Describes the message runlane.v1.ResetIdempotencyKeyResponse.
+ * Use `create(ResetIdempotencyKeyResponseSchema)` to create a new message.
+ */
+export const ResetIdempotencyKeyResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_v1_run_service, 11);
 
 /**
  * Describes the message runlane.v1.TriggerTasksRequest.
  * Use `create(TriggerTasksRequestSchema)` to create a new message.
  */
 export const TriggerTasksRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 0);
+  messageDesc(file_runlane_v1_run_service, 12);
 
 /**
  * Describes the message runlane.v1.TriggerTasksResponse.
  * Use `create(TriggerTasksResponseSchema)` to create a new message.
  */
 export const TriggerTasksResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 1);
+  messageDesc(file_runlane_v1_run_service, 13);
 
 /**
  * Describes the message runlane.v1.TriggerStreamRequest.
  * Use `create(TriggerStreamRequestSchema)` to create a new message.
  */
 export const TriggerStreamRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 2);
+  messageDesc(file_runlane_v1_run_service, 14);
 
 /**
  * Describes the message runlane.v1.TriggerFrame.
  * Use `create(TriggerFrameSchema)` to create a new message.
  */
 export const TriggerFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 3);
+  messageDesc(file_runlane_v1_run_service, 15);
 
 /**
  * Describes the message runlane.v1.WatchFrame.
  * Use `create(WatchFrameSchema)` to create a new message.
  */
 export const WatchFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 4);
+  messageDesc(file_runlane_v1_run_service, 16);
 
 /**
  * Describes the message runlane.v1.UnwatchFrame.
  * Use `create(UnwatchFrameSchema)` to create a new message.
  */
 export const UnwatchFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 5);
+  messageDesc(file_runlane_v1_run_service, 17);
 
 /**
  * Describes the message runlane.v1.TriggerStreamResponse.
  * Use `create(TriggerStreamResponseSchema)` to create a new message.
  */
 export const TriggerStreamResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 6);
+  messageDesc(file_runlane_v1_run_service, 18);
 
 /**
  * Describes the message runlane.v1.TriggerOutcomes.
  * Use `create(TriggerOutcomesSchema)` to create a new message.
  */
 export const TriggerOutcomesSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 7);
+  messageDesc(file_runlane_v1_run_service, 19);
 
 /**
  * Describes the message runlane.v1.RunResults.
  * Use `create(RunResultsSchema)` to create a new message.
  */
 export const RunResultsSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 8);
+  messageDesc(file_runlane_v1_run_service, 20);
 
 /**
  * Describes the message runlane.v1.TriggerAndWaitRequest.
  * Use `create(TriggerAndWaitRequestSchema)` to create a new message.
  */
 export const TriggerAndWaitRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 9);
+  messageDesc(file_runlane_v1_run_service, 21);
 
 /**
  * Describes the message runlane.v1.TriggerAndWaitResponse.
  * Use `create(TriggerAndWaitResponseSchema)` to create a new message.
  */
 export const TriggerAndWaitResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 10);
+  messageDesc(file_runlane_v1_run_service, 22);
 
 /**
  * Describes the message runlane.v1.GetRunRequest.
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 11);
+  messageDesc(file_runlane_v1_run_service, 23);
 
 /**
  * Describes the message runlane.v1.GetRunResponse.
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 12);
+  messageDesc(file_runlane_v1_run_service, 24);
 
 /**
  * Describes the message runlane.v1.CancelRunRequest.
  * Use `create(CancelRunRequestSchema)` to create a new message.
  */
 export const CancelRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 13);
+  messageDesc(file_runlane_v1_run_service, 25);
 
 /**
  * Describes the message runlane.v1.CancelRunResponse.
  * Use `create(CancelRunResponseSchema)` to create a new message.
  */
 export const CancelRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 14);
+  messageDesc(file_runlane_v1_run_service, 26);
 
 /**
  * Describes the message runlane.v1.RunFilter.
  * Use `create(RunFilterSchema)` to create a new message.
  */
 export const RunFilterSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 15);
+  messageDesc(file_runlane_v1_run_service, 27);
 
 /**
  * Describes the message runlane.v1.ListRunsRequest.
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 16);
+  messageDesc(file_runlane_v1_run_service, 28);
 
 /**
  * Describes the message runlane.v1.ListRunsResponse.
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 17);
+  messageDesc(file_runlane_v1_run_service, 29);
 
 /**
  * Describes the message runlane.v1.WatchRequest.
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 18);
+  messageDesc(file_runlane_v1_run_service, 30);
 
 /**
  * Describes the message runlane.v1.RunWatch.
  * Use `create(RunWatchSchema)` to create a new message.
  */
 export const RunWatchSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 19);
+  messageDesc(file_runlane_v1_run_service, 31);
 
 /**
  * Describes the message runlane.v1.WatchResponse.
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 20);
+  messageDesc(file_runlane_v1_run_service, 32);
 
 /**
  * Describes the message runlane.v1.RunChange.
  * Use `create(RunChangeSchema)` to create a new message.
  */
 export const RunChangeSchema = /*@__PURE__*/
-  messageDesc(file_runlane_v1_run_service, 21);
+  messageDesc(file_runlane_v1_run_service, 33);
+
+/**
+ * Describes the enum runlane.v1.BatchState.
+ */
+export const BatchStateSchema = /*@__PURE__*/
+  enumDesc(file_runlane_v1_run_service, 0);
+
+/**
+ * Where a batch stands.
+ *
+ * @generated from enum runlane.v1.BatchState
+ */
+export const BatchState = /*@__PURE__*/
+  tsEnum(BatchStateSchema);
 
 /**
  * Describes the enum runlane.v1.RunView.
  */
 export const RunViewSchema = /*@__PURE__*/
-  enumDesc(file_runlane_v1_run_service, 0);
+  enumDesc(file_runlane_v1_run_service, 1);
 
 /**
  * How much of a run is told.

@@ -4,8 +4,10 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { Capacity, ConcurrencyLimitDeclaration, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
+import type { LimitChange } from "../../v1/queue_service_pb.js";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
-import type { Capacity, TaskDeclaration } from "../../v1/worker_service_pb.js";
+import type { ConcurrencyLimitNames, IdempotencyScope } from "../../v1/run_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/log.proto.
@@ -318,6 +320,86 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
      */
     value: RunUnbound;
     case: "runUnbound";
+  } | {
+    /**
+     * A run did not start within its time to live.
+     *
+     * @generated from field: runlane.internal.v1.RunExpired run_expired = 24;
+     */
+    value: RunExpired;
+    case: "runExpired";
+  } | {
+    /**
+     * A delayed run has another time, and perhaps other data.
+     *
+     * @generated from field: runlane.internal.v1.RunRescheduled run_rescheduled = 25;
+     */
+    value: RunRescheduled;
+    case: "runRescheduled";
+  } | {
+    /**
+     * An idempotency key was ended by somebody, or by time.
+     *
+     * @generated from field: runlane.internal.v1.IdempotencyKeyEnded idempotency_key_ended = 26;
+     */
+    value: IdempotencyKeyEnded;
+    case: "idempotencyKeyEnded";
+  } | {
+    /**
+     * A worker declared queues or limits that were not known so.
+     *
+     * @generated from field: runlane.internal.v1.QueuesDeclared queues_declared = 27;
+     */
+    value: QueuesDeclared;
+    case: "queuesDeclared";
+  } | {
+    /**
+     * Somebody changed a queue.
+     *
+     * @generated from field: runlane.internal.v1.QueueUpdated queue_updated = 28;
+     */
+    value: QueueUpdated;
+    case: "queueUpdated";
+  } | {
+    /**
+     * Somebody changed a limit, or time ended such a change.
+     *
+     * @generated from field: runlane.internal.v1.LimitUpdated limit_updated = 29;
+     */
+    value: LimitUpdated;
+    case: "limitUpdated";
+  } | {
+    /**
+     * Somebody changed an environment.
+     *
+     * @generated from field: runlane.internal.v1.EnvironmentUpdated environment_updated = 30;
+     */
+    value: EnvironmentUpdated;
+    case: "environmentUpdated";
+  } | {
+    /**
+     * A batch exists.
+     *
+     * @generated from field: runlane.internal.v1.BatchCreated batch_created = 31;
+     */
+    value: BatchCreated;
+    case: "batchCreated";
+  } | {
+    /**
+     * A batch takes no more items.
+     *
+     * @generated from field: runlane.internal.v1.BatchClosed batch_closed = 32;
+     */
+    value: BatchClosed;
+    case: "batchClosed";
+  } | {
+    /**
+     * A batch that ended long ago is forgotten.
+     *
+     * @generated from field: runlane.internal.v1.BatchForgotten batch_forgotten = 33;
+     */
+    value: BatchForgotten;
+    case: "batchForgotten";
   } | { case: undefined; value?: undefined };
 };
 
@@ -326,6 +408,360 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export declare const EventSchema: GenMessage<Event>;
+
+/**
+ * A run did not start within its time to live: it is final.
+ *
+ * @generated from message runlane.internal.v1.RunExpired
+ */
+export declare type RunExpired = Message<"runlane.internal.v1.RunExpired"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunExpired.
+ * Use `create(RunExpiredSchema)` to create a new message.
+ */
+export declare const RunExpiredSchema: GenMessage<RunExpired>;
+
+/**
+ * A delayed run has another time.
+ *
+ * @generated from message runlane.internal.v1.RunRescheduled
+ */
+export declare type RunRescheduled = Message<"runlane.internal.v1.RunRescheduled"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+
+  /**
+   * When it is due; not later than the event's time: at once.
+   *
+   * @generated from field: int64 due_ms = 2;
+   */
+  dueMs: bigint;
+
+  /**
+   * What takes the place of its data: payload, max_attempts, and of the settings tags, metadata, machine and max_duration_seconds. Unset if they stay.
+   *
+   * @generated from field: runlane.internal.v1.NewRun replacement = 3;
+   */
+  replacement?: NewRun | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunRescheduled.
+ * Use `create(RunRescheduledSchema)` to create a new message.
+ */
+export declare const RunRescheduledSchema: GenMessage<RunRescheduled>;
+
+/**
+ * An idempotency key is free again.
+ *
+ * @generated from message runlane.internal.v1.IdempotencyKeyEnded
+ */
+export declare type IdempotencyKeyEnded = Message<"runlane.internal.v1.IdempotencyKeyEnded"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The task; empty for keys of batches.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.IdempotencyKeyEnded.
+ * Use `create(IdempotencyKeyEndedSchema)` to create a new message.
+ */
+export declare const IdempotencyKeyEndedSchema: GenMessage<IdempotencyKeyEnded>;
+
+/**
+ * A worker declared queues and limits; each is wholly as told here, overrides aside.
+ *
+ * @generated from message runlane.internal.v1.QueuesDeclared
+ */
+export declare type QueuesDeclared = Message<"runlane.internal.v1.QueuesDeclared"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Queues that are new or differ from what was known.
+   *
+   * @generated from field: repeated runlane.v1.QueueDeclaration queues = 2;
+   */
+  queues: QueueDeclaration[];
+
+  /**
+   * Named limits that are new or differ from what was known.
+   *
+   * @generated from field: repeated runlane.v1.ConcurrencyLimitDeclaration limits = 3;
+   */
+  limits: ConcurrencyLimitDeclaration[];
+};
+
+/**
+ * Describes the message runlane.internal.v1.QueuesDeclared.
+ * Use `create(QueuesDeclaredSchema)` to create a new message.
+ */
+export declare const QueuesDeclaredSchema: GenMessage<QueuesDeclared>;
+
+/**
+ * Somebody changed a queue. What is unset stays.
+ *
+ * @generated from message runlane.internal.v1.QueueUpdated
+ */
+export declare type QueueUpdated = Message<"runlane.internal.v1.QueueUpdated"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string queue = 2;
+   */
+  queue: string;
+
+  /**
+   * Pauses or resumes it.
+   *
+   * @generated from field: optional bool paused = 3;
+   */
+  paused?: boolean | undefined;
+
+  /**
+   * Changes the limit of its keys.
+   *
+   * @generated from field: runlane.v1.LimitChange concurrency_limit = 4;
+   */
+  concurrencyLimit?: LimitChange | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.QueueUpdated.
+ * Use `create(QueueUpdatedSchema)` to create a new message.
+ */
+export declare const QueueUpdatedSchema: GenMessage<QueueUpdated>;
+
+/**
+ * Somebody changed a limit. What is unset stays.
+ *
+ * @generated from message runlane.internal.v1.LimitUpdated
+ */
+export declare type LimitUpdated = Message<"runlane.internal.v1.LimitUpdated"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string limit = 2;
+   */
+  limit: string;
+
+  /**
+   * Pauses or resumes it.
+   *
+   * @generated from field: optional bool paused = 3;
+   */
+  paused?: boolean | undefined;
+
+  /**
+   * Changes the limit of each key, or of the key that is named.
+   *
+   * @generated from field: runlane.v1.LimitChange per_key = 4;
+   */
+  perKey?: LimitChange | undefined;
+
+  /**
+   * Changes the limit over all keys.
+   *
+   * @generated from field: runlane.v1.LimitChange total = 5;
+   */
+  total?: LimitChange | undefined;
+
+  /**
+   * The one key that is meant; unset for all.
+   *
+   * @generated from field: optional string concurrency_key = 6;
+   */
+  concurrencyKey?: string | undefined;
+
+  /**
+   * When the override of that key ends.
+   *
+   * @generated from field: int64 expire_ms = 7;
+   */
+  expireMs: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.LimitUpdated.
+ * Use `create(LimitUpdatedSchema)` to create a new message.
+ */
+export declare const LimitUpdatedSchema: GenMessage<LimitUpdated>;
+
+/**
+ * Somebody changed an environment. What is unset stays.
+ *
+ * @generated from message runlane.internal.v1.EnvironmentUpdated
+ */
+export declare type EnvironmentUpdated = Message<"runlane.internal.v1.EnvironmentUpdated"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Pauses or resumes it.
+   *
+   * @generated from field: optional bool paused = 2;
+   */
+  paused?: boolean | undefined;
+
+  /**
+   * Changes its limit.
+   *
+   * @generated from field: runlane.v1.LimitChange concurrency_limit = 3;
+   */
+  concurrencyLimit?: LimitChange | undefined;
+
+  /**
+   * Changes its burst factor.
+   *
+   * @generated from field: optional double burst_factor = 4;
+   */
+  burstFactor?: number | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.EnvironmentUpdated.
+ * Use `create(EnvironmentUpdatedSchema)` to create a new message.
+ */
+export declare const EnvironmentUpdatedSchema: GenMessage<EnvironmentUpdated>;
+
+/**
+ * A batch exists. Its items are RunsCreated events that name it.
+ *
+ * @generated from message runlane.internal.v1.BatchCreated
+ */
+export declare type BatchCreated = Message<"runlane.internal.v1.BatchCreated"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Counts the partition's batches from 1; part of the batch's id.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * Its idempotency key; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.IdempotencySetting idempotency = 3;
+   */
+  idempotency?: IdempotencySetting | undefined;
+
+  /**
+   * Run whose code created it; 0 if none.
+   *
+   * @generated from field: uint64 parent = 4;
+   */
+  parent: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.BatchCreated.
+ * Use `create(BatchCreatedSchema)` to create a new message.
+ */
+export declare const BatchCreatedSchema: GenMessage<BatchCreated>;
+
+/**
+ * A batch takes no more items.
+ *
+ * @generated from message runlane.internal.v1.BatchClosed
+ */
+export declare type BatchClosed = Message<"runlane.internal.v1.BatchClosed"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+
+  /**
+   * It was not sealed in time.
+   *
+   * @generated from field: bool aborted = 2;
+   */
+  aborted: boolean;
+};
+
+/**
+ * Describes the message runlane.internal.v1.BatchClosed.
+ * Use `create(BatchClosedSchema)` to create a new message.
+ */
+export declare const BatchClosedSchema: GenMessage<BatchClosed>;
+
+/**
+ * A batch is forgotten.
+ *
+ * @generated from message runlane.internal.v1.BatchForgotten
+ */
+export declare type BatchForgotten = Message<"runlane.internal.v1.BatchForgotten"> & {
+  /**
+   * Its number.
+   *
+   * @generated from field: uint64 number = 1;
+   */
+  number: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.BatchForgotten.
+ * Use `create(BatchForgottenSchema)` to create a new message.
+ */
+export declare const BatchForgottenSchema: GenMessage<BatchForgotten>;
 
 /**
  * An environment exists.
@@ -415,6 +851,27 @@ export declare type RunsCreated = Message<"runlane.internal.v1.RunsCreated"> & {
    * @generated from field: string version = 8;
    */
   version: string;
+
+  /**
+   * Items that found a run.
+   *
+   * @generated from field: repeated runlane.internal.v1.FoundRun found = 9;
+   */
+  found: FoundRun[];
+
+  /**
+   * Batch that the items belong to; 0 for none.
+   *
+   * @generated from field: uint64 batch = 10;
+   */
+  batch: bigint;
+
+  /**
+   * Index in the batch of the first item.
+   *
+   * @generated from field: uint32 batch_index = 11;
+   */
+  batchIndex: number;
 };
 
 /**
@@ -422,6 +879,33 @@ export declare type RunsCreated = Message<"runlane.internal.v1.RunsCreated"> & {
  * Use `create(RunsCreatedSchema)` to create a new message.
  */
 export declare const RunsCreatedSchema: GenMessage<RunsCreated>;
+
+/**
+ * An item that found a run.
+ *
+ * @generated from message runlane.internal.v1.FoundRun
+ */
+export declare type FoundRun = Message<"runlane.internal.v1.FoundRun"> & {
+  /**
+   * Index among the items of the request.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 2;
+   */
+  run: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.FoundRun.
+ * Use `create(FoundRunSchema)` to create a new message.
+ */
+export declare const FoundRunSchema: GenMessage<FoundRun>;
 
 /**
  * A run.
@@ -463,6 +947,13 @@ export declare type NewRun = Message<"runlane.internal.v1.NewRun"> & {
    * @generated from field: runlane.internal.v1.RunSettings settings = 5;
    */
   settings?: RunSettings | undefined;
+
+  /**
+   * The run is final from the start, because it could not be triggered: items of batches only.
+   *
+   * @generated from field: runlane.v1.Failure failure = 6;
+   */
+  failure?: Failure | undefined;
 };
 
 /**
@@ -511,6 +1002,76 @@ export declare type RunSettings = Message<"runlane.internal.v1.RunSettings"> & {
    * @generated from field: string version = 5;
    */
   version: string;
+
+  /**
+   * When it enters its queue; 0: at once.
+   *
+   * @generated from field: int64 delay_until_ms = 6;
+   */
+  delayUntilMs: bigint;
+
+  /**
+   * Seconds that it may be in its queue before it starts, 0 for no limit; unset for the task's.
+   *
+   * @generated from field: optional uint32 ttl_seconds = 7;
+   */
+  ttlSeconds?: number | undefined;
+
+  /**
+   * Its idempotency key; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.IdempotencySetting idempotency = 8;
+   */
+  idempotency?: IdempotencySetting | undefined;
+
+  /**
+   * How triggers are collected in it; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.DebounceSetting debounce = 9;
+   */
+  debounce?: DebounceSetting | undefined;
+
+  /**
+   * Its concurrency key; empty for none.
+   *
+   * @generated from field: string concurrency_key = 10;
+   */
+  concurrencyKey: string;
+
+  /**
+   * Milliseconds by which it counts as older.
+   *
+   * @generated from field: sint64 priority_ms = 11;
+   */
+  priorityMs: bigint;
+
+  /**
+   * What it takes from a rate limit; 0 means 1.
+   *
+   * @generated from field: uint32 weight = 12;
+   */
+  weight: number;
+
+  /**
+   * It is a test.
+   *
+   * @generated from field: bool test = 13;
+   */
+  test: boolean;
+
+  /**
+   * The run that it repeats; 0 for none.
+   *
+   * @generated from field: uint64 replay_of = 14;
+   */
+  replayOf: bigint;
+
+  /**
+   * Named limits that the trigger asked for; unset for the task's.
+   *
+   * @generated from field: runlane.v1.ConcurrencyLimitNames concurrency_limits = 15;
+   */
+  concurrencyLimits?: ConcurrencyLimitNames | undefined;
 };
 
 /**
@@ -518,6 +1079,67 @@ export declare type RunSettings = Message<"runlane.internal.v1.RunSettings"> & {
  * Use `create(RunSettingsSchema)` to create a new message.
  */
 export declare const RunSettingsSchema: GenMessage<RunSettings>;
+
+/**
+ * The idempotency key of a run or batch.
+ *
+ * @generated from message runlane.internal.v1.IdempotencySetting
+ */
+export declare type IdempotencySetting = Message<"runlane.internal.v1.IdempotencySetting"> & {
+  /**
+   * What is compared.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * When it ends.
+   *
+   * @generated from field: int64 expire_ms = 2;
+   */
+  expireMs: bigint;
+
+  /**
+   * As its author wrote it; empty: as `key`.
+   *
+   * @generated from field: string display_key = 3;
+   */
+  displayKey: string;
+
+  /**
+   * What its author made it part of.
+   *
+   * @generated from field: runlane.v1.IdempotencyScope scope = 4;
+   */
+  scope: IdempotencyScope;
+};
+
+/**
+ * Describes the message runlane.internal.v1.IdempotencySetting.
+ * Use `create(IdempotencySettingSchema)` to create a new message.
+ */
+export declare const IdempotencySettingSchema: GenMessage<IdempotencySetting>;
+
+/**
+ * How triggers are collected in a delayed run.
+ *
+ * @generated from message runlane.internal.v1.DebounceSetting
+ */
+export declare type DebounceSetting = Message<"runlane.internal.v1.DebounceSetting"> & {
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.DebounceSetting.
+ * Use `create(DebounceSettingSchema)` to create a new message.
+ */
+export declare const DebounceSettingSchema: GenMessage<DebounceSetting>;
 
 /**
  * An item that was refused.

@@ -4,13 +4,15 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_runlane_v1_payload } from "../../v1/payload_pb.js";
+import { file_runlane_v1_queue_service } from "../../v1/queue_service_pb.js";
+import { file_runlane_v1_run } from "../../v1/run_pb.js";
 import { file_runlane_v1_worker_service } from "../../v1/worker_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/log.proto.
  */
 export const file_runlane_internal_v1_log = /*@__PURE__*/
-  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCKKCwoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSAASQAoQdmVyc2lvbl9wcm9tb3RlZBgVIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvblByb21vdGVkSAASNgoLcnVuX3VwZGF0ZWQYFiABKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLlJ1blVwZGF0ZWRIABI2CgtydW5fdW5ib3VuZBgXIAEoCzIfLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVW5ib3VuZEgAQgcKBWV2ZW50Ii8KEkVudmlyb25tZW50Q3JlYXRlZBIMCgRuYW1lGAEgASgJEgsKA3RhZxgCIAEoCSLfAQoLUnVuc0NyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIUCgxmaXJzdF9udW1iZXIYAyABKAQSKQoEcnVucxgEIAMoCzIbLnJ1bmxhbmUuaW50ZXJuYWwudjEuTmV3UnVuEjEKB3JlZnVzZWQYBSADKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJlZnVzZWRJdGVtEg4KBnBhcmVudBgGIAEoBBISCgpjb21tYW5kX2lkGAcgASgNEg8KB3ZlcnNpb24YCCABKAkimAEKBk5ld1J1bhIPCgd0YXNrX2lkGAEgASgJEiQKB3BheWxvYWQYAiABKAsyEy5ydW5sYW5lLnYxLlBheWxvYWQSDQoFcXVldWUYAyABKAkSFAoMbWF4X2F0dGVtcHRzGAQgASgNEjIKCHNldHRpbmdzGAUgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5TZXR0aW5ncyKgAQoLUnVuU2V0dGluZ3MSDAoEdGFncxgBIAMoCRIlCghtZXRhZGF0YRgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIPCgdtYWNoaW5lGAMgASgJEiEKFG1heF9kdXJhdGlvbl9zZWNvbmRzGAQgASgNSACIAQESDwoHdmVyc2lvbhgFIAEoCUIXChVfbWF4X2R1cmF0aW9uX3NlY29uZHMiSwoLUmVmdXNlZEl0ZW0SDQoFaW5kZXgYASABKA0SLQoHcmVmdXNhbBgCIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNhbCIqCgdSZWZ1c2FsEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIkgKDlZlcnNpb25DcmVhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhAKCGJ1aWxkX2lkGAIgASgJEg8KB3ZlcnNpb24YAyABKAkiYQoNVGFza3NEZWNsYXJlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEioKBXRhc2tzGAMgAygLMhsucnVubGFuZS52MS5UYXNrRGVjbGFyYXRpb24ilgEKDVNlc3Npb25PcGVuZWQSDwoHc2Vzc2lvbhgBIAEoBBITCgtlbnZpcm9ubWVudBgCIAEoCRIRCgl3b3JrZXJfaWQYAyABKAkSEwoLaW5jYXJuYXRpb24YBCABKAQSDwoHdmVyc2lvbhgFIAEoCRImCghjYXBhY2l0eRgGIAEoCzIULnJ1bmxhbmUudjEuQ2FwYWNpdHkiHwoMU2Vzc2lvbkVuZGVkEg8KB3Nlc3Npb24YASABKAQiSwoLUnVuQXNzaWduZWQSCwoDcnVuGAEgASgEEg8KB3Nlc3Npb24YAiABKAQSDwoHYXR0ZW1wdBgDIAEoDRINCgVub25jZRgEIAEoBiIcCgxSdW5zQWNjZXB0ZWQSDAoEcnVucxgBIAMoBCIaCgtSdW5SZXR1cm5lZBILCgNydW4YASABKAQiRAoQQXR0ZW1wdFN1Y2NlZWRlZBILCgNydW4YASABKAQSIwoGb3V0cHV0GAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkIpgBCg1BdHRlbXB0RmFpbGVkEgsKA3J1bhgBIAEoBBIkCgdmYWlsdXJlGAIgASgLMhMucnVubGFuZS52MS5GYWlsdXJlEhgKC3JldHJ5X2F0X21zGAMgASgDSACIAQESEwoLb3duX3Byb2Nlc3MYBCABKAgSFQoNcmV0cnlfbWFjaGluZRgFIAEoCUIOCgxfcmV0cnlfYXRfbXMiFwoIUmV0cnlEdWUSCwoDcnVuGAEgASgEIjsKCVdhaXRCZWdhbhILCgNydW4YASABKAQSDwoHd2FpdF9pZBgCIAEoDRIQCghjaGlsZHJlbhgDIAMoBCIrCgpSdW5SZXN1bWVkEgsKA3J1bhgBIAEoBBIQCgh3YWl0X2lkcxgCIAMoDSIwCg1XYWl0Q29udGludWVkEgsKA3J1bhgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgNIioKC1J1bkNhbmNlbGVkEgsKA3J1bhgBIAEoBBIOCgZyZWFzb24YAiABKAkiHgoPQ2FuY2VsQ29uZmlybWVkEgsKA3J1bhgBIAEoBCJhCg9Db21tYW5kQW5zd2VyZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0SLQoHcmVmdXNhbBgDIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNhbCJLCg1QYXlsb2FkU3RvcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIjgKDlBheWxvYWREcm9wcGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCSI3Cg9WZXJzaW9uUHJvbW90ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSKMAQoKUnVuVXBkYXRlZBILCgNydW4YASABKAQSKgoEdGFncxgCIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVGFncxIlCghtZXRhZGF0YRgDIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIKCgJieRgEIAEoBBISCgpjb21tYW5kX2lkGAUgASgNIhkKClJ1blVuYm91bmQSCwoDcnVuGAEgASgEIhcKB1J1blRhZ3MSDAoEdGFncxgBIAMoCWIGcHJvdG8z", [file_runlane_v1_payload, file_runlane_v1_worker_service]);
+  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCKDEAoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSAASQAoQdmVyc2lvbl9wcm9tb3RlZBgVIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvblByb21vdGVkSAASNgoLcnVuX3VwZGF0ZWQYFiABKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLlJ1blVwZGF0ZWRIABI2CgtydW5fdW5ib3VuZBgXIAEoCzIfLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVW5ib3VuZEgAEjYKC3J1bl9leHBpcmVkGBggASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5FeHBpcmVkSAASPgoPcnVuX3Jlc2NoZWR1bGVkGBkgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXNjaGVkdWxlZEgAEkkKFWlkZW1wb3RlbmN5X2tleV9lbmRlZBgaIAEoCzIoLnJ1bmxhbmUuaW50ZXJuYWwudjEuSWRlbXBvdGVuY3lLZXlFbmRlZEgAEj4KD3F1ZXVlc19kZWNsYXJlZBgbIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuUXVldWVzRGVjbGFyZWRIABI6Cg1xdWV1ZV91cGRhdGVkGBwgASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5RdWV1ZVVwZGF0ZWRIABI6Cg1saW1pdF91cGRhdGVkGB0gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5MaW1pdFVwZGF0ZWRIABJGChNlbnZpcm9ubWVudF91cGRhdGVkGB4gASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5FbnZpcm9ubWVudFVwZGF0ZWRIABI6Cg1iYXRjaF9jcmVhdGVkGB8gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaENyZWF0ZWRIABI4CgxiYXRjaF9jbG9zZWQYICABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoQ2xvc2VkSAASPgoPYmF0Y2hfZm9yZ290dGVuGCEgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaEZvcmdvdHRlbkgAQgcKBWV2ZW50IhkKClJ1bkV4cGlyZWQSCwoDcnVuGAEgASgEIl8KDlJ1blJlc2NoZWR1bGVkEgsKA3J1bhgBIAEoBBIOCgZkdWVfbXMYAiABKAMSMAoLcmVwbGFjZW1lbnQYAyABKAsyGy5ydW5sYW5lLmludGVybmFsLnYxLk5ld1J1biJIChNJZGVtcG90ZW5jeUtleUVuZGVkEhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSCwoDa2V5GAMgASgJIowBCg5RdWV1ZXNEZWNsYXJlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIsCgZxdWV1ZXMYAiADKAsyHC5ydW5sYW5lLnYxLlF1ZXVlRGVjbGFyYXRpb24SNwoGbGltaXRzGAMgAygLMicucnVubGFuZS52MS5Db25jdXJyZW5jeUxpbWl0RGVjbGFyYXRpb24ihgEKDFF1ZXVlVXBkYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRINCgVxdWV1ZRgCIAEoCRITCgZwYXVzZWQYAyABKAhIAIgBARIyChFjb25jdXJyZW5jeV9saW1pdBgEIAEoCzIXLnJ1bmxhbmUudjEuTGltaXRDaGFuZ2VCCQoHX3BhdXNlZCLpAQoMTGltaXRVcGRhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEg0KBWxpbWl0GAIgASgJEhMKBnBhdXNlZBgDIAEoCEgAiAEBEigKB3Blcl9rZXkYBCABKAsyFy5ydW5sYW5lLnYxLkxpbWl0Q2hhbmdlEiYKBXRvdGFsGAUgASgLMhcucnVubGFuZS52MS5MaW1pdENoYW5nZRIcCg9jb25jdXJyZW5jeV9rZXkYBiABKAlIAYgBARIRCglleHBpcmVfbXMYByABKANCCQoHX3BhdXNlZEISChBfY29uY3VycmVuY3lfa2V5IqkBChJFbnZpcm9ubWVudFVwZGF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEwoGcGF1c2VkGAIgASgISACIAQESMgoRY29uY3VycmVuY3lfbGltaXQYAyABKAsyFy5ydW5sYW5lLnYxLkxpbWl0Q2hhbmdlEhkKDGJ1cnN0X2ZhY3RvchgEIAEoAUgBiAEBQgkKB19wYXVzZWRCDwoNX2J1cnN0X2ZhY3RvciKBAQoMQmF0Y2hDcmVhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEg4KBm51bWJlchgCIAEoBBI8CgtpZGVtcG90ZW5jeRgDIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuSWRlbXBvdGVuY3lTZXR0aW5nEg4KBnBhcmVudBgEIAEoBCIuCgtCYXRjaENsb3NlZBIOCgZudW1iZXIYASABKAQSDwoHYWJvcnRlZBgCIAEoCCIgCg5CYXRjaEZvcmdvdHRlbhIOCgZudW1iZXIYASABKAQiLwoSRW52aXJvbm1lbnRDcmVhdGVkEgwKBG5hbWUYASABKAkSCwoDdGFnGAIgASgJIrECCgtSdW5zQ3JlYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEhQKDGZpcnN0X251bWJlchgDIAEoBBIpCgRydW5zGAQgAygLMhsucnVubGFuZS5pbnRlcm5hbC52MS5OZXdSdW4SMQoHcmVmdXNlZBgFIAMoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNlZEl0ZW0SDgoGcGFyZW50GAYgASgEEhIKCmNvbW1hbmRfaWQYByABKA0SDwoHdmVyc2lvbhgIIAEoCRIsCgVmb3VuZBgJIAMoCzIdLnJ1bmxhbmUuaW50ZXJuYWwudjEuRm91bmRSdW4SDQoFYmF0Y2gYCiABKAQSEwoLYmF0Y2hfaW5kZXgYCyABKA0iJgoIRm91bmRSdW4SDQoFaW5kZXgYASABKA0SCwoDcnVuGAIgASgEIr4BCgZOZXdSdW4SDwoHdGFza19pZBgBIAEoCRIkCgdwYXlsb2FkGAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEg0KBXF1ZXVlGAMgASgJEhQKDG1heF9hdHRlbXB0cxgEIAEoDRIyCghzZXR0aW5ncxgFIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuU2V0dGluZ3MSJAoHZmFpbHVyZRgGIAEoCzITLnJ1bmxhbmUudjEuRmFpbHVyZSL2AwoLUnVuU2V0dGluZ3MSDAoEdGFncxgBIAMoCRIlCghtZXRhZGF0YRgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIPCgdtYWNoaW5lGAMgASgJEiEKFG1heF9kdXJhdGlvbl9zZWNvbmRzGAQgASgNSACIAQESDwoHdmVyc2lvbhgFIAEoCRIWCg5kZWxheV91bnRpbF9tcxgGIAEoAxIYCgt0dGxfc2Vjb25kcxgHIAEoDUgBiAEBEjwKC2lkZW1wb3RlbmN5GAggASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5JZGVtcG90ZW5jeVNldHRpbmcSNgoIZGVib3VuY2UYCSABKAsyJC5ydW5sYW5lLmludGVybmFsLnYxLkRlYm91bmNlU2V0dGluZxIXCg9jb25jdXJyZW5jeV9rZXkYCiABKAkSEwoLcHJpb3JpdHlfbXMYCyABKBISDgoGd2VpZ2h0GAwgASgNEgwKBHRlc3QYDSABKAgSEQoJcmVwbGF5X29mGA4gASgEEj0KEmNvbmN1cnJlbmN5X2xpbWl0cxgPIAEoCzIhLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdE5hbWVzQhcKFV9tYXhfZHVyYXRpb25fc2Vjb25kc0IOCgxfdHRsX3NlY29uZHMidgoSSWRlbXBvdGVuY3lTZXR0aW5nEgsKA2tleRgBIAEoCRIRCglleHBpcmVfbXMYAiABKAMSEwoLZGlzcGxheV9rZXkYAyABKAkSKwoFc2NvcGUYBCABKA4yHC5ydW5sYW5lLnYxLklkZW1wb3RlbmN5U2NvcGUiHgoPRGVib3VuY2VTZXR0aW5nEgsKA2tleRgBIAEoCSJLCgtSZWZ1c2VkSXRlbRINCgVpbmRleBgBIAEoDRItCgdyZWZ1c2FsGAIgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIioKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSAoOVmVyc2lvbkNyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEAoIYnVpbGRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSJhCg1UYXNrc0RlY2xhcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKgoFdGFza3MYAyADKAsyGy5ydW5sYW5lLnYxLlRhc2tEZWNsYXJhdGlvbiKWAQoNU2Vzc2lvbk9wZW5lZBIPCgdzZXNzaW9uGAEgASgEEhMKC2Vudmlyb25tZW50GAIgASgJEhEKCXdvcmtlcl9pZBgDIAEoCRITCgtpbmNhcm5hdGlvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgJEiYKCGNhcGFjaXR5GAYgASgLMhQucnVubGFuZS52MS5DYXBhY2l0eSIfCgxTZXNzaW9uRW5kZWQSDwoHc2Vzc2lvbhgBIAEoBCJLCgtSdW5Bc3NpZ25lZBILCgNydW4YASABKAQSDwoHc2Vzc2lvbhgCIAEoBBIPCgdhdHRlbXB0GAMgASgNEg0KBW5vbmNlGAQgASgGIhwKDFJ1bnNBY2NlcHRlZBIMCgRydW5zGAEgAygEIhoKC1J1blJldHVybmVkEgsKA3J1bhgBIAEoBCJEChBBdHRlbXB0U3VjY2VlZGVkEgsKA3J1bhgBIAEoBBIjCgZvdXRwdXQYAiABKAsyEy5ydW5sYW5lLnYxLlBheWxvYWQimAEKDUF0dGVtcHRGYWlsZWQSCwoDcnVuGAEgASgEEiQKB2ZhaWx1cmUYAiABKAsyEy5ydW5sYW5lLnYxLkZhaWx1cmUSGAoLcmV0cnlfYXRfbXMYAyABKANIAIgBARITCgtvd25fcHJvY2VzcxgEIAEoCBIVCg1yZXRyeV9tYWNoaW5lGAUgASgJQg4KDF9yZXRyeV9hdF9tcyIXCghSZXRyeUR1ZRILCgNydW4YASABKAQiOwoJV2FpdEJlZ2FuEgsKA3J1bhgBIAEoBBIPCgd3YWl0X2lkGAIgASgNEhAKCGNoaWxkcmVuGAMgAygEIisKClJ1blJlc3VtZWQSCwoDcnVuGAEgASgEEhAKCHdhaXRfaWRzGAIgAygNIjAKDVdhaXRDb250aW51ZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0iKgoLUnVuQ2FuY2VsZWQSCwoDcnVuGAEgASgEEg4KBnJlYXNvbhgCIAEoCSIeCg9DYW5jZWxDb25maXJtZWQSCwoDcnVuGAEgASgEImEKD0NvbW1hbmRBbnN3ZXJlZBILCgNydW4YASABKAQSEgoKY29tbWFuZF9pZBgCIAEoDRItCgdyZWZ1c2FsGAMgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIksKDVBheWxvYWRTdG9yZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQiOAoOUGF5bG9hZERyb3BwZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEQoJcmVmZXJlbmNlGAIgASgJIjcKD1ZlcnNpb25Qcm9tb3RlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJIowBCgpSdW5VcGRhdGVkEgsKA3J1bhgBIAEoBBIqCgR0YWdzGAIgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SdW5UYWdzEiUKCG1ldGFkYXRhGAMgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEgoKAmJ5GAQgASgEEhIKCmNvbW1hbmRfaWQYBSABKA0iGQoKUnVuVW5ib3VuZBILCgNydW4YASABKAQiFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJYgZwcm90bzM", [file_runlane_v1_payload, file_runlane_v1_queue_service, file_runlane_v1_run, file_runlane_v1_worker_service]);
 
 /**
  * Describes the message runlane.internal.v1.LogRecord.
@@ -41,198 +43,289 @@ export const EventSchema = /*@__PURE__*/
   messageDesc(file_runlane_internal_v1_log, 3);
 
 /**
+ * Describes the message runlane.internal.v1.RunExpired.
+ * Use `create(RunExpiredSchema)` to create a new message.
+ */
+export const RunExpiredSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 4);
+
+/**
+ * Describes the message runlane.internal.v1.RunRescheduled.
+ * Use `create(RunRescheduledSchema)` to create a new message.
+ */
+export const RunRescheduledSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 5);
+
+/**
+ * Describes the message runlane.internal.v1.IdempotencyKeyEnded.
+ * Use `create(IdempotencyKeyEndedSchema)` to create a new message.
+ */
+export const IdempotencyKeyEndedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 6);
+
+/**
+ * Describes the message runlane.internal.v1.QueuesDeclared.
+ * Use `create(QueuesDeclaredSchema)` to create a new message.
+ */
+export const QueuesDeclaredSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 7);
+
+/**
+ * Describes the message runlane.internal.v1.QueueUpdated.
+ * Use `create(QueueUpdatedSchema)` to create a new message.
+ */
+export const QueueUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 8);
+
+/**
+ * Describes the message runlane.internal.v1.LimitUpdated.
+ * Use `create(LimitUpdatedSchema)` to create a new message.
+ */
+export const LimitUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 9);
+
+/**
+ * Describes the message runlane.internal.v1.EnvironmentUpdated.
+ * Use `create(EnvironmentUpdatedSchema)` to create a new message.
+ */
+export const EnvironmentUpdatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 10);
+
+/**
+ * Describes the message runlane.internal.v1.BatchCreated.
+ * Use `create(BatchCreatedSchema)` to create a new message.
+ */
+export const BatchCreatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 11);
+
+/**
+ * Describes the message runlane.internal.v1.BatchClosed.
+ * Use `create(BatchClosedSchema)` to create a new message.
+ */
+export const BatchClosedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 12);
+
+/**
+ * Describes the message runlane.internal.v1.BatchForgotten.
+ * Use `create(BatchForgottenSchema)` to create a new message.
+ */
+export const BatchForgottenSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 13);
+
+/**
  * Describes the message runlane.internal.v1.EnvironmentCreated.
  * Use `create(EnvironmentCreatedSchema)` to create a new message.
  */
 export const EnvironmentCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 4);
+  messageDesc(file_runlane_internal_v1_log, 14);
 
 /**
  * Describes the message runlane.internal.v1.RunsCreated.
  * Use `create(RunsCreatedSchema)` to create a new message.
  */
 export const RunsCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 5);
+  messageDesc(file_runlane_internal_v1_log, 15);
+
+/**
+ * Describes the message runlane.internal.v1.FoundRun.
+ * Use `create(FoundRunSchema)` to create a new message.
+ */
+export const FoundRunSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 16);
 
 /**
  * Describes the message runlane.internal.v1.NewRun.
  * Use `create(NewRunSchema)` to create a new message.
  */
 export const NewRunSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 6);
+  messageDesc(file_runlane_internal_v1_log, 17);
 
 /**
  * Describes the message runlane.internal.v1.RunSettings.
  * Use `create(RunSettingsSchema)` to create a new message.
  */
 export const RunSettingsSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 7);
+  messageDesc(file_runlane_internal_v1_log, 18);
+
+/**
+ * Describes the message runlane.internal.v1.IdempotencySetting.
+ * Use `create(IdempotencySettingSchema)` to create a new message.
+ */
+export const IdempotencySettingSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 19);
+
+/**
+ * Describes the message runlane.internal.v1.DebounceSetting.
+ * Use `create(DebounceSettingSchema)` to create a new message.
+ */
+export const DebounceSettingSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 20);
 
 /**
  * Describes the message runlane.internal.v1.RefusedItem.
  * Use `create(RefusedItemSchema)` to create a new message.
  */
 export const RefusedItemSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 8);
+  messageDesc(file_runlane_internal_v1_log, 21);
 
 /**
  * Describes the message runlane.internal.v1.Refusal.
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 9);
+  messageDesc(file_runlane_internal_v1_log, 22);
 
 /**
  * Describes the message runlane.internal.v1.VersionCreated.
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 10);
+  messageDesc(file_runlane_internal_v1_log, 23);
 
 /**
  * Describes the message runlane.internal.v1.TasksDeclared.
  * Use `create(TasksDeclaredSchema)` to create a new message.
  */
 export const TasksDeclaredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 11);
+  messageDesc(file_runlane_internal_v1_log, 24);
 
 /**
  * Describes the message runlane.internal.v1.SessionOpened.
  * Use `create(SessionOpenedSchema)` to create a new message.
  */
 export const SessionOpenedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 12);
+  messageDesc(file_runlane_internal_v1_log, 25);
 
 /**
  * Describes the message runlane.internal.v1.SessionEnded.
  * Use `create(SessionEndedSchema)` to create a new message.
  */
 export const SessionEndedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 13);
+  messageDesc(file_runlane_internal_v1_log, 26);
 
 /**
  * Describes the message runlane.internal.v1.RunAssigned.
  * Use `create(RunAssignedSchema)` to create a new message.
  */
 export const RunAssignedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 14);
+  messageDesc(file_runlane_internal_v1_log, 27);
 
 /**
  * Describes the message runlane.internal.v1.RunsAccepted.
  * Use `create(RunsAcceptedSchema)` to create a new message.
  */
 export const RunsAcceptedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 15);
+  messageDesc(file_runlane_internal_v1_log, 28);
 
 /**
  * Describes the message runlane.internal.v1.RunReturned.
  * Use `create(RunReturnedSchema)` to create a new message.
  */
 export const RunReturnedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 16);
+  messageDesc(file_runlane_internal_v1_log, 29);
 
 /**
  * Describes the message runlane.internal.v1.AttemptSucceeded.
  * Use `create(AttemptSucceededSchema)` to create a new message.
  */
 export const AttemptSucceededSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 17);
+  messageDesc(file_runlane_internal_v1_log, 30);
 
 /**
  * Describes the message runlane.internal.v1.AttemptFailed.
  * Use `create(AttemptFailedSchema)` to create a new message.
  */
 export const AttemptFailedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 18);
+  messageDesc(file_runlane_internal_v1_log, 31);
 
 /**
  * Describes the message runlane.internal.v1.RetryDue.
  * Use `create(RetryDueSchema)` to create a new message.
  */
 export const RetryDueSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 19);
+  messageDesc(file_runlane_internal_v1_log, 32);
 
 /**
  * Describes the message runlane.internal.v1.WaitBegan.
  * Use `create(WaitBeganSchema)` to create a new message.
  */
 export const WaitBeganSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 20);
+  messageDesc(file_runlane_internal_v1_log, 33);
 
 /**
  * Describes the message runlane.internal.v1.RunResumed.
  * Use `create(RunResumedSchema)` to create a new message.
  */
 export const RunResumedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 21);
+  messageDesc(file_runlane_internal_v1_log, 34);
 
 /**
  * Describes the message runlane.internal.v1.WaitContinued.
  * Use `create(WaitContinuedSchema)` to create a new message.
  */
 export const WaitContinuedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 22);
+  messageDesc(file_runlane_internal_v1_log, 35);
 
 /**
  * Describes the message runlane.internal.v1.RunCanceled.
  * Use `create(RunCanceledSchema)` to create a new message.
  */
 export const RunCanceledSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 23);
+  messageDesc(file_runlane_internal_v1_log, 36);
 
 /**
  * Describes the message runlane.internal.v1.CancelConfirmed.
  * Use `create(CancelConfirmedSchema)` to create a new message.
  */
 export const CancelConfirmedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 24);
+  messageDesc(file_runlane_internal_v1_log, 37);
 
 /**
  * Describes the message runlane.internal.v1.CommandAnswered.
  * Use `create(CommandAnsweredSchema)` to create a new message.
  */
 export const CommandAnsweredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 25);
+  messageDesc(file_runlane_internal_v1_log, 38);
 
 /**
  * Describes the message runlane.internal.v1.PayloadStored.
  * Use `create(PayloadStoredSchema)` to create a new message.
  */
 export const PayloadStoredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 26);
+  messageDesc(file_runlane_internal_v1_log, 39);
 
 /**
  * Describes the message runlane.internal.v1.PayloadDropped.
  * Use `create(PayloadDroppedSchema)` to create a new message.
  */
 export const PayloadDroppedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 27);
+  messageDesc(file_runlane_internal_v1_log, 40);
 
 /**
  * Describes the message runlane.internal.v1.VersionPromoted.
  * Use `create(VersionPromotedSchema)` to create a new message.
  */
 export const VersionPromotedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 28);
+  messageDesc(file_runlane_internal_v1_log, 41);
 
 /**
  * Describes the message runlane.internal.v1.RunUpdated.
  * Use `create(RunUpdatedSchema)` to create a new message.
  */
 export const RunUpdatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 29);
+  messageDesc(file_runlane_internal_v1_log, 42);
 
 /**
  * Describes the message runlane.internal.v1.RunUnbound.
  * Use `create(RunUnboundSchema)` to create a new message.
  */
 export const RunUnboundSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 30);
+  messageDesc(file_runlane_internal_v1_log, 43);
 
 /**
  * Describes the message runlane.internal.v1.RunTags.
  * Use `create(RunTagsSchema)` to create a new message.
  */
 export const RunTagsSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 31);
+  messageDesc(file_runlane_internal_v1_log, 44);
 

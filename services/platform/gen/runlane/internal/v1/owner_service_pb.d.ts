@@ -4,7 +4,9 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Run, RunResult, TriggerItem, TriggerOutcome } from "../../v1/run_pb.js";
+import type { Batch, ExplainRunResponse, RescheduleRunRequest } from "../../v1/run_service_pb.js";
+import type { BatchOutcome, BatchPart, Run, RunResult, TriggerItem, TriggerOutcome } from "../../v1/run_pb.js";
+import type { ConcurrencyLimit, ConcurrencyLimitKey, Environment, Queue, UpdateConcurrencyLimitRequest, UpdateEnvironmentRequest, UpdateQueueRequest } from "../../v1/queue_service_pb.js";
 import type { Task } from "../../v1/task_service_pb.js";
 import type { Version } from "../../v1/version_service_pb.js";
 
@@ -12,6 +14,546 @@ import type { Version } from "../../v1/version_service_pb.js";
  * Describes the file runlane/internal/v1/owner_service.proto.
  */
 export declare const file_runlane_internal_v1_owner_service: GenFile;
+
+/**
+ * Request of MoveRun.
+ *
+ * @generated from message runlane.internal.v1.MoveRunRequest
+ */
+export declare type MoveRunRequest = Message<"runlane.internal.v1.MoveRunRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler.
+   *
+   * @generated from field: runlane.v1.RescheduleRunRequest request = 2;
+   */
+  request?: RescheduleRunRequest | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.MoveRunRequest.
+ * Use `create(MoveRunRequestSchema)` to create a new message.
+ */
+export declare const MoveRunRequestSchema: GenMessage<MoveRunRequest>;
+
+/**
+ * Response of MoveRun.
+ *
+ * @generated from message runlane.internal.v1.MoveRunResponse
+ */
+export declare type MoveRunResponse = Message<"runlane.internal.v1.MoveRunResponse"> & {
+  /**
+   * The run as it stands.
+   *
+   * @generated from field: runlane.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 2;
+   */
+  logSequence: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.MoveRunResponse.
+ * Use `create(MoveRunResponseSchema)` to create a new message.
+ */
+export declare const MoveRunResponseSchema: GenMessage<MoveRunResponse>;
+
+/**
+ * Request of JudgeRun.
+ *
+ * @generated from message runlane.internal.v1.JudgeRunRequest
+ */
+export declare type JudgeRunRequest = Message<"runlane.internal.v1.JudgeRunRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The run.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.JudgeRunRequest.
+ * Use `create(JudgeRunRequestSchema)` to create a new message.
+ */
+export declare const JudgeRunRequestSchema: GenMessage<JudgeRunRequest>;
+
+/**
+ * Response of JudgeRun.
+ *
+ * @generated from message runlane.internal.v1.JudgeRunResponse
+ */
+export declare type JudgeRunResponse = Message<"runlane.internal.v1.JudgeRunResponse"> & {
+  /**
+   * What is answered.
+   *
+   * @generated from field: runlane.v1.ExplainRunResponse answer = 1;
+   */
+  answer?: ExplainRunResponse | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.JudgeRunResponse.
+ * Use `create(JudgeRunResponseSchema)` to create a new message.
+ */
+export declare const JudgeRunResponseSchema: GenMessage<JudgeRunResponse>;
+
+/**
+ * Request of ReadBatch.
+ *
+ * @generated from message runlane.internal.v1.ReadBatchRequest
+ */
+export declare type ReadBatchRequest = Message<"runlane.internal.v1.ReadBatchRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The batch.
+   *
+   * @generated from field: string batch_id = 2;
+   */
+  batchId: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadBatchRequest.
+ * Use `create(ReadBatchRequestSchema)` to create a new message.
+ */
+export declare const ReadBatchRequestSchema: GenMessage<ReadBatchRequest>;
+
+/**
+ * Response of ReadBatch.
+ *
+ * @generated from message runlane.internal.v1.ReadBatchResponse
+ */
+export declare type ReadBatchResponse = Message<"runlane.internal.v1.ReadBatchResponse"> & {
+  /**
+   * The batch.
+   *
+   * @generated from field: runlane.v1.Batch batch = 1;
+   */
+  batch?: Batch | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadBatchResponse.
+ * Use `create(ReadBatchResponseSchema)` to create a new message.
+ */
+export declare const ReadBatchResponseSchema: GenMessage<ReadBatchResponse>;
+
+/**
+ * Request of EndIdempotencyKey.
+ *
+ * @generated from message runlane.internal.v1.EndIdempotencyKeyRequest
+ */
+export declare type EndIdempotencyKeyRequest = Message<"runlane.internal.v1.EndIdempotencyKeyRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.EndIdempotencyKeyRequest.
+ * Use `create(EndIdempotencyKeyRequestSchema)` to create a new message.
+ */
+export declare const EndIdempotencyKeyRequestSchema: GenMessage<EndIdempotencyKeyRequest>;
+
+/**
+ * Response of EndIdempotencyKey.
+ *
+ * @generated from message runlane.internal.v1.EndIdempotencyKeyResponse
+ */
+export declare type EndIdempotencyKeyResponse = Message<"runlane.internal.v1.EndIdempotencyKeyResponse"> & {
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 1;
+   */
+  logSequence: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.EndIdempotencyKeyResponse.
+ * Use `create(EndIdempotencyKeyResponseSchema)` to create a new message.
+ */
+export declare const EndIdempotencyKeyResponseSchema: GenMessage<EndIdempotencyKeyResponse>;
+
+/**
+ * Request of ReadQueues.
+ *
+ * @generated from message runlane.internal.v1.ReadQueuesRequest
+ */
+export declare type ReadQueuesRequest = Message<"runlane.internal.v1.ReadQueuesRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Only queues whose name is greater than this.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * At most this many, 1 to 1,000.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * Only the queue of this name; empty for all. NOT_FOUND with reason QUEUE_NOT_FOUND.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadQueuesRequest.
+ * Use `create(ReadQueuesRequestSchema)` to create a new message.
+ */
+export declare const ReadQueuesRequestSchema: GenMessage<ReadQueuesRequest>;
+
+/**
+ * Response of ReadQueues.
+ *
+ * @generated from message runlane.internal.v1.ReadQueuesResponse
+ */
+export declare type ReadQueuesResponse = Message<"runlane.internal.v1.ReadQueuesResponse"> & {
+  /**
+   * The queues, by name.
+   *
+   * @generated from field: repeated runlane.v1.Queue queues = 1;
+   */
+  queues: Queue[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: uint64 total_count = 2;
+   */
+  totalCount: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadQueuesResponse.
+ * Use `create(ReadQueuesResponseSchema)` to create a new message.
+ */
+export declare const ReadQueuesResponseSchema: GenMessage<ReadQueuesResponse>;
+
+/**
+ * Request of ChangeQueue.
+ *
+ * @generated from message runlane.internal.v1.ChangeQueueRequest
+ */
+export declare type ChangeQueueRequest = Message<"runlane.internal.v1.ChangeQueueRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler; `queue` is a name.
+   *
+   * @generated from field: runlane.v1.UpdateQueueRequest request = 2;
+   */
+  request?: UpdateQueueRequest | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeQueueRequest.
+ * Use `create(ChangeQueueRequestSchema)` to create a new message.
+ */
+export declare const ChangeQueueRequestSchema: GenMessage<ChangeQueueRequest>;
+
+/**
+ * Response of ChangeQueue.
+ *
+ * @generated from message runlane.internal.v1.ChangeQueueResponse
+ */
+export declare type ChangeQueueResponse = Message<"runlane.internal.v1.ChangeQueueResponse"> & {
+  /**
+   * The queue as it is now.
+   *
+   * @generated from field: runlane.v1.Queue queue = 1;
+   */
+  queue?: Queue | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeQueueResponse.
+ * Use `create(ChangeQueueResponseSchema)` to create a new message.
+ */
+export declare const ChangeQueueResponseSchema: GenMessage<ChangeQueueResponse>;
+
+/**
+ * Request of ReadLimits.
+ *
+ * @generated from message runlane.internal.v1.ReadLimitsRequest
+ */
+export declare type ReadLimitsRequest = Message<"runlane.internal.v1.ReadLimitsRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Only limits whose name is greater than this.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+
+  /**
+   * At most this many, 1 to 1,000.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+
+  /**
+   * Only the limit of this name; empty for all. NOT_FOUND with reason CONCURRENCY_LIMIT_NOT_FOUND.
+   *
+   * @generated from field: string name = 4;
+   */
+  name: string;
+
+  /**
+   * With a name: what it is for this concurrency key, too.
+   *
+   * @generated from field: optional string concurrency_key = 5;
+   */
+  concurrencyKey?: string | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadLimitsRequest.
+ * Use `create(ReadLimitsRequestSchema)` to create a new message.
+ */
+export declare const ReadLimitsRequestSchema: GenMessage<ReadLimitsRequest>;
+
+/**
+ * Response of ReadLimits.
+ *
+ * @generated from message runlane.internal.v1.ReadLimitsResponse
+ */
+export declare type ReadLimitsResponse = Message<"runlane.internal.v1.ReadLimitsResponse"> & {
+  /**
+   * The limits, by name.
+   *
+   * @generated from field: repeated runlane.v1.ConcurrencyLimit limits = 1;
+   */
+  limits: ConcurrencyLimit[];
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: uint64 total_count = 2;
+   */
+  totalCount: bigint;
+
+  /**
+   * What the limit is for the key that was asked for.
+   *
+   * @generated from field: runlane.v1.ConcurrencyLimitKey key = 3;
+   */
+  key?: ConcurrencyLimitKey | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadLimitsResponse.
+ * Use `create(ReadLimitsResponseSchema)` to create a new message.
+ */
+export declare const ReadLimitsResponseSchema: GenMessage<ReadLimitsResponse>;
+
+/**
+ * Request of ChangeLimit.
+ *
+ * @generated from message runlane.internal.v1.ChangeLimitRequest
+ */
+export declare type ChangeLimitRequest = Message<"runlane.internal.v1.ChangeLimitRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler.
+   *
+   * @generated from field: runlane.v1.UpdateConcurrencyLimitRequest request = 2;
+   */
+  request?: UpdateConcurrencyLimitRequest | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeLimitRequest.
+ * Use `create(ChangeLimitRequestSchema)` to create a new message.
+ */
+export declare const ChangeLimitRequestSchema: GenMessage<ChangeLimitRequest>;
+
+/**
+ * Response of ChangeLimit.
+ *
+ * @generated from message runlane.internal.v1.ChangeLimitResponse
+ */
+export declare type ChangeLimitResponse = Message<"runlane.internal.v1.ChangeLimitResponse"> & {
+  /**
+   * The limit as it is now.
+   *
+   * @generated from field: runlane.v1.ConcurrencyLimit limit = 1;
+   */
+  limit?: ConcurrencyLimit | undefined;
+
+  /**
+   * What it is for the key that was named.
+   *
+   * @generated from field: runlane.v1.ConcurrencyLimitKey key = 2;
+   */
+  key?: ConcurrencyLimitKey | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeLimitResponse.
+ * Use `create(ChangeLimitResponseSchema)` to create a new message.
+ */
+export declare const ChangeLimitResponseSchema: GenMessage<ChangeLimitResponse>;
+
+/**
+ * Request of ReadEnvironment.
+ *
+ * @generated from message runlane.internal.v1.ReadEnvironmentRequest
+ */
+export declare type ReadEnvironmentRequest = Message<"runlane.internal.v1.ReadEnvironmentRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadEnvironmentRequest.
+ * Use `create(ReadEnvironmentRequestSchema)` to create a new message.
+ */
+export declare const ReadEnvironmentRequestSchema: GenMessage<ReadEnvironmentRequest>;
+
+/**
+ * Response of ReadEnvironment.
+ *
+ * @generated from message runlane.internal.v1.ReadEnvironmentResponse
+ */
+export declare type ReadEnvironmentResponse = Message<"runlane.internal.v1.ReadEnvironmentResponse"> & {
+  /**
+   * The environment.
+   *
+   * @generated from field: runlane.v1.Environment environment = 1;
+   */
+  environment?: Environment | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadEnvironmentResponse.
+ * Use `create(ReadEnvironmentResponseSchema)` to create a new message.
+ */
+export declare const ReadEnvironmentResponseSchema: GenMessage<ReadEnvironmentResponse>;
+
+/**
+ * Request of ChangeEnvironment.
+ *
+ * @generated from message runlane.internal.v1.ChangeEnvironmentRequest
+ */
+export declare type ChangeEnvironmentRequest = Message<"runlane.internal.v1.ChangeEnvironmentRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler.
+   *
+   * @generated from field: runlane.v1.UpdateEnvironmentRequest request = 2;
+   */
+  request?: UpdateEnvironmentRequest | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeEnvironmentRequest.
+ * Use `create(ChangeEnvironmentRequestSchema)` to create a new message.
+ */
+export declare const ChangeEnvironmentRequestSchema: GenMessage<ChangeEnvironmentRequest>;
+
+/**
+ * Response of ChangeEnvironment.
+ *
+ * @generated from message runlane.internal.v1.ChangeEnvironmentResponse
+ */
+export declare type ChangeEnvironmentResponse = Message<"runlane.internal.v1.ChangeEnvironmentResponse"> & {
+  /**
+   * The environment as it is now.
+   *
+   * @generated from field: runlane.v1.Environment environment = 1;
+   */
+  environment?: Environment | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ChangeEnvironmentResponse.
+ * Use `create(ChangeEnvironmentResponseSchema)` to create a new message.
+ */
+export declare const ChangeEnvironmentResponseSchema: GenMessage<ChangeEnvironmentResponse>;
 
 /**
  * Request of RecordPayload.
@@ -101,6 +643,20 @@ export declare type TriggerRunsRequest = Message<"runlane.internal.v1.TriggerRun
    * @generated from field: string subscriber = 5;
    */
   subscriber: string;
+
+  /**
+   * Makes them part of a batch.
+   *
+   * @generated from field: runlane.v1.BatchPart batch = 6;
+   */
+  batch?: BatchPart | undefined;
+
+  /**
+   * The run that the one item repeats; empty for none.
+   *
+   * @generated from field: string replay_of_run_id = 7;
+   */
+  replayOfRunId: string;
 };
 
 /**
@@ -128,6 +684,13 @@ export declare type TriggerRunsResponse = Message<"runlane.internal.v1.TriggerRu
    * @generated from field: uint64 log_sequence = 2;
    */
   logSequence: bigint;
+
+  /**
+   * What became of the batch. Set if the request has one.
+   *
+   * @generated from field: runlane.v1.BatchOutcome batch = 3;
+   */
+  batch?: BatchOutcome | undefined;
 };
 
 /**
@@ -834,6 +1397,106 @@ export declare const OwnerService: GenService<{
     methodKind: "unary";
     input: typeof RecordPayloadRequestSchema;
     output: typeof RecordPayloadResponseSchema;
+  },
+  /**
+   * Gives a delayed run another time. NOT_FOUND with reason RUN_NOT_FOUND; FAILED_PRECONDITION with reason RUN_NOT_DELAYED.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.MoveRun
+   */
+  moveRun: {
+    methodKind: "unary";
+    input: typeof MoveRunRequestSchema;
+    output: typeof MoveRunResponseSchema;
+  },
+  /**
+   * Says why a run waits. NOT_FOUND with reason RUN_NOT_FOUND, also for finished runs that memory has forgotten.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.JudgeRun
+   */
+  judgeRun: {
+    methodKind: "unary";
+    input: typeof JudgeRunRequestSchema;
+    output: typeof JudgeRunResponseSchema;
+  },
+  /**
+   * Reads a batch. NOT_FOUND with reason BATCH_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadBatch
+   */
+  readBatch: {
+    methodKind: "unary";
+    input: typeof ReadBatchRequestSchema;
+    output: typeof ReadBatchResponseSchema;
+  },
+  /**
+   * Ends an idempotency key. NOT_FOUND with reason IDEMPOTENCY_KEY_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.EndIdempotencyKey
+   */
+  endIdempotencyKey: {
+    methodKind: "unary";
+    input: typeof EndIdempotencyKeyRequestSchema;
+    output: typeof EndIdempotencyKeyResponseSchema;
+  },
+  /**
+   * Lists queues of an environment, or reads one.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadQueues
+   */
+  readQueues: {
+    methodKind: "unary";
+    input: typeof ReadQueuesRequestSchema;
+    output: typeof ReadQueuesResponseSchema;
+  },
+  /**
+   * Changes a queue. NOT_FOUND with reason QUEUE_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ChangeQueue
+   */
+  changeQueue: {
+    methodKind: "unary";
+    input: typeof ChangeQueueRequestSchema;
+    output: typeof ChangeQueueResponseSchema;
+  },
+  /**
+   * Lists limits of an environment, or reads one.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadLimits
+   */
+  readLimits: {
+    methodKind: "unary";
+    input: typeof ReadLimitsRequestSchema;
+    output: typeof ReadLimitsResponseSchema;
+  },
+  /**
+   * Changes a limit. NOT_FOUND with reason CONCURRENCY_LIMIT_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ChangeLimit
+   */
+  changeLimit: {
+    methodKind: "unary";
+    input: typeof ChangeLimitRequestSchema;
+    output: typeof ChangeLimitResponseSchema;
+  },
+  /**
+   * Reads an environment.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadEnvironment
+   */
+  readEnvironment: {
+    methodKind: "unary";
+    input: typeof ReadEnvironmentRequestSchema;
+    output: typeof ReadEnvironmentResponseSchema;
+  },
+  /**
+   * Changes an environment.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ChangeEnvironment
+   */
+  changeEnvironment: {
+    methodKind: "unary";
+    input: typeof ChangeEnvironmentRequestSchema;
+    output: typeof ChangeEnvironmentResponseSchema;
   },
 }>;
 
