@@ -1,14 +1,14 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { StatusSchema } from "#gen/google/rpc/status_pb.js";
 import { FailureSchema } from "#gen/runlane/v1/payload_pb.js";
-import { type RunResult, type TriggerItem, TriggerOptionsSchema, type TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import { BatchOutcomeSchema, BatchPartSchema, type RunResult, type TriggerItem, TriggerOptionsSchema, type TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { RunResults, TriggerFrame, TriggerOutcomes, TriggerStreamResponse } from "#gen/runlane/v1/run_service_pb.js";
 import { FieldCursor } from "../wire/field-cursor.js";
 import { FieldWriter, nestedLength } from "../wire/field-writer.js";
 import { payloadLength, readPayload, writePayload } from "../wire/payload-fields.js";
 
 /** A TriggerStreamRequest that triggers tasks, encoded. `expectedLength` is a guess, in bytes. */
-export function encodeTriggerFrame({ requestId, items, awaitResults }: Omit<TriggerFrame, "$typeName">, expectedLength: number): Uint8Array {
+export function encodeTriggerFrame({ requestId, items, awaitResults, batch }: Omit<TriggerFrame, "$typeName">, expectedLength: number): Uint8Array {
   const writer = new FieldWriter(expectedLength + 16);
   const begun = writer.begin(1, expectedLength);
   if (requestId !== "") writer.string(1, requestId);
@@ -18,6 +18,7 @@ export function encodeTriggerFrame({ requestId, items, awaitResults }: Omit<Trig
     for (const index of awaitResults) writer.packed(index);
     writer.end(list, awaitResults.length);
   }
+  if (batch) writer.bytes(4, toBinary(BatchPartSchema, batch));
   writer.end(begun, expectedLength);
   return writer.finish();
 }
@@ -50,15 +51,17 @@ function readOutcomes(cursor: FieldCursor): TriggerOutcomes {
     else if (cursor.field === 2) outcomes.outcomes.push(readOutcome(cursor.message));
     else if (cursor.field === 3) outcomes.error = fromBinary(StatusSchema, cursor.bytes);
     else if (cursor.field === 4) outcomes.logPosition = cursor.string;
+    else if (cursor.field === 5) outcomes.batch = fromBinary(BatchOutcomeSchema, cursor.bytes);
   }
   return outcomes;
 }
 
 function readOutcome(cursor: FieldCursor): TriggerOutcome {
-  const outcome: TriggerOutcome = { $typeName: "runlane.v1.TriggerOutcome", outcome: { case: undefined } };
+  const outcome: TriggerOutcome = { $typeName: "runlane.v1.TriggerOutcome", outcome: { case: undefined }, cached: false };
   while (cursor.next()) {
     if (cursor.field === 1) outcome.outcome = { case: "runId", value: cursor.string };
     else if (cursor.field === 2) outcome.outcome = { case: "error", value: fromBinary(StatusSchema, cursor.bytes) };
+    else if (cursor.field === 3) outcome.cached = cursor.number !== 0;
   }
   return outcome;
 }

@@ -36,7 +36,15 @@ export async function storedItem(item: TriggerItem, payloads: StoredPayloads): P
 
 function wireOptions(options: TriggerOptions): WireOptions {
   refuseUnsupported("trigger", options, supportedOptions);
-  const wire: WireOptions = { $typeName: "runlane.v1.TriggerOptions", tags: [] };
+  const wire: WireOptions = {
+    $typeName: "runlane.v1.TriggerOptions",
+    tags: [],
+    delay: { case: undefined },
+    concurrencyKey: "",
+    prioritySeconds: 0,
+    weight: 0,
+    test: false,
+  };
   if (options.maxAttempts !== undefined) {
     if (!Number.isInteger(options.maxAttempts)) throw new RangeError(`maxAttempts is ${options.maxAttempts}, and must be a whole number`);
     wire.maxAttempts = Math.max(1, options.maxAttempts);

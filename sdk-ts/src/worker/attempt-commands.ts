@@ -204,7 +204,7 @@ async function inCommands(items: TriggerItem[], ask: (part: TriggerItem[]) => Pr
 }
 
 function failed(error: Status): TriggerOutcome {
-  return { $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: error } };
+  return { $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: error }, cached: false };
 }
 
 function tooLarge(item: TriggerItem): Status {

@@ -122,6 +122,8 @@ export class Supervisor implements SessionHost {
       buildId: manifest.buildId,
       capabilities: [],
       capacity: { $typeName: "runlane.v1.Capacity", ...this.#capacity },
+      queues: [],
+      concurrencyLimits: [],
       description: `${userAgent} node/${process.versions.node}`,
     };
   }

@@ -1,5 +1,5 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
+import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf, refusal } from "@runlane/platform";
 import type { TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunService, type TriggerAndWaitRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { limits } from "./limits.js";
@@ -65,6 +65,12 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       const { run, logSequence: sequence } = await owner.call((service, options) => service.stopRun(request, options), limitsOf(context));
       return { run, logPosition: logPosition(sequence) };
     },
+
+    rescheduleRun: notServed,
+    replayRun: notServed,
+    explainRun: notServed,
+    getBatch: notServed,
+    resetIdempotencyKey: notServed,
   };
   return grpcService(RunService, implementation);
 }
@@ -83,6 +89,10 @@ function runIdOf(answer: TriggerOutcome | undefined): string {
   if (outcome?.case === "runId") return outcome.value;
   if (outcome?.case === "error") throw errorOf(outcome.value);
   throw new Error("the owner answered a trigger without an outcome");
+}
+
+function notServed(): never {
+  throw refusal("UNIMPLEMENTED", "this server does not do this");
 }
 
 function limitsOf(context: HandlerContext): OwnerCallLimits {

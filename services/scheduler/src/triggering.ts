@@ -40,6 +40,7 @@ export async function trigger(owner: OwnerClient, source: TriggerSource, request
     items: checked.valid,
     awaitResults: forwardedIndexes(request.awaitResults ?? [], request.items.length, checked),
     subscriber: source.subscriber ?? "",
+    replayOfRunId: "",
   };
   const { outcomes, logSequence } = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
   return { outcomes: withFaults(request.items.length, outcomes, checked), logPosition: logPosition(logSequence) };

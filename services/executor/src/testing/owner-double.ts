@@ -52,6 +52,16 @@ export class OwnerDouble {
       promoteVersion: unused,
       watchRuns: unused,
       recordPayload: unused,
+      moveRun: unused,
+      judgeRun: unused,
+      readBatch: unused,
+      endIdempotencyKey: unused,
+      readQueues: unused,
+      changeQueue: unused,
+      readLimits: unused,
+      changeLimit: unused,
+      readEnvironment: unused,
+      changeEnvironment: unused,
       relayFrames: (request) => {
         this.calls.push(request);
         for (const frame of request.frames) if (!this.loses("up", frame.streamId)) this.#take(request.executor, frame);

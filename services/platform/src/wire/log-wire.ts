@@ -4,6 +4,7 @@ import {
   EpochStartedSchema,
   type Event,
   EventSchema,
+  type FoundRun,
   type LogRecord,
   type NewRun,
   RefusedItemSchema,
@@ -12,6 +13,7 @@ import {
   type RunsAccepted,
   type RunsCreated,
 } from "#gen/runlane/internal/v1/log_pb.js";
+import { FailureSchema } from "#gen/runlane/v1/payload_pb.js";
 import { readPayload, writePayloadField } from "./run-wire.js";
 import { LastText, notByHand, type ReadMessage, type WireReader } from "./wire-reader.js";
 import type { WireWriter, WriteMessage } from "./wire-writer.js";
@@ -111,6 +113,14 @@ function writeRunsCreated(write: WireWriter, message: RunsCreated): void {
   if (message.parent) write.int64(6, message.parent);
   if (message.commandId) write.int(7, message.commandId);
   if (message.version) write.text(8, message.version);
+  for (const found of message.found) {
+    const mark = write.open(9);
+    if (found.index) write.int(1, found.index);
+    if (found.run) write.int64(2, found.run);
+    write.close(mark);
+  }
+  if (message.batch) write.int64(10, message.batch);
+  if (message.batchIndex) write.int(11, message.batchIndex);
 }
 
 function readRunsCreated(read: WireReader, end: number): RunsCreated {
@@ -124,6 +134,9 @@ function readRunsCreated(read: WireReader, end: number): RunsCreated {
     parent: 0n,
     commandId: 0,
     version: "",
+    found: [],
+    batch: 0n,
+    batchIndex: 0,
   };
   while (read.more(end)) {
     const field = read.field();
@@ -135,6 +148,20 @@ function readRunsCreated(read: WireReader, end: number): RunsCreated {
     else if (field === 6) message.parent = read.int64();
     else if (field === 7) message.commandId = read.uint32();
     else if (field === 8) message.version = read.text();
+    else if (field === 9) message.found.push(readFoundRun(read, read.open()));
+    else if (field === 10) message.batch = read.int64();
+    else if (field === 11) message.batchIndex = read.uint32();
+    else throw notByHand;
+  }
+  return message;
+}
+
+function readFoundRun(read: WireReader, end: number): FoundRun {
+  const message: FoundRun = { $typeName: "runlane.internal.v1.FoundRun", index: 0, run: 0n };
+  while (read.more(end)) {
+    const field = read.field();
+    if (field === 1) message.index = read.uint32();
+    else if (field === 2) message.run = read.int64();
     else throw notByHand;
   }
   return message;
@@ -146,6 +173,7 @@ function writeNewRun(write: WireWriter, message: NewRun): void {
   if (message.queue) write.text(3, message.queue);
   if (message.maxAttempts) write.int(4, message.maxAttempts);
   if (message.settings) write.cold(5, RunSettingsSchema, message.settings);
+  if (message.failure) write.cold(6, FailureSchema, message.failure);
 }
 
 function readNewRun(read: WireReader, end: number): NewRun {
@@ -157,6 +185,7 @@ function readNewRun(read: WireReader, end: number): NewRun {
     else if (field === 3) message.queue = read.sameText(queues);
     else if (field === 4) message.maxAttempts = read.uint32();
     else if (field === 5) message.settings = read.cold(RunSettingsSchema, message.settings);
+    else if (field === 6) message.failure = read.cold(FailureSchema, message.failure);
     else throw notByHand;
   }
   return message;

@@ -9,7 +9,18 @@ import {
   type WorkerFrame,
 } from "#gen/runlane/internal/v1/owner_service_pb.js";
 import { RunSchema } from "#gen/runlane/v1/run_pb.js";
-import { readRunResult, readTriggerItem, readTriggerOutcome, writeRunResult, writeTriggerItem, writeTriggerOutcome } from "./run-wire.js";
+import {
+  readBatchOutcome,
+  readBatchPart,
+  readRunResult,
+  readTriggerItem,
+  readTriggerOutcome,
+  writeBatchOutcomeField,
+  writeBatchPartField,
+  writeRunResult,
+  writeTriggerItem,
+  writeTriggerOutcome,
+} from "./run-wire.js";
 import { LastText, notByHand, type WireReader } from "./wire-reader.js";
 import type { WireWriter } from "./wire-writer.js";
 
@@ -30,6 +41,8 @@ export function writeTriggerRunsRequest(write: WireWriter, message: TriggerRunsR
   }
   write.ints(4, message.awaitResults);
   if (message.subscriber) write.text(5, message.subscriber);
+  if (message.batch) writeBatchPartField(write, 6, message.batch);
+  if (message.replayOfRunId) write.text(7, message.replayOfRunId);
 }
 
 export function readTriggerRunsRequest(read: WireReader, end: number): TriggerRunsRequest {
@@ -40,6 +53,7 @@ export function readTriggerRunsRequest(read: WireReader, end: number): TriggerRu
     items: [],
     awaitResults: [],
     subscriber: "",
+    replayOfRunId: "",
   };
   while (read.more(end)) {
     const field = read.field();
@@ -48,6 +62,8 @@ export function readTriggerRunsRequest(read: WireReader, end: number): TriggerRu
     else if (field === 3) message.items.push(readTriggerItem(read, read.open()));
     else if (field === 4) read.uint32s(message.awaitResults);
     else if (field === 5) message.subscriber = read.sameText(addresses);
+    else if (field === 6) message.batch = readBatchPart(read, read.open(message.batch));
+    else if (field === 7) message.replayOfRunId = read.text();
     else throw notByHand;
   }
   return message;
@@ -60,6 +76,7 @@ export function writeTriggerRunsResponse(write: WireWriter, message: TriggerRuns
     write.close(mark);
   }
   if (message.logSequence) write.int64(2, message.logSequence);
+  if (message.batch) writeBatchOutcomeField(write, 3, message.batch);
 }
 
 export function readTriggerRunsResponse(read: WireReader, end: number): TriggerRunsResponse {
@@ -68,6 +85,7 @@ export function readTriggerRunsResponse(read: WireReader, end: number): TriggerR
     const field = read.field();
     if (field === 1) message.outcomes.push(readTriggerOutcome(read, read.open()));
     else if (field === 2) message.logSequence = read.int64();
+    else if (field === 3) message.batch = readBatchOutcome(read, read.open(message.batch));
     else throw notByHand;
   }
   return message;

@@ -8,7 +8,7 @@ import {
   UnwatchFrameSchema,
   WatchFrameSchema,
 } from "#gen/runlane/v1/run_service_pb.js";
-import { readTriggerItem, writeRunResult, writeTriggerOutcome } from "./run-wire.js";
+import { readBatchPart, readTriggerItem, writeBatchOutcomeField, writeRunResult, writeTriggerOutcome } from "./run-wire.js";
 import { notByHand, type WireReader } from "./wire-reader.js";
 import type { WireWriter } from "./wire-writer.js";
 
@@ -34,6 +34,7 @@ function readTriggerFrame(read: WireReader, end: number): TriggerFrame {
     if (field === 1) message.requestId = read.text();
     else if (field === 2) message.items.push(readTriggerItem(read, read.open()));
     else if (field === 3) read.uint32s(message.awaitResults);
+    else if (field === 4) message.batch = readBatchPart(read, read.open(message.batch));
     else throw notByHand;
   }
   return message;
@@ -60,6 +61,7 @@ function writeTriggerOutcomes(write: WireWriter, message: TriggerOutcomes): void
   }
   if (message.error) write.cold(3, StatusSchema, message.error);
   if (message.logPosition) write.text(4, message.logPosition);
+  if (message.batch) writeBatchOutcomeField(write, 5, message.batch);
 }
 
 function writeRunResults(write: WireWriter, message: RunResults): void {

@@ -79,6 +79,12 @@ export class WireReader {
     return this.#integer() !== 0;
   }
 
+  double(): number {
+    if (this.#type !== 1 || this.#at + 8 > this.#bytes.length) throw notByHand;
+    this.#at += 8;
+    return this.#buffer.readDoubleLE(this.#at - 8);
+  }
+
   fixed64(): bigint {
     if (this.#type !== 1 || this.#at + 8 > this.#bytes.length) throw notByHand;
     this.#at += 8;

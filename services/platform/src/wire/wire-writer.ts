@@ -40,6 +40,13 @@ export class WireWriter {
     this.int(field, 1);
   }
 
+  double(field: number, value: number): void {
+    this.#room(18);
+    this.#varint(field * 8 + 1);
+    this.#view.setFloat64(this.#at, value, true);
+    this.#at += 8;
+  }
+
   fixed64(field: number, value: bigint): void {
     this.#room(18);
     this.#varint(field * 8 + 1);

@@ -109,6 +109,17 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "payloadDropped":
       environmentOf(durable, event.value.environment).payloads.delete(event.value.reference);
       return;
+    case "runExpired":
+    case "runRescheduled":
+    case "idempotencyKeyEnded":
+    case "queuesDeclared":
+    case "queueUpdated":
+    case "limitUpdated":
+    case "environmentUpdated":
+    case "batchCreated":
+    case "batchClosed":
+    case "batchForgotten":
+      throw new UnexpectedEvent(`the log holds an event ${event.case}, which this version writes nowhere; start the version that wrote it`);
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }

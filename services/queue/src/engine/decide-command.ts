@@ -80,6 +80,7 @@ function answer(step: Step, connection: Connection, run: RunRecord | undefined, 
       outcomes.push({
         $typeName: "runlane.v1.TriggerOutcome",
         outcome: typeof outcome === "number" ? { case: "runId", value: runIdOf(run.environment, outcome) } : { case: "error", value: step.statusOf(outcome) },
+        cached: false,
       });
     });
   }

@@ -107,6 +107,12 @@ function settingsOf(options: TriggerOptions | undefined): RunSettings | undefine
     tags: newTags([], tags),
     machine,
     version,
+    delayUntilMs: 0n,
+    concurrencyKey: "",
+    priorityMs: 0n,
+    weight: 0,
+    test: false,
+    replayOf: 0n,
     ...(metadata ? { metadata } : {}),
     ...(maxDurationSeconds === undefined ? {} : { maxDurationSeconds }),
   };

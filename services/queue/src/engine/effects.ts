@@ -135,6 +135,13 @@ function settingsOf({ machine, maxDurationSeconds, extras }: RunRecord): Attempt
     machine: machine?.name ?? "",
     maxDurationSeconds,
     tags: [...(extras?.tags ?? [])],
+    idempotencyKey: "",
+    idempotencyScope: 0,
+    prioritySeconds: 0,
+    batchId: "",
+    test: false,
+    replayOfRunId: "",
+    concurrencyKey: "",
     ...(extras?.metadata ? { metadata: extras.metadata } : {}),
   };
 }

@@ -32,6 +32,9 @@ export const runsCreated = (created: {
       parent: BigInt(created.parent),
       commandId: created.commandId,
       version: created.version,
+      found: [],
+      batch: 0n,
+      batchIndex: 0,
     },
   });
 

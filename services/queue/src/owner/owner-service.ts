@@ -1,4 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
+import { refusal } from "@runlane/platform";
 import type { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { TaskRecord } from "../engine/environment.js";
 import { taskMessageOf } from "../engine/view.js";
@@ -47,7 +48,21 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       partition.relay(request);
       return {};
     },
+    moveRun: notServed,
+    judgeRun: notServed,
+    readBatch: notServed,
+    endIdempotencyKey: notServed,
+    readQueues: notServed,
+    changeQueue: notServed,
+    readLimits: notServed,
+    changeLimit: notServed,
+    readEnvironment: notServed,
+    changeEnvironment: notServed,
   };
+}
+
+function notServed(): never {
+  throw refusal("UNIMPLEMENTED", "the engine does not do this");
 }
 
 /** The first tasks, `limit` at most, and no more than fit into one message. */

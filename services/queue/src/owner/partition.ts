@@ -144,10 +144,10 @@ export class Partition {
       const wanted = awaited.length > 0 ? new Set(awaited) : undefined;
       forEachOutcome(created, (index, outcome) => {
         if (typeof outcome !== "number") {
-          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) } });
+          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) }, cached: false });
           return;
         }
-        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) } });
+        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) }, cached: false });
         if (wanted?.has(index)) this.#want(step, environment, subscriber, outcome);
       });
     });

@@ -11,6 +11,10 @@ import {
 } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 
+function unused(): never {
+  throw refusal("UNIMPLEMENTED", "not part of this test");
+}
+
 /**
  * An owner for tests: numbers the runs it is asked for (`run_1`, `run_2`, …), knows a request again by its id, keeps what it was asked, and tells its subscribers when a
  * test lets a run finish. Tests may replace any method.
@@ -148,6 +152,16 @@ export class OwnerDouble {
         return { unknownRunIds: [...request.results, ...request.changes].filter((id) => !known(id)) };
       },
       recordPayload: () => ({}),
+      moveRun: unused,
+      judgeRun: unused,
+      readBatch: unused,
+      endIdempotencyKey: unused,
+      readQueues: unused,
+      changeQueue: unused,
+      readLimits: unused,
+      changeLimit: unused,
+      readEnvironment: unused,
+      changeEnvironment: unused,
       relayFrames: () => ({}),
     };
   }

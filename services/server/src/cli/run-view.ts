@@ -14,6 +14,17 @@ const pendingWords: Record<PendingReason, string> = {
   [PendingReason.PLACING]: "being placed",
   [PendingReason.NO_WORKER_OF_VERSION]: "no worker that has its version of the code is connected",
   [PendingReason.NO_MACHINE]: "no connected worker is large enough for its machine",
+  [PendingReason.DELAYED_BY_TRIGGER]: "delayed by its trigger",
+  [PendingReason.UNKNOWN_QUEUE]: "no worker has declared its queue so far",
+  [PendingReason.CONCURRENCY_KEY_LIMIT]: "the limit of its concurrency key is reached",
+  [PendingReason.QUEUE_TOTAL_LIMIT]: "the queue's limit over all concurrency keys is reached",
+  [PendingReason.CONCURRENCY_LIMIT]: "a concurrency limit that its task holds is reached",
+  [PendingReason.ENVIRONMENT_LIMIT]: "the environment's concurrency limit is reached",
+  [PendingReason.RATE_LIMIT]: "a rate limit allows its start later",
+  [PendingReason.QUEUE_PAUSED]: "its queue is paused",
+  [PendingReason.CONCURRENCY_LIMIT_PAUSED]: "a concurrency limit that it holds is paused",
+  [PendingReason.ENVIRONMENT_PAUSED]: "its environment is paused",
+  [PendingReason.BEHIND_OTHERS]: "others of its queue are before it",
 };
 
 const finalStates: ReadonlySet<RunState> = new Set([
