@@ -42,6 +42,22 @@ export const reasons = {
   RUN_NOT_FOUND: Code.NotFound,
   /** No service has this name; of gRPC's health service only. */
   SERVICE_NOT_FOUND: Code.NotFound,
+  /** No batch has this id, or it ended long ago. */
+  BATCH_NOT_FOUND: Code.NotFound,
+  /** The task has no such idempotency key. */
+  IDEMPOTENCY_KEY_NOT_FOUND: Code.NotFound,
+  /** No queue has this id or name. */
+  QUEUE_NOT_FOUND: Code.NotFound,
+  /** No concurrency limit has this name. */
+  CONCURRENCY_LIMIT_NOT_FOUND: Code.NotFound,
+  /** The run is not DELAYED, and only then has a time that may be changed. */
+  RUN_NOT_DELAYED: Code.FailedPrecondition,
+  /** The batch takes no more items. */
+  BATCH_SEALED: Code.FailedPrecondition,
+  /** The batch would have more items than it may. */
+  BATCH_TOO_LARGE: Code.InvalidArgument,
+  /** The environment holds as many idempotency keys as it may. */
+  IDEMPOTENCY_KEYS_FULL: Code.ResourceExhausted,
   /** The run is in a final state. */
   RUN_FINISHED: Code.FailedPrecondition,
   /** The token names an attempt that is over, or was never given out. */
