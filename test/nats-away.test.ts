@@ -5,6 +5,7 @@ import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import type { echo } from "./fixtures/tasks/plain.js";
 import { eventually } from "./support/eventually.js";
+import { suspend } from "./support/processes.js";
 import { type Refusal, Stranger } from "./support/stranger.js";
 import { shapes, TestServer } from "./support/test-server.js";
 import { TestWorker } from "./support/test-worker.js";
@@ -27,7 +28,7 @@ test.each(shapes)(
     await runs.poll(before);
 
     const nats = natsPid(server);
-    process.kill(nats, "SIGSTOP");
+    await suspend(nats);
     onTestFinished(() => resume(nats));
     const request = { requestId: "while-it-hangs", items: [{ taskId: "echo" }] };
     const refusal = await eventually(

@@ -5,6 +5,7 @@ import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { test } from "vitest";
 import { runlane } from "./support/command-line.js";
 import { eventually } from "./support/eventually.js";
+import { suspend } from "./support/processes.js";
 import { RunClient } from "./support/run-client.js";
 import type { ServiceProcess } from "./support/service-process.js";
 import { type OnCleanUp, TestServer } from "./support/test-server.js";
@@ -20,7 +21,7 @@ async function three(onCleanUp: OnCleanUp): Promise<{ processes: ThreeProcesses;
 
 const saysReady = (process: ServiceProcess) => async () => (await process.readiness()).status === 200;
 
-test.concurrent("each process says by itself whether it is ready, and why not", { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+test.concurrent("each process says by itself whether it is ready, and why not", async ({ expect, onTestFinished }) => {
   const { processes } = await three(onTestFinished);
   const [scheduler, executor, queue] = [processes.service("scheduler"), processes.service("executor"), processes.service("queue")];
   await queue.program.stop();
@@ -37,10 +38,7 @@ test.concurrent("each process says by itself whether it is ready, and why not", 
   for (const process of [scheduler, executor]) await eventually("it is ready again", saysReady(process));
 });
 
-test.concurrent("every line that a process logs names its service; a process needs its own credentials, and no others", { timeout: 90_000 }, async ({
-  expect,
-  onTestFinished,
-}) => {
+test.concurrent("every line that a process logs names its service; a process needs its own credentials, and no others", async ({ expect, onTestFinished }) => {
   const { processes } = await three(onTestFinished);
   for (const service of ["scheduler", "executor", "queue"] as const) {
     const lines = processes.service(service).program.stderr.trim().split("\n");
@@ -61,7 +59,7 @@ test.concurrent("a process that is told to stop once drains, and one that is tol
   const queue = processes.service("queue");
   // While NATS hangs, a queue waits for its last append, and to give its claim up.
   const nats = processes.nats.pid;
-  process.kill(nats, "SIGSTOP");
+  await suspend(nats);
   queue.program.signal("SIGTERM");
   await eventually("it drains", async () => (await queue.readiness()).reasons.includes("draining: the server is stopping"));
   // What comes within 300 ms of the first is the same wish.
@@ -72,7 +70,7 @@ test.concurrent("a process that is told to stop once drains, and one that is tol
   process.kill(nats, "SIGCONT");
 });
 
-test.concurrent("two schedulers and two executors share the work, and either does", { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+test.concurrent("two schedulers and two executors share the work, and either does", async ({ expect, onTestFinished }) => {
   const { processes, server, client } = await three(onTestFinished);
   const [scheduler, executor] = await Promise.all([processes.replica("scheduler"), processes.replica("executor")]);
   await Promise.all([scheduler.ready(), executor.ready()]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readDiary } from "../support/diary.js";
+import { suspend } from "../support/processes.js";
 import type { Program } from "../support/program.js";
 import { RunClient } from "../support/run-client.js";
 import { TcpProxy } from "../support/tcp-proxy.js";
@@ -77,7 +78,7 @@ describe.each(languages)("the client of the documentation, $language", ({ fault,
       const { gate, diary, payload } = gated(onTestFinished);
       writeFileSync(gate, "");
       const nats = Number(readFileSync(join(own.data, "nats", "nats-server.pid"), "utf8"));
-      process.kill(nats, "SIGSTOP");
+      await suspend(nats);
       onTestFinished(() => resume(nats));
       const waiting = start(["run", "gated", payload], onTestFinished, own.env);
       await waiting.until("it was told to try again", () => waiting.stderr.includes("LOG_UNAVAILABLE"));

@@ -14,7 +14,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { type OnCleanUp, TestServer } from "../support/test-server.js";
 import type { ForeignProject } from "./foreign-project.js";
 import { pythonFault, pythonProject } from "./python-project.js";
-import { leaseMs, ScriptedServer } from "./scripted-server.js";
+import { ScriptedServer } from "./scripted-server.js";
 
 /** Files by which a run of a task that waits shows what it does, and is let through. */
 function prepareGate(onTestFinished: OnCleanUp) {
@@ -125,7 +125,7 @@ describe.skipIf(pythonFault())("the Python worker of the documentation", () => {
       expect(await server.hello(2)).toMatchObject({ held: [{ token }] });
       const unheard = server.assign("shout", "unheard");
       server.answers = true;
-      server.send({ welcome: { sessionId: "scripted", heartbeatInterval: { nanos: 100_000_000 }, leaseDuration: { seconds: 3n } } });
+      server.welcome();
       await eventually("the result comes again", () => server.results(token).length === 2);
       const heard = server.assign("shout", "heard");
       await eventually("later assignments count", () => server.results(heard).length === 1);
@@ -157,8 +157,10 @@ describe.skipIf(pythonFault())("the Python worker of the documentation", () => {
       await eventually("it is declined", () => server.received.some(({ frame }) => frame.declined.some((one) => Buffer.compare(one.token, unknown) === 0)));
     });
 
-    test("stops its code before a silent server's lease ends, and reports that later", async ({ onTestFinished }) => {
-      const server = await ScriptedServer.start(onTestFinished);
+    // Of three measurements one has to be in time: on a busy machine each may be late for reasons that are not the worker's.
+    const leaseMs = 3_000;
+    test("stops its code before a silent server's lease ends, and reports that later", { retry: 2 }, async ({ onTestFinished }) => {
+      const server = await ScriptedServer.start(onTestFinished, leaseMs);
       const worker = startWorker(server.env, onTestFinished);
       await server.hello();
       const gate = prepareGate(onTestFinished);
@@ -174,8 +176,8 @@ describe.skipIf(pythonFault())("the Python worker of the documentation", () => {
       expect(worker.running).toBe(true);
     });
 
-    test("ends itself if its code does not stop in time", async ({ onTestFinished }) => {
-      const server = await ScriptedServer.start(onTestFinished);
+    test("ends itself if its code does not stop in time", { retry: 2 }, async ({ onTestFinished }) => {
+      const server = await ScriptedServer.start(onTestFinished, leaseMs);
       const worker = startWorker(server.env, onTestFinished);
       await server.hello();
       const gate = prepareGate(onTestFinished);

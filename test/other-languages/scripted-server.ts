@@ -14,9 +14,6 @@ import { jsonPayload } from "../support/json-payload.js";
 import type { OnCleanUp } from "../support/test-server.js";
 
 type Call = ServerDuplexStream<WorkRequest, MessageInitShape<typeof WorkResponseSchema>>;
-/** How long a session's lease is, in milliseconds. */
-export const leaseMs = 3_000;
-
 /**
  * A WorkerService that a test plays itself: it shows what a worker says when a server does what servers seldom do. It answers Hellos and heartbeats until it is
  * told not to.
@@ -28,12 +25,18 @@ export class ScriptedServer {
   readonly received: { stream: number; frame: WorkRequest }[] = [];
   readonly #server = new Server();
   readonly #calls: Call[] = [];
+  readonly #leaseMs: number;
   #port = 0;
   #assigned = 0n;
 
-  /** Starts one, on a port of its own. */
-  static async start(onCleanUp: OnCleanUp): Promise<ScriptedServer> {
-    const server = new ScriptedServer();
+  /**
+   * Starts one, on a port of its own.
+   *
+   * @param leaseMs milliseconds, default 30,000. A worker opens a new stream when it has heard nothing for part of it, and what a test then sends on the old one is
+   * lost: a real server would assign it again, this one does not. So it is short only where the lease is what a test is about.
+   */
+  static async start(onCleanUp: OnCleanUp, leaseMs = 30_000): Promise<ScriptedServer> {
+    const server = new ScriptedServer(leaseMs);
     const method = {
       path: "/runlane.v1.WorkerService/Work",
       requestStream: true,
@@ -49,6 +52,10 @@ export class ScriptedServer {
     });
     onCleanUp(() => server.#server.forceShutdown());
     return server;
+  }
+
+  private constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs;
   }
 
   /** What a worker needs in its environment. */
@@ -89,6 +96,12 @@ export class ScriptedServer {
     this.#calls.at(-1)?.write(frame);
   }
 
+  /** Answers a Hello. */
+  welcome(): void {
+    const times = { heartbeatInterval: durationFromMs(100), leaseDuration: durationFromMs(this.#leaseMs) };
+    this.send({ welcome: { protocolRevision: 1, sessionId: "scripted", ...times } });
+  }
+
   /** Assigns an attempt; its token. */
   assign(taskId: string, payload?: unknown, attemptNumber = 1): Uint8Array {
     this.#assigned += 1n;
@@ -109,8 +122,7 @@ export class ScriptedServer {
     call.on("data", (frame: WorkRequest) => {
       this.received.push({ stream, frame });
       if (!this.answers) return;
-      if (frame.hello)
-        call.write({ welcome: { protocolRevision: 1, sessionId: "scripted", heartbeatInterval: durationFromMs(100), leaseDuration: durationFromMs(leaseMs) } });
+      if (frame.hello) this.welcome();
       if (frame.heartbeat) call.write({ heartbeat: { sequence: frame.heartbeat.sequence } });
     });
   }

@@ -3,9 +3,9 @@
  * time runs out.
  *
  * @param what names the condition in the error
- * @param within milliseconds, default 10,000
+ * @param within milliseconds, default 30,000: on a busy machine much comes late, and a limit costs nothing when it comes
  */
-export async function eventually<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>, within = 10_000): Promise<T> {
+export async function eventually<T>(what: string, probe: () => T | undefined | false | Promise<T | undefined | false>, within = 30_000): Promise<T> {
   const deadline = performance.now() + within;
   let cause: unknown;
   do {

@@ -69,10 +69,7 @@ test.concurrent.for(shapes)(
   },
 );
 
-test.concurrent("a worker that was silent for its lease reports a result: it is STALE, and changes nothing", { timeout: 60_000 }, async ({
-  expect,
-  onTestFinished,
-}) => {
+test.concurrent("a worker that was silent for its lease reports a result: it is STALE, and changes nothing", async ({ expect, onTestFinished }) => {
   const server = await TestServer.start({ onCleanUp: onTestFinished });
   const client = new RunClient(server, onTestFinished);
   const [silent, other] = [1, 2].map((n) => new RawWorker(client.stranger, { workerId: `worker-${n}`, tasks: ["once"] }));
@@ -98,10 +95,7 @@ test.concurrent("a worker that was silent for its lease reports a result: it is 
   expect(jsonValue(run.output)).toBe("of the other");
 });
 
-test.concurrent("a worker that is away longer than its lease ends its attempts before another starts them", { timeout: 60_000 }, async ({
-  expect,
-  onTestFinished,
-}) => {
+test.concurrent("a worker that is away longer than its lease ends its attempts before another starts them", async ({ expect, onTestFinished }) => {
   const { server, network, client, beats } = await prepare(onTestFinished);
   const items = [beats.item("beating-alone", "alone"), beats.item("beating-alone", "next"), beats.item("beating", "b0"), beats.item("beating", "b1")];
   const runIds = await client.trigger(...items);
@@ -142,7 +136,7 @@ test.concurrent.for([
   ["cut, again and again", (network: TcpProxy) => network.cut(), 5, 500],
   ["cut, and for seconds no other can be opened", (network: TcpProxy) => network.refuse(), 1, 4_000],
   ["silent for seconds", (network: TcpProxy) => network.stall(), 1, 6_000],
-] as const)("a worker whose stream is %s keeps its attempts", { timeout: 60_000 }, async ([, fail, times, milliseconds], { expect, onTestFinished }) => {
+] as const)("a worker whose stream is %s keeps its attempts", async ([, fail, times, milliseconds], { expect, onTestFinished }) => {
   const { network, client, beats } = await prepare(onTestFinished);
   const items = [
     ...Array.from({ length: 10 }, (_, i) => beats.item("beating", `b${i}`)),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.js";
+import { suspend } from "../support/processes.js";
 import { type Refusal, Stranger } from "../support/stranger.js";
 import { TestServer } from "../support/test-server.js";
 import { Load } from "./load.js";
@@ -53,7 +54,7 @@ test("nats-server hangs, and is killed again and again, under load: strangers ar
   await load.begun();
 
   const nats = natsOf(server);
-  process.kill(nats, "SIGSTOP");
+  await suspend(nats);
   onTestFinished(() => resume(nats));
   const [refusal] = await Promise.all([refused(new Stranger(server.address, server.secretKey)), sleep(hangMs)]);
   resume(nats);

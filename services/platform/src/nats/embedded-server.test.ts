@@ -10,6 +10,7 @@ import { type EmbeddedNats, startEmbeddedNats } from "./embedded-server.js";
 import { natsServerBinary, silent } from "./nats.fixture.js";
 import { identifyProcess } from "./process-identity.js";
 import type { NatsSync } from "./server-config.js";
+import { suspend } from "./suspend.fixture.js";
 import type { NatsUser } from "./users.js";
 
 let dataDir: string;
@@ -171,7 +172,7 @@ describe("an orphan", () => {
 
   test("that hangs is ended by force", async () => {
     const { pid } = await orphan("lazy");
-    process.kill(pid, "SIGSTOP");
+    await suspend(pid);
     const nats = await start("lazy");
     expect(nats.pid).not.toBe(pid);
     expect(await alive(pid)).toBe(false);
