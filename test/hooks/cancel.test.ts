@@ -39,6 +39,13 @@ describe.concurrent("a run that is cancelled", () => {
     expect(linesOf(diary)).toEqual(["run", "cancel true run cancelled", "cancel", "run stopped: run cancelled", came, "cleanup", "tm-after"]);
   });
 
+  test("may still change tags and metadata", async ({ expect }) => {
+    const { run } = await cancel("telling", {}, "cleanup");
+    const told = { status: "CANCELED", tags: ["stopped"], metadata: { rows: 12, undone: true } };
+    await eventually("all that it told is known", async () => JSON.stringify((await runs.retrieve(run.id)).metadata) === JSON.stringify(told.metadata));
+    expect(await runs.retrieve(run.id)).toMatchObject(told);
+  });
+
   test("may take longer than a second for its onCancel, also while run is deaf to its signal", async ({ expect }) => {
     const { diary } = await cancel("canceled-apart", { run: "is deaf", plan: { cancel: { takes: 2_500 } } }, "cancel ended");
     const [, pid, ...lines] = linesOf(diary);

@@ -267,6 +267,26 @@ describe.concurrent("run ends by", () => {
   });
 });
 
+describe("memory that runs out, where the task names a larger machine", () => {
+  test("is tried again there, and no hook hears of an end before", async ({ expect }) => {
+    const played = await worker.play("growing");
+    expect(played.calls).toEqual(["run on micro", "catch number", "run on small-1x", "complete true"]);
+    expect(played.run).toMatchObject({ status: "COMPLETED", attemptCount: 2 });
+  });
+
+  test("is not, if catchError says so", async ({ expect }) => {
+    const played = await worker.play("growing", { decided: true });
+    expect(played.calls).toEqual(["run on micro", "catch number", "failure", "complete false"]);
+    expect(played.run).toMatchObject({ status: "CRASHED", attemptCount: 1, error: { name: "TASK_PROCESS_OOM_KILLED" } });
+  });
+});
+
+test("a hook that throws CompleteTaskWithOutput fails the attempt: only run completes so", async ({ expect }) => {
+  const played = await worker.play("hasty");
+  expect(played.calls).toEqual(["failure Complete task with output"]);
+  expect(played.run).toMatchObject({ status: "FAILED", attemptCount: 2, error: { name: "CompleteTaskWithOutput" } });
+});
+
 test("an output that cannot be written fails the run, and only onError and cleanup hear of it", async ({ expect }) => {
   const played = await worker.play("throwing", { kind: "unwritable" });
   expect(played.calls).toEqual([expect.stringMatching(/^error .*a getter broke$/), "cleanup"]);

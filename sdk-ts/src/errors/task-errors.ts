@@ -16,8 +16,8 @@ export class AbortTaskRunError extends Error {
 }
 
 /**
- * Throw it in a task whose memory runs out, or in place of an error of a program that it started. The run fails, unless `catchError` decides otherwise: another attempt of the
- * same size would fare no better. Recognised by its name.
+ * Throw it in a task whose memory runs out, or in place of an error of a program that it started. The run goes on where
+ * `retry.outOfMemory` says, and else it fails, unless `catchError` decides otherwise: another attempt of the same size would fare no better. Recognised by its name.
  */
 export class OutOfMemoryError extends Error {
   override readonly name = "OutOfMemoryError";
@@ -27,14 +27,14 @@ export class OutOfMemoryError extends Error {
   }
 }
 
-/** Throw it in a task to complete the run at once, with this output. Recognised by its name. */
+/** Throw it in `run` to complete the run at once, with this output; thrown by a hook it is an error like others. Recognised by its name. */
 export class CompleteTaskWithOutput extends Error {
   override readonly name = "CompleteTaskWithOutput";
   /** The run's output. */
   readonly output: unknown;
 
   constructor(output?: unknown) {
-    super("COMPLETE_TASK_WITH_OUTPUT");
+    super("Complete task with output");
     this.output = output;
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AbortTaskRunError, ApiError, OutOfMemoryError } from "../index.js";
-import { decisionOf, defaultDelay, effectiveRetry, endsRun, type RetryRules } from "./retry-decision.js";
+import { decisionOf, defaultNext, effectiveRetry, endsRun, type RetryRules } from "./retry-decision.js";
 
 const rules: RetryRules = {
   options: { minTimeoutInMs: 100, randomize: false },
@@ -32,7 +32,36 @@ describe("without a hook", () => {
     ["no options at all", new Error("e"), { ...rules, options: { randomize: false } }, 1_000],
     ["the 250th attempt", new Error("e"), { ...rules, attempt: 250, maxAttempts: 1_000 }, undefined],
   ])("%s", (_, error, given, delay) => {
-    expect(defaultDelay(error, given)).toBe(delay);
+    expect(defaultNext(error, given)?.delay).toBe(delay);
+  });
+});
+
+describe("memory that ran out", () => {
+  const larger: RetryRules = { ...rules, options: { ...rules.options, outOfMemory: { machine: "medium-1x" } }, machine: "small-1x" };
+  const next = { delay: 100, machine: "medium-1x" };
+
+  test.each([
+    ["goes on on the machine that is named for it", new OutOfMemoryError(), larger, next],
+    ["also from no machine", new OutOfMemoryError(), { ...larger, machine: undefined }, next],
+    ["not if the run is on it already", new OutOfMemoryError(), { ...larger, machine: "medium-1x" }, undefined],
+    ["not after the last attempt", new OutOfMemoryError(), { ...larger, attempt: 3 }, undefined],
+    ["not where retries are off", new OutOfMemoryError(), { ...larger, enabled: false }, undefined],
+    ["an ffmpeg that was killed counts", new Error("Error: ffmpeg was killed with signal SIGKILL: "), larger, next],
+    ["an error of another copy counts", named("OutOfMemoryError"), larger, next],
+    ["another error stays where it is", new Error("e"), larger, { delay: 100 }],
+  ])("%s", (_, error, given, expected) => {
+    expect(defaultNext(error, given)).toEqual(expected);
+  });
+
+  test.each([
+    ["no other attempt", { skipRetrying: true }, undefined],
+    ["another delay, on the larger machine all the same", { retryDelayInMs: 5 }, { delay: 5, machine: "medium-1x" }],
+  ])("catchError may ask for %s", (_, said, expected) => {
+    expect(decisionOf(new OutOfMemoryError(), said, larger, now).next).toEqual(expected);
+  });
+
+  test("where no machine is named, catchError may ask for an attempt like this one", () => {
+    expect(decisionOf(new OutOfMemoryError(), { retryDelayInMs: 5 }, rules, now).next).toEqual({ delay: 5 });
   });
 });
 
@@ -61,12 +90,12 @@ describe("catchError's word", () => {
     ["an error alone", { error: new Error("other") }, rules, undefined],
     ["beyond the last attempt", { retryDelayInMs: 5 }, { ...rules, attempt: 3 }, undefined],
   ])("%s", (_, said, given, delay) => {
-    expect(decisionOf(said, given, now).delay).toBe(delay);
+    expect(decisionOf(new Error("e"), said, given, now).next?.delay).toBe(delay);
   });
 
   test("may replace the error, and try again", () => {
     const error = new Error("other");
-    expect(decisionOf({ error, retryDelayInMs: 5 }, rules, now)).toEqual({ delay: 5, error });
+    expect(decisionOf(new Error("e"), { error, retryDelayInMs: 5 }, rules, now)).toEqual({ next: { delay: 5 }, error });
   });
 });
 

@@ -2,6 +2,7 @@ import { isApiError } from "../errors/api-error.js";
 import type { HandleErrorModificationOptions } from "../hooks/hook-params.js";
 import { type RetryOptions, retryDelay } from "../task/retry-options.js";
 import { isError } from "../worker/failure.js";
+import { largerMachine, saysOutOfMemory } from "../worker/out-of-memory.js";
 
 /** Attempts that a run may have at all. As in Trigger.dev. */
 const mostAttempts = 250;
@@ -19,14 +20,24 @@ export interface RetryRules {
   readonly maxAttempts: number;
   /** False: no error is tried again, and `catchError` is not asked. */
   readonly enabled: boolean;
+  /** Preset of the run's machine; undefined if it has none. */
+  readonly machine?: string | undefined;
   /** Spreads the delays: a random number in [0, 1). Default `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
+/** The attempt that follows a failed one. */
+export interface NextAttempt {
+  /** How long to wait before it, in milliseconds. */
+  readonly delay: number;
+  /** Preset of its machine, because memory ran out on this one; undefined for no change. */
+  readonly machine?: string | undefined;
+}
+
 /** What follows a failed attempt. */
 export interface RetryDecision {
-  /** How long to wait before the next one, in milliseconds; undefined if there is none. */
-  readonly delay: number | undefined;
+  /** Undefined if there is none. */
+  readonly next: NextAttempt | undefined;
   /** What the attempt fails with instead of what was thrown; undefined if nobody replaced it. */
   readonly error?: unknown;
 }
@@ -44,25 +55,29 @@ export function endsRun(error: unknown, { enabled }: RetryRules): boolean {
   return status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
-/** True for an OutOfMemoryError of any copy of the SDK, and for the end of an ffmpeg that somebody killed. As in Trigger.dev. */
-export function isOutOfMemoryError(error: unknown): boolean {
-  return isError(error) && (error.name === "OutOfMemoryError" || error.message === "ffmpeg was killed with signal SIGKILL");
-}
-
-/** How long to wait before the next attempt if no hook decides, in milliseconds; undefined if there is none. */
-export function defaultDelay(error: unknown, rules: RetryRules): number | undefined {
-  // A machine of the same size would run out of memory again.
-  if (endsRun(error, rules) || isOutOfMemoryError(error)) return undefined;
+/** The next attempt if no hook decides; undefined if there is none. */
+export function defaultNext(error: unknown, rules: RetryRules): NextAttempt | undefined {
+  if (endsRun(error, rules)) return undefined;
   const delay = retryDelay(effectiveRetry(rules), rules.attempt, rules.random);
-  return delay !== undefined && isApiError(error) && error.status === 429 ? (error.retryAfterMs ?? delay) : delay;
+  if (delay === undefined) return undefined;
+  if (!ranOutOfMemory(error)) return { delay: isApiError(error) && error.status === 429 ? (error.retryAfterMs ?? delay) : delay };
+  // A machine of the same size would run out of memory again.
+  const machine = largerMachine(rules.options, rules.machine);
+  return machine === undefined ? undefined : { delay, machine };
 }
 
 /**
- * What a `catchError` hook decided. Whatever it says, there is no attempt beyond the run's last: the server would not start it, and the hooks for a run's end would not be called.
+ * What a `catchError` hook decided about an error. Whatever it says, there is no attempt beyond the run's last: the server would not start it, and the hooks for a run's end would not be called.
  */
-export function decisionOf(said: HandleErrorModificationOptions, rules: RetryRules, now: number): RetryDecision {
+export function decisionOf(error: unknown, said: HandleErrorModificationOptions, rules: RetryRules, now: number): RetryDecision {
   const delay = rules.attempt >= Math.min(mostAttempts, rules.maxAttempts) ? undefined : saidDelay(said, rules, now);
-  return said.error === undefined ? { delay } : { delay, error: said.error };
+  const machine = ranOutOfMemory(error) ? largerMachine(rules.options, rules.machine) : undefined;
+  const next = delay === undefined ? undefined : machine === undefined ? { delay } : { delay, machine };
+  return said.error === undefined ? { next } : { next, error: said.error };
+}
+
+function ranOutOfMemory(error: unknown): boolean {
+  return isError(error) && saysOutOfMemory(error);
 }
 
 function saidDelay(

@@ -7,7 +7,7 @@ import type { RegisteredTask } from "../runtime/task-registry.js";
 import { failureOf, internalFailure, messageOf } from "../worker/failure.js";
 import { HookCalls, type HookHost } from "./hook-calls.js";
 import { throughMiddleware } from "./middleware-chain.js";
-import { decisionOf, defaultDelay, effectiveRetry, endsRun, type RetryDecision, type RetryRules } from "./retry-decision.js";
+import { decisionOf, defaultNext, effectiveRetry, endsRun, type NextAttempt, type RetryDecision, type RetryRules } from "./retry-decision.js";
 import { RunParams, type RunParamsSource } from "./run-params.js";
 import { TransferFailure } from "./transfer-failure.js";
 
@@ -38,8 +38,8 @@ export type TaskOutcome =
   | {
       readonly case: "failure";
       readonly failure: Failure;
-      /** How long to wait before the next attempt, in milliseconds; undefined if there is to be none. */
-      readonly delay: number | undefined;
+      /** Undefined if there is to be no other attempt. */
+      readonly next: NextAttempt | undefined;
     }
   /** It was stopped before it came to anything. */
   | { readonly case: undefined };
@@ -93,7 +93,7 @@ export class TaskExecution {
     } catch (error) {
       if (this.#host.stopped) return stoppedOutcome;
       await this.#tell("onError", { error });
-      return failed(internalFailure("TASK_MIDDLEWARE_ERROR", messageOf(error), error), defaultDelay(error, this.#host.retryRules));
+      return failed(internalFailure("TASK_MIDDLEWARE_ERROR", messageOf(error), error), defaultNext(error, this.#host.retryRules));
     }
     // As in Trigger.dev: middleware that never calls `next` completes the run, without output.
     return outcome ?? (await this.#succeed(undefined, false));
@@ -101,11 +101,13 @@ export class TaskExecution {
 
   async #attempt(): Promise<TaskOutcome> {
     let output: unknown;
+    let begun = false;
     try {
       if (this.#hooks.any) await this.#prepare();
+      begun = true;
       output = await this.#task.run(this.#payload, new RunParams(this.#host, this.#init ?? noInit));
     } catch (error) {
-      if (!isCompletion(error)) return await this.#fail(error);
+      if (!begun || !isCompletion(error)) return await this.#fail(error);
       output = error.output;
     }
     this.#ended("returned", output);
@@ -172,13 +174,13 @@ export class TaskExecution {
       return failed({ ...internalFailure("HANDLE_ERROR_ERROR", messageOf(thrown), thrown), cause: failureOf(error) }, undefined);
     }
     if (this.#host.stopped) return await this.#stop();
-    const { delay, error: reported = error } = decision;
-    if (delay === undefined) {
+    const { next, error: reported = error } = decision;
+    if (next === undefined) {
       await this.#tell("onFailure", { error: reported });
       await this.#tell("onComplete", { result: { ok: false, error: reported } });
     }
     await this.#cleanUp();
-    return failed(failureOf(reported), delay);
+    return failed(failureOf(reported), next);
   }
 
   async #notWritten(error: unknown): Promise<TaskOutcome> {
@@ -186,7 +188,7 @@ export class TaskExecution {
     if (this.#host.stopped) return await this.#stop();
     await this.#tell("onError", { error: cause });
     await this.#cleanUp();
-    return failed(internalFailure(code, message, cause), final ? undefined : defaultDelay(apiErrorOf(cause), this.#host.retryRules));
+    return failed(internalFailure(code, message, cause), final ? undefined : defaultNext(apiErrorOf(cause), this.#host.retryRules));
   }
 
   async #stop(): Promise<TaskOutcome> {
@@ -197,14 +199,15 @@ export class TaskExecution {
 
   async #decide(error: unknown): Promise<RetryDecision> {
     const rules = this.#host.retryRules;
-    const delay = defaultDelay(error, rules);
-    if (endsRun(error, rules)) return { delay };
+    const next = defaultNext(error, rules);
+    if (endsRun(error, rules)) return { next };
+    const delay = next?.delay;
     for (const hook of this.#hooks.of("catchError")) {
       const retryAt = delay === undefined ? undefined : new Date(Date.now() + delay);
       const said = await hook({ ...this.#params(), init: this.#init, error, retry: effectiveRetry(rules), retryAt, retryDelayInMs: delay });
-      if (said) return decisionOf(said as HandleErrorModificationOptions, rules, Date.now());
+      if (said) return decisionOf(error, said as HandleErrorModificationOptions, rules, Date.now());
     }
-    return { delay };
+    return { next };
   }
 
   /** The end of an attempt that has not succeeded: what `cleanup` throws changes nothing any more. */
@@ -261,6 +264,6 @@ export class TaskExecution {
   }
 }
 
-function failed(failure: Failure, delay: number | undefined): TaskOutcome {
-  return { case: "failure", failure, delay };
+function failed(failure: Failure, next: NextAttempt | undefined): TaskOutcome {
+  return { case: "failure", failure, next };
 }

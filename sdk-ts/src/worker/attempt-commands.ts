@@ -61,7 +61,7 @@ export class AttemptCommands {
   #waitedMs = 0;
   /** When the first of the open waits began. */
   #waitingSince = 0;
-  #aborted: { reason: unknown } | undefined;
+  #aborted: { readonly reason: unknown; readonly updatesGoOn: boolean } | undefined;
 
   constructor(send: (commandId: number, command: Command) => void) {
     this.#send = send;
@@ -125,16 +125,20 @@ export class AttemptCommands {
     });
   }
 
-  /** Rejects whatever the code waits for, now and later. */
-  abort(reason: unknown): void {
-    this.#aborted = { reason };
-    for (const { reject } of [...this.#unanswered.values(), ...this.#waits.values()]) reject(reason);
-    this.#unanswered.clear();
+  /** Rejects whatever the code waits for, now and later; but for changes of tags and metadata, if these go on. */
+  abort(reason: unknown, updatesGoOn = false): void {
+    this.#aborted = { reason, updatesGoOn };
+    for (const [id, { command, reject }] of this.#unanswered) {
+      if (updatesGoOn && command.case === "updateRun") continue;
+      this.#unanswered.delete(id);
+      reject(reason);
+    }
+    for (const { reject } of this.#waits.values()) reject(reason);
     this.#waits.clear();
   }
 
   #ask(command: Command, itemCount: number): Promise<TriggerOutcome[]> {
-    if (this.#aborted) return Promise.reject(this.#aborted.reason);
+    if (this.#aborted && !(this.#aborted.updatesGoOn && command.case === "updateRun")) return Promise.reject(this.#aborted.reason);
     return new Promise((resolve, reject) => {
       const id = ++this.#lastCommandId;
       this.#unanswered.set(id, { command, itemCount, resolve, reject });

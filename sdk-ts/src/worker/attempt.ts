@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { Assignment, AttemptCommand } from "#gen/runlane/v1/worker_service_pb.js";
@@ -13,7 +14,11 @@ import { AttemptCommands } from "./attempt-commands.js";
 import type { ContextMaker } from "./attempt-context.js";
 import { type AttemptUpdates, updatesOf } from "./attempt-updates.js";
 import { writeOutput } from "./attempt-value.js";
+import { cancelReason } from "./cancel-reason.js";
 import type { TokenKey } from "./token-key.js";
+
+/** How long the last changes of a cancelled attempt may take to reach the server, in milliseconds; less than what passes before code is cut off. */
+const lastWordMs = 500;
 
 /** What an attempt needs of the process that executes it. */
 export interface AttemptHost {
@@ -101,7 +106,14 @@ export class Attempt implements RunRuntime, ExecutionHost {
 
   get retryRules(): RetryRules {
     const { attemptNumber: attempt, maxAttempts } = this.#assignment;
-    return { options: this.task.retry ?? this.#host.defaultRetry, attempt, maxAttempts, enabled: this.#host.retriesEnabled, random: this.#host.random };
+    return {
+      options: this.task.retry ?? this.#host.defaultRetry,
+      attempt,
+      maxAttempts,
+      enabled: this.#host.retriesEnabled,
+      machine: this.machine,
+      random: this.#host.random,
+    };
   }
 
   writeOutput(value: unknown): Payload | Promise<Payload> {
@@ -124,9 +136,9 @@ export class Attempt implements RunRuntime, ExecutionHost {
   get commands(): AttemptCommands {
     if (this.#commands === undefined) {
       this.#commands = new AttemptCommands((commandId, command) => {
-        if (this.state === "running") this.#host.send(this, commandId, command);
+        if (this.state !== "settled") this.#host.send(this, commandId, command);
       });
-      if (this.#reason !== undefined) this.#commands.abort(abortError(this.#reason));
+      if (this.#reason !== undefined) this.#commands.abort(abortError(this.#reason), this.#reason === cancelReason);
     }
     return this.#commands;
   }
@@ -140,9 +152,13 @@ export class Attempt implements RunRuntime, ExecutionHost {
     return this.#updates?.unsettled ?? false;
   }
 
-  /** Sends what is left of changes to tags and metadata. */
+  /** Sends what is left of changes to tags and metadata. A cancelled attempt does not wait long for the answer: it would be taken for code that goes on. */
   async settle(): Promise<void> {
-    await this.#updates?.flush();
+    const sent = this.#updates?.flush();
+    if (sent === undefined || this.state === "running") return sent;
+    const timeUp = new AbortController();
+    await Promise.race([sent, sleep(lastWordMs, undefined, { signal: timeUp.signal }).catch(() => {})]);
+    timeUp.abort();
   }
 
   get waitedMs(): number {
@@ -162,13 +178,16 @@ export class Attempt implements RunRuntime, ExecutionHost {
     this.#host.log(this, level, message, properties);
   }
 
-  /** Aborts the signal, and rejects what the code waits for. `reason` becomes the signal's, as in Trigger.dev. */
+  /**
+   * Aborts the signal, and rejects what the code waits for. `reason` becomes the signal's, as in Trigger.dev. While a run is being cancelled, its code and its hooks may still change tags and
+   * metadata; of another attempt nobody wants to hear.
+   */
   abort(reason: string): void {
     if (this.state !== "running") return;
     this.state = "aborted";
     this.#reason = reason;
-    this.#updates?.stop();
-    this.#commands?.abort(abortError(reason));
+    if (reason !== cancelReason) this.#updates?.stop();
+    this.#commands?.abort(abortError(reason), reason === cancelReason);
     this.#controller?.abort(reason);
   }
 }

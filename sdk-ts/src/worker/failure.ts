@@ -8,6 +8,8 @@ const maxLineLength = 1_024;
 const topFrames = 5;
 const bottomFrames = 45;
 const maxCauses = 8;
+/** Stands behind what was cut. */
+const cutMark = "...[truncated]";
 /** Characters of a whole chain. Causes that would exceed it are left out, so that a failure always fits into a frame. */
 const maxChainLength = 64 * 1_024;
 /** Thrown values that are longer as JSON are sent as the beginning of their text. */
@@ -97,7 +99,11 @@ function rawPayload(value: unknown): Payload {
 }
 
 function cutMessage(message: string): string {
-  return clean(message).slice(0, maxMessageLength);
+  return cut(clean(message), maxMessageLength);
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? text.slice(0, length) + cutMark : text;
 }
 
 function cutStack(error: Error): string {
@@ -109,8 +115,9 @@ function cutStack(error: Error): string {
   const head = first === -1 ? lines.slice(0, 1) : lines.slice(0, first);
   const called = lines.findIndex((line) => callOfRun.test(line));
   const frames = first === -1 ? [] : lines.slice(first, called === -1 ? undefined : called);
-  const kept = frames.length > topFrames + bottomFrames ? [...frames.slice(0, topFrames), ...frames.slice(-bottomFrames)] : frames;
-  return [head.join("\n").slice(0, maxMessageLength + maxLineLength), ...kept.map((line) => line.slice(0, maxLineLength))].join("\n");
+  const left = frames.length - topFrames - bottomFrames;
+  const kept = left > 0 ? [...frames.slice(0, topFrames), `    ... ${left} frames omitted ...`, ...frames.slice(-bottomFrames)] : frames;
+  return [cut(head.join("\n"), maxMessageLength + maxLineLength), ...kept.map((line) => cut(line, maxLineLength))].join("\n");
 }
 
 /** NULs upset terminals and databases. */

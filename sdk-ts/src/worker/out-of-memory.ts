@@ -4,6 +4,9 @@ import { type RetryOptions, retryDelay } from "../task/retry-options.js";
 import { FieldCursor } from "../wire/field-cursor.js";
 import type { InternalCode } from "./failure.js";
 
+/** Message of an OutOfMemoryError. */
+const manualOutOfMemory = "MANUAL_OOM_KILL_ERROR";
+
 /** What decides on another attempt. */
 export interface AttemptTerms {
   /** Counts from 1. */
@@ -36,19 +39,26 @@ export interface LargerMachine {
  * or its attempts are used up. As in Trigger.dev.
  */
 export function afterOutOfMemory(retry: RetryOptions | undefined, machine: string | undefined, terms: AttemptTerms): LargerMachine | undefined {
-  const larger = retry?.outOfMemory?.machine;
-  if (larger === undefined || larger === machine) return undefined;
+  const larger = largerMachine(retry, machine);
+  if (larger === undefined) return undefined;
   const delay = retryDelay({ ...retry, maxAttempts: terms.maxAttempts }, terms.attemptNumber);
   return delay === undefined ? undefined : { retryMachine: larger, retryDelay: durationFromMs(delay) };
 }
 
-/** True for an error by which code itself says that memory ran out: an OutOfMemoryError, or the end of an ffmpeg that somebody killed. As in Trigger.dev. */
-export function saysOutOfMemory({ kind, name, message }: Failure): boolean {
-  return kind === FailureKind.ERROR && (name === "OutOfMemoryError" || message === "ffmpeg was killed with signal SIGKILL");
+/** The machine that `retry.outOfMemory` names for a run on `machine` whose memory ran out; undefined if it names none, or that one. */
+export function largerMachine(retry: RetryOptions | undefined, machine: string | undefined): string | undefined {
+  const named = retry?.outOfMemory?.machine;
+  return named === machine ? undefined : named;
 }
 
-/** The failure of such an attempt: what was thrown, under the code of a process whose memory ran out. */
+/** True for an error by which code itself says that memory ran out: an OutOfMemoryError, or the end of an ffmpeg that somebody killed. As in Trigger.dev. */
+export function saysOutOfMemory({ name, message }: { readonly name: string; readonly message: string }): boolean {
+  return name === "OutOfMemoryError" || message === manualOutOfMemory || message.includes("ffmpeg was killed with signal SIGKILL");
+}
+
+/** What was thrown, under the code of a process whose memory ran out if that is what it says. */
 export function asOutOfMemory(failure: Failure): Failure {
+  if (failure.kind !== FailureKind.ERROR || !saysOutOfMemory(failure)) return failure;
   return { ...failure, kind: FailureKind.INTERNAL, code: "TASK_PROCESS_OOM_KILLED" satisfies InternalCode };
 }
 

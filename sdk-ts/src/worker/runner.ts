@@ -5,7 +5,7 @@ import type { Failure } from "#gen/runlane/v1/payload_pb.js";
 import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
 import { ChurningMap } from "../churning-map.js";
 import { apiErrorOf } from "../errors/api-error.js";
-import { defaultDelay } from "../execution/retry-decision.js";
+import { defaultNext, type NextAttempt } from "../execution/retry-decision.js";
 import { TaskExecution } from "../execution/task-execution.js";
 import { TransferFailure } from "../execution/transfer-failure.js";
 import type { HookKind } from "../hooks/hook-table.js";
@@ -19,7 +19,7 @@ import { parseInput, readInput } from "./attempt-value.js";
 import { cancelReason } from "./cancel-reason.js";
 import { cutOffMs } from "./cut-offs.js";
 import { failureOf, internalFailure, messageOf } from "./failure.js";
-import { afterOutOfMemory, asOutOfMemory, saysOutOfMemory } from "./out-of-memory.js";
+import { asOutOfMemory } from "./out-of-memory.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
 import { RunnerResponseFrame } from "./runner-frames.js";
@@ -189,27 +189,24 @@ export class Runner implements AttemptHost {
     const outcome = await attempt.execution.execute();
     if (attempt.canceling !== undefined) await attempt.canceling;
     if (attempt.unsettled) await attempt.settle();
-    if (outcome.case === "failure") this.#finishFailed(attempt, outcome.failure, outcome.delay);
+    if (outcome.case === "failure") this.#finishFailed(attempt, outcome.failure, outcome.next);
     else this.#finish(attempt, outcome);
   };
 
   /** Ends an attempt whose payload did not make its way. It has no hooks, because they would have nothing to work on. */
   #failInput(attempt: Attempt, error: unknown): void {
     const { code, message, cause, final } = error instanceof TransferFailure ? error : new TransferFailure("TASK_INPUT_ERROR", messageOf(error), error, true);
-    this.#finishFailed(attempt, internalFailure(code, message, cause), final ? undefined : defaultDelay(apiErrorOf(cause), attempt.retryRules));
+    this.#finishFailed(attempt, internalFailure(code, message, cause), final ? undefined : defaultNext(apiErrorOf(cause), attempt.retryRules));
   }
 
   /** Ends an attempt from outside of its code. */
   #fail(attempt: Attempt, error: unknown, failure: Failure): void {
-    this.#finishFailed(attempt, failure, defaultDelay(error, attempt.retryRules));
+    this.#finishFailed(attempt, failure, defaultNext(error, attempt.retryRules));
   }
 
-  #finishFailed(attempt: Attempt, failure: Failure, delay: number | undefined): void {
-    if (attempt.state === "running") this.#printFailure(attempt, failure, delay);
-    this.#finish(attempt, {
-      case: "failure",
-      value: saysOutOfMemory(failure) && delay === undefined ? ranOutOfMemory(attempt, failure) : attemptFailure(failure, delay),
-    });
+  #finishFailed(attempt: Attempt, failure: Failure, next: NextAttempt | undefined): void {
+    if (attempt.state === "running") this.#printFailure(attempt, failure, next?.delay);
+    this.#finish(attempt, { case: "failure", value: attemptFailure(failure, next) });
   }
 
   /** Reports an attempt: by its outcome, or, if it was aborted, that its code has ended. Only the first report counts. */
@@ -283,16 +280,12 @@ export class Runner implements AttemptHost {
   };
 }
 
-/** An attempt whose code says that its memory ran out, and that no hook has decided on. */
-function ranOutOfMemory({ machine, retryRules }: Attempt, failure: Failure) {
-  const { options, attempt: attemptNumber, maxAttempts, enabled } = retryRules;
-  const larger = enabled ? afterOutOfMemory(options, machine, { attemptNumber, maxAttempts }) : undefined;
-  return { ...attemptFailure(asOutOfMemory(failure), undefined), ...larger };
-}
-
-function attemptFailure(failure: Failure, delay: number | undefined) {
-  const retryDelay = delay === undefined ? undefined : durationFromMs(delay);
-  return { $typeName: "runlane.v1.AttemptFailure" as const, failure, retryDelay, processLost: false, retryMachine: "" };
+function attemptFailure(failure: Failure, next: NextAttempt | undefined) {
+  const retryMachine = next?.machine ?? "";
+  const retryDelay = next && durationFromMs(next.delay);
+  // Memory that ran out is said by its code, unless somebody wants another attempt all the same.
+  const said = next === undefined || retryMachine !== "" ? asOutOfMemory(failure) : failure;
+  return { $typeName: "runlane.v1.AttemptFailure" as const, failure: said, retryDelay, processLost: false, retryMachine };
 }
 
 function missingTask(id: string, library: TaskLibrary): Failure {

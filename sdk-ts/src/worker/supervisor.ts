@@ -228,7 +228,7 @@ export class Supervisor implements SessionHost {
       this.#session.saySoon();
     } else if (attempt.state === "running") {
       attempt.state = "canceling";
-      attempt.commands = undefined;
+      for (const [id, { command }] of attempt.commands ?? []) if (command.case !== "updateRun") attempt.commands?.delete(id);
       attempt.openWaits = undefined;
       if (this.#pool.unqueue(key)) this.#settle(attempt);
       else this.#stopCode(key, cancelReason);
@@ -275,7 +275,9 @@ export class Supervisor implements SessionHost {
 
   #command(command: AttemptCommand): void {
     const attempt = this.held.get(tokenKey(command.token));
-    if (attempt?.state !== "running") return;
+    // What a cancelled run may still say: how far it came.
+    const heard = attempt?.state === "running" || (attempt?.state === "canceling" && command.command.case === "updateRun");
+    if (attempt === undefined || !heard) return;
     attempt.commands ??= new Map();
     attempt.commands.set(command.commandId, command);
     if (command.command.case === "triggerAndWait") {
@@ -352,6 +354,7 @@ export class Supervisor implements SessionHost {
   #confirmCancel(attempt: HeldAttempt): void {
     if (attempt.state === "canceled") return;
     attempt.state = "canceled";
+    attempt.commands = undefined;
     this.#activeTimes.remove(attempt.key);
     this.#options.reporter?.canceled(attempt.key);
     this.#session.outbound.confirmCancel(attempt.key);

@@ -1389,7 +1389,8 @@ export declare const RunService: GenService<{
   /**
    * Triggers one task and waits for it: sends the accepted run, then the run at every change of state, then the final run, and ends.
    *
-   * A broken stream leaves the run untouched: call again with the same request id to go on waiting for it. Changes of state that follow each other
+   * A broken stream leaves the run untouched: call again with the same request id to go on waiting for it, for as long as the server keeps request ids (see
+   * TriggerTasksRequest); later that would be another run. Who has its id, from the first message, can always follow it by Watch or GetRun. Changes of state that follow each other
    * quickly may be sent as one. INVALID_ARGUMENT and RESOURCE_EXHAUSTED as for an item of TriggerTasks.
    *
    * @generated from rpc runlane.v1.RunService.TriggerAndWait

@@ -98,6 +98,7 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "cancelConfirmed": {
       const run = runOf(durable, event.value.run);
       setPhase(durable, run, "canceled");
+      run.commands = undefined;
       return retire(durable, run);
     }
     case "commandAnswered": {

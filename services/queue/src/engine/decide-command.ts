@@ -17,7 +17,9 @@ const itemsPerCommand = 500;
 
 /** Does what running code asks, once: a repeat gets the first answer. `run` is undefined if the token is not the worker's. */
 export function decideCommand(step: Step, connection: Connection, run: RunRecord | undefined, command: AttemptCommand): void {
-  if (!run || phases[run.phase].final) return answer(step, connection, run, command, { kind: "refused", refusal: stale });
+  // A cancelled run may say how far it came until its code has ended.
+  const heard = run && (!phases[run.phase].final || (command.command.case === "updateRun" && phases[run.phase].session));
+  if (!heard) return answer(step, connection, run, command, { kind: "refused", refusal: stale });
   const before = run.commands?.get(command.commandId);
   answer(step, connection, run, command, before ?? decide(step, run, command));
 }

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type MetadataOperation, MetadataOperationSchema, MetadataTarget } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { describe, expect, it, test } from "vitest";
 import { EngineHarness, type HarnessWorker, item } from "../testing/engine-harness.js";
+import { decideCancel } from "./decide-cancel.js";
 import { changedMetadata } from "./metadata.js";
 import type { RunRecord } from "./run-record.js";
 import { runMessageOf } from "./view.js";
@@ -133,6 +134,15 @@ describe("the command", () => {
       ]),
     ).toEqual(["done"]);
     expect([metadata(root), metadata(child)]).toEqual([{ count: 1 }, { mine: 1 }]);
+  });
+
+  it("is still heard of a cancelled run, until the worker says that its code has ended", () => {
+    const { harness, root, tokens, worker, update, metadata } = world();
+    harness.step((step) => decideCancel(step, root, "by you"));
+    expect(update(root, 1, [["increment", "count", 1]])).toEqual(["done"]);
+    worker.send({ cancelConfirmed: [tokens.get(root)!] });
+    expect(update(root, 2, [["increment", "count", 1]])[0]).toContain("the attempt is over");
+    expect(metadata(root)).toEqual({ count: 2 });
   });
 
   it("adds tags to ten, and tells who watches", () => {

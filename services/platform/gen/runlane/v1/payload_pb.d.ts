@@ -79,14 +79,14 @@ export declare type Failure = Message<"runlane.v1.Failure"> & {
   name: string;
 
   /**
-   * The error's message, cut at 1,000 characters.
+   * The error's message. A longer one is cut at 1,000 characters, and "...[truncated]" stands behind it.
    *
    * @generated from field: string message = 3;
    */
   message: string;
 
   /**
-   * Stack trace as the runtime wrote it, cut at 50 frames. May be empty.
+   * Stack trace as the runtime wrote it, cut at 50 frames, the top 5 and the bottom 45, and a line that says how many are left out. May be empty.
    *
    * @generated from field: string stack_trace = 4;
    */

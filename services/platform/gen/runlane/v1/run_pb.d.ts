@@ -83,7 +83,7 @@ export declare type Run = Message<"runlane.v1.Run"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When it reached its final state. Unset before.
+   * When it reached its final state: set exactly if `state` is final. A cancelled run has it at once, though its code may still be ending.
    *
    * @generated from field: google.protobuf.Timestamp finish_time = 10;
    */

@@ -1794,7 +1794,9 @@ export declare const WorkerService: GenService<{
    *
    * The worker sends Hello first; the server answers Welcome. From then on either side sends frames whenever it has something to say; a frame holds any number
    * of items of each kind, at most 512 KiB, and its fields are handled in the order of their numbers. Unknown fields are ignored, so that old and new can talk.
-   * INVALID_ARGUMENT ends the stream if a frame breaks the rules; UNAVAILABLE asks to connect again.
+   * UNAVAILABLE asks to connect again. INVALID_ARGUMENT ends the stream if a frame breaks the rules, and so do the other refusals that repeating does not change
+   * (UNAUTHENTICATED, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED): a worker that was not welcomed before should end and say so. One that was goes on with what it
+   * holds and connects again after a delay, each longer than the one before: a server that is being replaced may say the like; the lease decides what it keeps.
    *
    * @generated from rpc runlane.v1.WorkerService.Work
    */
