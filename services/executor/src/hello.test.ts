@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { checkHello, holdsHello } from "./hello.js";
 import { heartbeat, hello, request } from "./testing/frames.js";
 
+const seconds = (count: number) => ({ seconds: BigInt(count) });
 const sound = { protocolRevision: 1, workerId: "w1", incarnation: 1n, slots: 1 };
 
 function faultOf(frame: Uint8Array) {
@@ -27,8 +28,15 @@ test("a frame with a Hello is known by its first byte", () => {
 
 test("a sound Hello passes", () => {
   expect(faultOf(hello)).toBeUndefined();
-  const tasks = [{ id: "a", queue: "q", concurrencyLimit: 0, maxAttempts: 250 }, { id: "b" }];
-  expect(faultOf(request({ hello: { ...sound, tasks, held: [{ token: Buffer.alloc(8), openWaits: [1] }] } }))).toBeUndefined();
+  const concurrency = { perKey: 0, total: 100_000, limits: ["mail", "eu.mail"] };
+  const tasks = [
+    { id: "a", queue: "q", concurrencyLimit: 0, maxAttempts: 250, ttlSeconds: 0 },
+    { id: "b", concurrency },
+  ];
+  const rate = { limit: 1_000_000, period: { nanos: 100_000_000 }, burst: 1 };
+  const queues = [{ name: "q", concurrencyLimit: 0, totalLimit: 100_000, rateLimit: rate, keyRateLimit: { limit: 1, period: seconds(86_400) } }];
+  const concurrencyLimits = [{ name: "mail" }];
+  expect(faultOf(request({ hello: { ...sound, tasks, queues, concurrencyLimits, held: [{ token: Buffer.alloc(8), openWaits: [1] }] } }))).toBeUndefined();
 });
 
 test.each<[string[], MessageInitShape<typeof HelloSchema>]>([
@@ -42,6 +50,27 @@ test.each<[string[], MessageInitShape<typeof HelloSchema>]>([
   [["hello.tasks[1].id"], { tasks: [{ id: "a" }, { id: "a" }] }],
   [["hello.tasks[0].queue", "hello.tasks[0].max_attempts"], { tasks: [{ id: "a", queue: "?", maxAttempts: 0 }] }],
   [["hello.tasks[0].concurrency_limit"], { tasks: [{ id: "a", concurrencyLimit: 100_001 }] }],
+  [["hello.tasks[0].ttl_seconds"], { tasks: [{ id: "a", ttlSeconds: 31_536_001 }] }],
+  [
+    ["hello.tasks[0].concurrency.per_key", "hello.tasks[0].concurrency.limits"],
+    { tasks: [{ id: "a", concurrency: { perKey: 100_001, limits: ["a", "b", "c"] } }] },
+  ],
+  [
+    ["hello.tasks[0].concurrency.total", "hello.tasks[0].concurrency.limits"],
+    { tasks: [{ id: "a", concurrency: { total: 4_294_967_295, limits: ["no name"] } }] },
+  ],
+  [["hello.queues[0].name"], { queues: [{ name: "" }] }],
+  [["hello.queues[1].name"], { queues: [{ name: "a" }, { name: "a" }] }],
+  [["hello.queues[0].concurrency_limit", "hello.queues[0].total_limit"], { queues: [{ name: "a", concurrencyLimit: 100_001, totalLimit: 100_001 }] }],
+  [["hello.queues[0].rate_limit"], { queues: [{ name: "a", rateLimit: { limit: 0, period: seconds(1) } }] }],
+  [["hello.queues[0].rate_limit"], { queues: [{ name: "a", rateLimit: { limit: 1 } }] }],
+  [["hello.queues[0].key_rate_limit"], { queues: [{ name: "a", keyRateLimit: { limit: 1, period: { nanos: 99_999_999 } } }] }],
+  [["hello.queues[0].key_rate_limit"], { queues: [{ name: "a", keyRateLimit: { limit: 1, period: seconds(367 * 86_400) } }] }],
+  [["hello.queues[0].rate_limit"], { queues: [{ name: "a", rateLimit: { limit: 1, period: seconds(1), burst: 1_000_001 } }] }],
+  [["hello.concurrency_limits[0].name"], { concurrencyLimits: [{ name: "task/a" }] }],
+  [["hello.concurrency_limits[0].per_key", "hello.concurrency_limits[0].total"], { concurrencyLimits: [{ name: "a", perKey: 100_001, total: 100_001 }] }],
+  [["hello.queues"], { queues: Array.from({ length: 10_001 }, (_, i) => ({ name: `q${i}` })) }],
+  [["hello.queues"], { queues: Array.from({ length: 5_000 }, (_, i) => ({ name: `${"q".repeat(100)}${i}` })) }],
   [["hello.tasks"], { tasks: Array.from({ length: 10_001 }, (_, i) => ({ id: `t${i}` })) }],
 ])("a Hello that breaks the rule of %j is refused", (fields, wrong) => {
   expect(faultOf(request({ hello: { ...sound, ...wrong } }))).toEqual({ reason: "INVALID_FIELD", fields });

@@ -1,6 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { isDurationTooShort, refusal } from "@runlane/platform";
-import { type Hello, type TaskDeclaration, type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { refusal, type Violation } from "@runlane/platform";
+import { type Hello, type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { limitRules, outside, queueRules, type Rule, taskRules } from "./declaration-rules.js";
 
 /** Field 1 of WorkRequest, length-delimited. Encoders write fields in order, and a Hello is alone in its frame: any frame that holds one starts so. */
 const helloTag = 0x0a;
@@ -24,23 +25,10 @@ export function checkHello(frame: Uint8Array): void {
   throw refusal("INVALID_FIELD", `${first.field} ${first.description}`, { metadata: { field: first.field }, violations: violations.slice(0, mostViolations) });
 }
 
-interface Violation {
-  field: string;
-  description: string;
-}
-
-/** A rule of Hello, or of one of its tasks. */
-interface Rule<T> {
-  readonly field: string;
-  readonly description: string;
-  broken(message: T): boolean;
-}
-
 /** More say nothing new, and an error's details must fit into 4 KiB of metadata. */
 const mostViolations = 10;
-const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
-const nameRule = 'must be 1 to 128 characters of letters, digits and "_-./:"';
-const outside = (value: number | undefined, least: number, most: number) => value !== undefined && (value < least || value > most);
+/** Bytes of what goes into one record of the log, which holds 1 MiB. */
+const mostRecordBytes = 512 * 1024;
 
 const helloRules: readonly Rule<Hello>[] = [
   { field: "protocol_revision", description: "must be at least 1", broken: (hello) => hello.protocolRevision < 1 },
@@ -50,21 +38,17 @@ const helloRules: readonly Rule<Hello>[] = [
   { field: "held", description: "must have tokens of at least 8 bytes", broken: (hello) => hello.held.some(({ token }) => token.length < 8) },
   {
     field: "tasks",
-    // They are one record of the log, which holds 1 MiB.
     description: "must have payload_schemas of at most 512 KiB together",
-    broken: ({ tasks }) => tasks.reduce((bytes, { payloadSchema }) => bytes + Buffer.byteLength(payloadSchema), 0) > 512 * 1024,
+    broken: ({ tasks }) => tasks.reduce((bytes, { payloadSchema }) => bytes + Buffer.byteLength(payloadSchema), 0) > mostRecordBytes,
+  },
+  { field: "queues", description: "must have at most 10000 entries", broken: (hello) => hello.queues.length > 10_000 },
+  { field: "concurrency_limits", description: "must have at most 10000 entries", broken: (hello) => hello.concurrencyLimits.length > 10_000 },
+  {
+    field: "queues",
+    description: "and concurrency_limits must have names of at most 512 KiB together",
+    broken: ({ queues, concurrencyLimits }) => [...queues, ...concurrencyLimits].reduce((bytes, { name }) => bytes + name.length + 24, 0) > mostRecordBytes,
   },
   { field: "build_id", description: "must be at most 128 characters", broken: (hello) => hello.buildId.length > 128 },
-];
-
-const taskRules: readonly Rule<TaskDeclaration>[] = [
-  { field: "id", description: nameRule, broken: (task) => !name.test(task.id) },
-  { field: "description", description: "must be at most 1000 characters", broken: (task) => task.description.length > 1_000 },
-  { field: "queue", description: `${nameRule}, or empty`, broken: (task) => task.queue !== "" && !name.test(task.queue) },
-  { field: "concurrency_limit", description: "must be 0 to 100000", broken: (task) => outside(task.concurrencyLimit, 0, 100_000) },
-  { field: "max_attempts", description: "must be 1 to 250", broken: (task) => outside(task.maxAttempts, 1, 250) },
-  { field: "max_duration_seconds", description: "must be 0, or 5 or more", broken: (task) => isDurationTooShort(task.maxDurationSeconds) },
-  { field: "payload_schema", description: "must be at most 64 KiB", broken: (task) => Buffer.byteLength(task.payloadSchema) > 64 * 1024 },
 ];
 
 function decode(frame: Uint8Array): WorkRequest {
@@ -78,11 +62,23 @@ function decode(frame: Uint8Array): WorkRequest {
 function* faults(request: WorkRequest, hello: Hello): Generator<Violation> {
   if (!isAlone(request)) yield { field: "hello", description: "must be alone in its frame" };
   for (const { field, description, broken } of helloRules) if (broken(hello)) yield { field: `hello.${field}`, description };
-  const ids = new Set<string>();
-  for (const [i, task] of hello.tasks.entries()) {
-    for (const { field, description, broken } of taskRules) if (broken(task)) yield { field: `hello.tasks[${i}].${field}`, description };
-    if (ids.has(task.id)) yield { field: `hello.tasks[${i}].id`, description: "must not be declared twice" };
-    ids.add(task.id);
+  yield* listFaults(hello.tasks, "tasks", "id", taskRules);
+  yield* listFaults(hello.queues, "queues", "name", queueRules);
+  yield* listFaults(hello.concurrencyLimits, "concurrency_limits", "name", limitRules);
+}
+
+/** Faults of each message of a list, whose `key` must be its own. */
+function* listFaults<T extends { [key in K]: string }, K extends string>(
+  list: readonly T[],
+  path: string,
+  key: K,
+  rules: readonly Rule<T>[],
+): Generator<Violation> {
+  const keys = new Set<string>();
+  for (const [i, message] of list.entries()) {
+    for (const { field, description, broken } of rules) if (broken(message)) yield { field: `hello.${path}[${i}].${field}`, description };
+    if (keys.has(message[key])) yield { field: `hello.${path}[${i}].${key}`, description: "must not be declared twice" };
+    keys.add(message[key]);
   }
 }
 

@@ -36,11 +36,16 @@ export { JetStreamPayloadStore, type JetStreamPayloadStoreOptions } from "./payl
 export { MemoryPayloadStore } from "./payloads/memory-payload-store.js";
 export * from "./payloads/payload-store.js";
 export { ensurePayloadStream } from "./payloads/payload-stream.js";
+export { queueIdOf, queueNameOf } from "./queue-id.js";
 export { errorOf, statusOf } from "./status.js";
 export { readTlsFiles, type TlsIdentity } from "./tls/tls-files.js";
 export * from "./transport/internal-transport.js";
 export { createMemoryTransport, type MemoryTransportOptions } from "./transport/memory-transport.js";
 export { createNatsTransport, type NatsTransportOptions } from "./transport/nats-transport.js";
 export * from "./transport/owner-directory.js";
-export { invalidFields, isDurationTooShort, itemFault, itemLimits, payloadBytes, type Violation } from "./validation/trigger-item.js";
+export { isName, nameRule } from "./validation/names.js";
+export { isDurationWithin, isTimestamp, longestDelayMs } from "./validation/times.js";
+export { itemFault, itemLimits, payloadBytes } from "./validation/trigger-item.js";
+export { idempotencyKeyFaults, isDurationTooShort, optionLimits } from "./validation/trigger-options.js";
+export { invalidFields, type Violation } from "./validation/violation.js";
 export { decodeMessage, encodeMessage } from "./wire/message-codec.js";

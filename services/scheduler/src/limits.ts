@@ -4,6 +4,15 @@ export const limits = {
   items: 500,
   /** Bytes of payloads and names in one frame or call. A payload that is too large by itself is refused alone and not counted. */
   frameBytes: 512 * 1024,
+  /** Items of one batch. */
+  batchItems: 1_000,
+  /** Slots that a limit may have. */
+  slots: 100_000,
+  /** Milliseconds that the override of one concurrency key may hold, at least and at most. */
+  leastOverrideMs: 1_000,
+  longestOverrideMs: 30 * 24 * 60 * 60 * 1_000,
+  /** What a burst factor may be. */
+  burstFactor: 100,
   /** Characters of a request id. */
   requestId: 64,
   /** Characters of a version's number. Owners make shorter ones. */

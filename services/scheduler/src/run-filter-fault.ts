@@ -16,6 +16,7 @@ export function filterFaults(filter: RunFilter, field: string): Violation[] {
     ["queues", filter.queues],
     ["tags", filter.tags],
     ["run_ids", filter.runIds],
+    ["batch_ids", filter.batchIds],
   ] as const) {
     if (values.length > limits.filterValues) add(name, `must have at most ${limits.filterValues} entries, has ${values.length}`);
     if (values.some((value) => typeof value === "string" && value.length > limits.filterText))

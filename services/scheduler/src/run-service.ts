@@ -1,16 +1,18 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf, refusal } from "@runlane/platform";
+import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
 import type { TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunService, type TriggerAndWaitRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
+import { explainRun } from "./explanation.js";
 import { limits } from "./limits.js";
 import { logPosition, logSequence } from "./log-position.js";
 import type { OwnerCallLimits } from "./owner-client.js";
+import { replayRun } from "./replay.js";
 import { RunChanges } from "./run-changes.js";
 import { listRuns } from "./run-lists.js";
 import { RunWatch } from "./run-watch.js";
 import { TriggerStream, type TriggerStreamSurroundings } from "./trigger-stream.js";
 import { trigger } from "./triggering.js";
-import { frameBytes, frameFault, runIdFault } from "./validation.js";
+import { batchIdFault, delayFault, frameBytes, frameFault, keyFault, runIdFault } from "./validation.js";
 
 /** What a cancellation says if its caller gives no reason; the words that Trigger.dev uses. */
 const defaultCancelReason = "Canceled by user";
@@ -22,7 +24,7 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
   const implementation: ServiceImpl<typeof RunService> = {
     async triggerTasks(request, context) {
       const { environment } = principalOf(context);
-      const fault = frameFault(request, frameBytes(request.items), false);
+      const fault = frameFault(request, frameBytes(request.items, request.batch !== undefined), false);
       if (fault) throw fault;
       return await trigger(owner, { environment }, request, limitsOf(context));
     },
@@ -66,11 +68,38 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       return { run, logPosition: logPosition(sequence) };
     },
 
-    rescheduleRun: notServed,
-    replayRun: notServed,
-    explainRun: notServed,
-    getBatch: notServed,
-    resetIdempotencyKey: notServed,
+    async rescheduleRun(request, context) {
+      const fault = runIdFault(request.runId) ?? delayFault(request.delay);
+      if (fault) throw fault;
+      const asked = { environment: principalOf(context).environment, request };
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.moveRun(asked, options), limitsOf(context));
+      return { run, logPosition: logPosition(sequence) };
+    },
+
+    replayRun: (request, context) => replayRun(owner, principalOf(context).environment, request, limitsOf(context)),
+
+    async explainRun({ runId, logPosition: seen }, context) {
+      const fault = runIdFault(runId);
+      if (fault) throw fault;
+      logSequence(seen);
+      return await explainRun(owner, { environment: principalOf(context).environment, runId }, limitsOf(context));
+    },
+
+    async getBatch({ batchId, logPosition: seen }, context) {
+      const fault = batchIdFault(batchId);
+      if (fault) throw fault;
+      logSequence(seen);
+      const request = { environment: principalOf(context).environment, batchId };
+      return { batch: (await owner.call((service, options) => service.readBatch(request, options), limitsOf(context))).batch };
+    },
+
+    async resetIdempotencyKey({ taskId, key }, context) {
+      const fault = keyFault(taskId, key);
+      if (fault) throw fault;
+      const request = { environment: principalOf(context).environment, taskId, key };
+      const { logSequence: sequence } = await owner.call((service, options) => service.endIdempotencyKey(request, options), limitsOf(context));
+      return { logPosition: logPosition(sequence) };
+    },
   };
   return grpcService(RunService, implementation);
 }
@@ -89,10 +118,6 @@ function runIdOf(answer: TriggerOutcome | undefined): string {
   if (outcome?.case === "runId") return outcome.value;
   if (outcome?.case === "error") throw errorOf(outcome.value);
   throw new Error("the owner answered a trigger without an outcome");
-}
-
-function notServed(): never {
-  throw refusal("UNIMPLEMENTED", "this server does not do this");
 }
 
 function limitsOf(context: HandlerContext): OwnerCallLimits {

@@ -2,6 +2,7 @@ import type { GrpcService, InternalTransport, Logger, OwnerDirectory, PayloadSto
 import { SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { OwnerClient } from "./owner-client.js";
 import { payloadService } from "./payload-service.js";
+import { queueService } from "./queue-service.js";
 import { runService } from "./run-service.js";
 import { Subscriptions } from "./subscriptions.js";
 import { taskService } from "./task-service.js";
@@ -54,6 +55,7 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
       runService({ owner, subscriptions, subscriber, logger, streams }),
       taskService(owner),
       versionService(owner),
+      queueService(owner),
       payloadService({ owner, payloads: options.payloads }),
     ],
     drain() {

@@ -135,7 +135,7 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
 
   async #trigger(frame: TriggerFrame): Promise<void> {
     const { requestId } = frame;
-    const bytes = frameBytes(frame.items);
+    const bytes = frameBytes(frame.items, frame.batch !== undefined);
     const fault = frameFault(frame, bytes, true);
     if (fault) return this.#refuse(requestId, fault);
     const { owner, subscriptions, subscriber, logger } = this.#around;
@@ -143,8 +143,9 @@ export class TriggerStream implements BidiListener<TriggerStreamRequest>, Result
     this.#began(bytes);
     if (awaits) subscriptions.registrationBegan();
     try {
-      const { outcomes, logPosition } = await trigger(owner, { environment: this.environment, subscriber }, frame);
-      this.#send({ frame: { case: "outcomes", value: { $typeName: "runlane.v1.TriggerOutcomes", requestId, outcomes, logPosition } } });
+      const triggered = await trigger(owner, { environment: this.environment, subscriber }, frame);
+      const { outcomes } = triggered;
+      this.#send({ frame: { case: "outcomes", value: { $typeName: "runlane.v1.TriggerOutcomes", requestId, ...triggered } } });
       // Only now: a result that is there already must not overtake its outcome.
       if (awaits) this.#awaitResults(frame.awaitResults, outcomes);
     } catch (error) {

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { statusOf } from "@runlane/platform";
 import type { TriggerRunsRequest } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import { type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { type BatchOutcome, type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { logPosition } from "./log-position.js";
 import type { OwnerCallLimits, OwnerClient } from "./owner-client.js";
 import { type CheckedItems, checkItems, type TriggerRequest } from "./validation.js";
@@ -13,6 +13,8 @@ export interface TriggerSource {
   readonly environment: string;
   /** Address of the SubscriberService that hears of the results; needed only with `awaitResults`. */
   readonly subscriber?: string;
+  /** The run that the one item repeats. */
+  readonly replayOf?: string;
 }
 
 /** What a trigger came to. */
@@ -21,16 +23,19 @@ export interface Triggered {
   readonly outcomes: TriggerOutcome[];
   /** Where the log holds the runs; empty if there are none. */
   readonly logPosition: string;
+  /** What became of the batch that the items are a part of. */
+  readonly batch?: BatchOutcome;
 }
 
 /**
  * Triggers the items of a request that passed {@link frameFault}: those that may be triggered go to the owner, the others are refused here. What is refused
- * depends on the items alone, so a repeated request reaches the owner as the same one.
+ * depends on the items alone, so a repeated request reaches the owner as the same one. Items of a batch all go to the owner, which makes failed runs of those that may not be triggered.
  *
  * @throws ConnectError if the owner refused the whole request, or could not be reached
  */
 export async function trigger(owner: OwnerClient, source: TriggerSource, request: TriggerRequest, callLimits?: OwnerCallLimits): Promise<Triggered> {
-  const checked = checkItems(request.items);
+  const { batch } = request;
+  const checked = batch ? { valid: request.items, faults: undefined } : checkItems(request.items);
   if (checked.valid.length === 0) return { outcomes: withFaults(request.items.length, [], checked), logPosition: "" };
   const forOwner: TriggerRunsRequest = {
     $typeName: "runlane.internal.v1.TriggerRunsRequest",
@@ -40,10 +45,12 @@ export async function trigger(owner: OwnerClient, source: TriggerSource, request
     items: checked.valid,
     awaitResults: forwardedIndexes(request.awaitResults ?? [], request.items.length, checked),
     subscriber: source.subscriber ?? "",
-    replayOfRunId: "",
+    replayOfRunId: source.replayOf ?? "",
+    ...(batch ? { batch } : {}),
   };
-  const { outcomes, logSequence } = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
-  return { outcomes: withFaults(request.items.length, outcomes, checked), logPosition: logPosition(logSequence) };
+  const answer = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
+  const triggered: Triggered = { outcomes: withFaults(request.items.length, answer.outcomes, checked), logPosition: logPosition(answer.logSequence) };
+  return answer.batch ? { ...triggered, batch: answer.batch } : triggered;
 }
 
 /** Indexes among all items, as indexes among the valid ones; those of refused items are left out. */

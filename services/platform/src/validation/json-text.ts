@@ -14,6 +14,13 @@ export function isJsonText(bytes: Uint8Array): boolean {
   return scan.document() && (scan.ascii || isUtf8(bytes));
 }
 
+/** Whether a content type is JSON; empty counts as JSON. */
+export function isJsonContent(contentType: string): boolean {
+  if (contentType === "" || contentType === "application/json") return true;
+  const end = contentType.indexOf(";");
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase() === "application/json";
+}
+
 function parses(bytes: Uint8Array): boolean {
   try {
     JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));

@@ -32,7 +32,7 @@ describe("an item", () => {
 
   test("hears of all its broken rules at once", () => {
     const fault = itemFault(item({ taskId: "", options: { maxAttempts: 0, queue: "" }, payload: { contentType: "ü" } }), "item");
-    expect(fields(fault)).toEqual(["item.task_id", "item.options.queue", "item.options.max_attempts", "item.payload.content_type"]);
+    expect(fields(fault)).toEqual(["item.task_id", "item.payload.content_type", "item.options.queue", "item.options.max_attempts"]);
   });
 
   test.each(["null", "0", '"ü"', '{"a":[1,2]}', " true ", ""])("may carry the payload %j", (text) => {

@@ -645,7 +645,7 @@ export declare type TriggerRunsRequest = Message<"runlane.internal.v1.TriggerRun
   subscriber: string;
 
   /**
-   * Makes them part of a batch.
+   * Makes them part of a batch. Its items come as their client sent them, not validated one by one: the owner makes failed runs of those that may not be triggered.
    *
    * @generated from field: runlane.v1.BatchPart batch = 6;
    */
