@@ -9,6 +9,7 @@ import {
   TriggerRunsRequestSchema,
   TriggerRunsResponseSchema,
 } from "#gen/runlane/internal/v1/owner_service_pb.js";
+import { SnapshotRecordSchema } from "#gen/runlane/internal/v1/snapshot_pb.js";
 import { PayloadSchema } from "#gen/runlane/v1/payload_pb.js";
 import { TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { WorkRequestSchema } from "#gen/runlane/v1/worker_service_pb.js";
@@ -22,8 +23,12 @@ const read = all.filter(({ codec }) => codec.read);
 /** A field that no message has, as a later version might send it. */
 const laterField = Buffer.from([0xf2, 0x3f, 2, 1, 2]);
 
-/** A batch has many kinds of events, of which each must come often enough. */
-const runsOf = (schema: DescMessage) => (schema === (LogRecordSchema as DescMessage) ? 4_000 : 100);
+/** Records have many kinds, of which each must come often enough. */
+const runsOf = (schema: DescMessage) => runs.get(schema) ?? 100;
+const runs = new Map<DescMessage, number>([
+  [LogRecordSchema, 4_000],
+  [SnapshotRecordSchema, 1_000],
+]);
 
 describe("a message that is written by hand", () => {
   test.each(written)("is byte for byte what protobuf-es writes: $name", ({ schema }) => {
@@ -125,6 +130,7 @@ test.each([
   ["NotifyRequest", NotifyRequestSchema, { epoch: 1n, results: [{ runId: "run_1", taskId: "hello", state: 6, output: payload }] }],
   ["WorkRequest", WorkRequestSchema, { accepted: [Buffer.alloc(28)], results: [{ token: Buffer.alloc(28), outcome: { case: "output", value: payload } }] }],
   ["WorkRequest with a heartbeat", WorkRequestSchema, { heartbeat: { sequence: 1n, assignmentSequence: 2n, heldCount: 3, heldDigest: 4n } }],
+  ["SnapshotRecord", SnapshotRecordSchema, { record: { case: "run", value: { run: 1n, task: 1, phase: 1, maxAttempts: 3, createMs: 5n, payload } } }],
   ["LogRecord", LogRecordSchema, { record: { case: "batch", value: { epoch: 1n, number: 2n, nowMs: 3n, events } } }],
 ] as [string, DescMessage, object][])("what every run passes through is not left to protobuf-es: %s", (_, schema, init) => {
   const bytes = toBinary(schema, create(schema, init as never));

@@ -7,10 +7,12 @@ import {
   TriggerRunsRequestSchema,
   TriggerRunsResponseSchema,
 } from "#gen/runlane/internal/v1/owner_service_pb.js";
+import { SnapshotRecordSchema } from "#gen/runlane/internal/v1/snapshot_pb.js";
 import { TriggerStreamRequestSchema, TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { WorkRequestSchema, WorkResponseSchema } from "#gen/runlane/v1/worker_service_pb.js";
 import { readLogRecord, writeLogRecord } from "./log-wire.js";
 import * as owner from "./owner-wire.js";
+import { readSnapshotRecord, writeSnapshotRecord } from "./snapshot-wire.js";
 import { readTriggerStreamRequest, writeTriggerStreamResponse } from "./trigger-stream-wire.js";
 import { notByHand, type ReadMessage, WireReader } from "./wire-reader.js";
 import { WireWriter, type WriteMessage } from "./wire-writer.js";
@@ -37,6 +39,7 @@ export const handCodecs: ReadonlyMap<DescMessage, HandCodec> = new Map<DescMessa
   by(WorkRequestSchema, { read: readWorkRequest }),
   by(WorkResponseSchema, { write: writeWorkResponse }),
   by(LogRecordSchema, { write: writeLogRecord, read: readLogRecord }),
+  by(SnapshotRecordSchema, { write: writeSnapshotRecord, read: readSnapshotRecord }),
 ]);
 
 const writer = new WireWriter();

@@ -107,6 +107,14 @@ export class WireWriter {
     this.bytes(field, toBinary(schema, message));
   }
 
+  /** All fields of a message that is not worth a codec by hand, as they would stand in it. */
+  fields<D extends DescMessage>(schema: D, message: MessageShape<D>): void {
+    const value = toBinary(schema, message);
+    this.#room(value.length);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+
   /**
    * Begins a message; its fields follow, then {@link close} with what this returned. What was reserved for its length is put right there.
    *

@@ -31,6 +31,12 @@ export class Fifo<T> {
     return value;
   }
 
+  clear(): void {
+    this.#slots = new Array(16);
+    this.#head = 0;
+    this.#size = 0;
+  }
+
   forEach(visit: (value: T) => void): void {
     for (let i = 0; i < this.#size; i++) visit(this.#slots[(this.#head + i) & (this.#slots.length - 1)] as T);
   }

@@ -31,6 +31,10 @@ export class Heap<T> {
     items[at] = item;
   }
 
+  clear(): void {
+    this.#items.length = 0;
+  }
+
   pop(): T | undefined {
     const items = this.#items;
     const top = items[0];

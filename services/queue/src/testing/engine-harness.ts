@@ -20,6 +20,7 @@ import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
 import { Outbox } from "../engine/outbox.js";
 import { place } from "../engine/place.js";
+import { reindex } from "../engine/reindex.js";
 import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
 import { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
@@ -36,6 +37,8 @@ export class EngineHarness {
   now = Date.UTC(2026, 0, 1);
   monotonic = 0;
   epoch = 1n;
+  /** What a restart makes of the log. Default: it is replayed from its beginning. */
+  recover: (log: EngineHarness["log"]) => Durable = replayed;
   /** Nothing can be written, and so nothing leaves. */
   logIsAway = false;
   readonly #heldBack: Outbox[] = [];
@@ -138,17 +141,17 @@ export class EngineHarness {
 
   /** Forgets what a restart forgets, and replays the log. */
   restart(): void {
-    this.durable = replayed(this.log);
+    this.durable = this.recover(this.log);
     this.volatile = createVolatile();
     this.epoch += 100n;
     this.step((step) => decideTick(step, leaseMs));
   }
 }
 
-/** The state that a log leads to. */
-export function replayed(log: EngineHarness["log"]): Durable {
-  const durable = createDurable();
+/** The state that a log leads to, from `durable` on. */
+export function replayed(log: EngineHarness["log"], durable: Durable = createDurable()): Durable {
   for (const { now, epoch, events } of log) for (const event of events) apply(durable, event, { now, epoch });
+  reindex(durable);
   return durable;
 }
 

@@ -1,0 +1,197 @@
+import type { Refusal, RefusedItem, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { SnapshotCommand, SnapshotCreated, SnapshotRun, SnapshotRunMore, SnapshotWait } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
+import type { Machine } from "../engine/machine.js";
+import { machines } from "../engine/machine.js";
+import type { QueueRecord } from "../engine/queue-record.js";
+import type { CommandAnswer, CreatedRuns, RefusalData, RunExtras, RunRecord, Wait } from "../engine/run-record.js";
+import type { SessionRecord } from "../engine/session-record.js";
+import { phaseNumbers, phasesByNumber } from "./snapshot-phase.js";
+import { SnapshotUnreadable } from "./snapshot-unreadable.js";
+
+/** What a run's record says by index: its queue, its task, and its version plus 1 or 0 for none. */
+export interface RunIndexes {
+  readonly queue: number;
+  readonly task: number;
+  readonly version: number;
+}
+
+/** What the indexes and numbers of a run's record mean. */
+export interface RunRelations {
+  readonly queue: QueueRecord;
+  readonly environment: RunRecord["environment"];
+  readonly taskId: string;
+  readonly version: string;
+  readonly session: SessionRecord | undefined;
+}
+
+/** A run as a snapshot says it. What follows from its phase (slots, places in lists) is not said. */
+export function runFacts(run: RunRecord, { queue, task, version }: RunIndexes): SnapshotRun {
+  const facts: SnapshotRun = {
+    $typeName: "runlane.internal.v1.SnapshotRun",
+    run: BigInt(run.number),
+    queue,
+    task,
+    phase: phaseNumbers[run.phase],
+    maxAttempts: run.maxAttempts,
+    createMs: BigInt(run.createMs),
+    attempt: run.attempt,
+    startMs: BigInt(run.startMs),
+    finishMs: BigInt(run.finishMs),
+    version,
+    session: BigInt(run.session?.number ?? 0),
+    epoch: run.epoch,
+    nonce: run.nonce,
+  };
+  if (run.payload) facts.payload = run.payload;
+  if (run.output) facts.output = run.output;
+  const more = moreFacts(run);
+  if (more) facts.more = more;
+  return facts;
+}
+
+/** The run that a snapshot says. */
+export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, version, session }: RunRelations): RunRecord {
+  const { more } = facts;
+  const phase = phasesByNumber.get(facts.phase);
+  if (!phase) throw new SnapshotUnreadable(`run ${facts.run} is in phase ${facts.phase}, which this version does not know`);
+  return {
+    number: Number(facts.run),
+    environment,
+    taskId,
+    queue,
+    queueNamed: more?.queueNamed ?? false,
+    phase,
+    attempt: facts.attempt,
+    askedAttempts: more?.askedAttempts ?? 0,
+    maxAttempts: facts.maxAttempts,
+    payload: facts.payload,
+    createMs: Number(facts.createMs),
+    startMs: Number(facts.startMs),
+    finishMs: Number(facts.finishMs),
+    retryAtMs: Number(more?.retryAtMs ?? 0),
+    version,
+    askedVersion: more?.askedVersion ?? "",
+    machine: machineOf(more?.machine ?? ""),
+    maxDurationSeconds: more?.maxDurationSeconds ?? 0,
+    extras: more?.settings && extrasOf(more.settings),
+    session,
+    epoch: facts.epoch,
+    nonce: facts.nonce,
+    ownProcess: more?.ownProcess ?? false,
+    output: facts.output,
+    failure: more?.failure,
+    parent: Number(more?.parent ?? 0),
+    root: Number(more?.root ?? 0),
+    depth: more?.depth ?? 0,
+    children: more?.children?.runs.map(Number),
+    waiter: more?.waiter && { run: Number(more.waiter.run), attempt: more.waiter.attempt, waitId: more.waiter.waitId },
+    waits: more?.waits && new Map(more.waits.waits.map((wait) => [wait.waitId, waitOf(wait)])),
+    commands: more?.commands && new Map(more.commands.commands.map((command) => [command.commandId, answerOf(command)])),
+  };
+}
+
+/** What runs were created together, as a snapshot says it. */
+export function createdFacts({ first, count, refused }: CreatedRuns): SnapshotCreated {
+  return {
+    $typeName: "runlane.internal.v1.SnapshotCreated",
+    first: BigInt(first),
+    count,
+    refused: refused.map(({ index, refusal }): RefusedItem => ({ $typeName: "runlane.internal.v1.RefusedItem", index, refusal: refusalFacts(refusal) })),
+  };
+}
+
+/** What runs a snapshot says were created together. */
+export function createdOf({ first, count, refused }: SnapshotCreated): CreatedRuns {
+  return { first: Number(first), count, refused: refused.map(({ index, refusal }) => ({ index, refusal: refusalOf(refusal) })) };
+}
+
+function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
+  const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure } = run;
+  const { parent, root, depth, children, waiter, waits, commands } = run;
+  const asked = queueNamed || askedAttempts > 0 || askedVersion !== "" || machine !== undefined || maxDurationSeconds > 0 || extras !== undefined;
+  const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined;
+  if (!asked && !related && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
+  return {
+    $typeName: "runlane.internal.v1.SnapshotRunMore",
+    queueNamed,
+    askedAttempts,
+    retryAtMs: BigInt(retryAtMs),
+    askedVersion,
+    machine: machine?.name ?? "",
+    maxDurationSeconds,
+    ...(extras && { settings: settingsFacts(extras) }),
+    ownProcess,
+    ...(failure && { failure }),
+    parent: BigInt(parent),
+    root: BigInt(root),
+    depth,
+    ...(children && { children: { $typeName: "runlane.internal.v1.SnapshotRunNumbers", runs: children.map(BigInt) } }),
+    ...(waiter && {
+      waiter: { $typeName: "runlane.internal.v1.SnapshotWaiter", run: BigInt(waiter.run), attempt: waiter.attempt, waitId: waiter.waitId },
+    }),
+    ...(waits && { waits: { $typeName: "runlane.internal.v1.SnapshotWaits", waits: [...waits].map(([id, wait]) => waitFacts(id, wait)) } }),
+    ...(commands && {
+      commands: { $typeName: "runlane.internal.v1.SnapshotCommands", commands: [...commands].map(([id, answer]) => answerFacts(id, answer)) },
+    }),
+  };
+}
+
+function machineOf(name: string): Machine | undefined {
+  const machine = machines.get(name);
+  if (name !== "" && !machine) throw new SnapshotUnreadable(`there is no machine ${name}, which a run has`);
+  return machine;
+}
+
+function settingsFacts({ tags, metadata, askedMachine, askedDurationSeconds }: RunExtras): RunSettings {
+  return {
+    $typeName: "runlane.internal.v1.RunSettings",
+    tags: [...tags],
+    ...(metadata && { metadata }),
+    machine: askedMachine,
+    ...(askedDurationSeconds !== undefined && { maxDurationSeconds: askedDurationSeconds }),
+    version: "",
+    delayUntilMs: 0n,
+    concurrencyKey: "",
+    priorityMs: 0n,
+    weight: 0,
+    test: false,
+    replayOf: 0n,
+  };
+}
+
+function extrasOf({ tags, metadata, machine, maxDurationSeconds }: RunSettings): RunExtras {
+  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
+}
+
+function waitFacts(waitId: number, { children, pending, delivered }: Wait): SnapshotWait {
+  return { $typeName: "runlane.internal.v1.SnapshotWait", waitId, children: children.map(BigInt), pending, delivered };
+}
+
+function waitOf({ children, pending, delivered }: SnapshotWait): Wait {
+  return { children: children.map(Number), pending, delivered };
+}
+
+function answerFacts(commandId: number, answer: CommandAnswer): SnapshotCommand {
+  const $typeName = "runlane.internal.v1.SnapshotCommand";
+  switch (answer.kind) {
+    case "done":
+      return { $typeName, commandId, answer: { case: undefined } };
+    case "created":
+      return { $typeName, commandId, answer: { case: "created", value: createdFacts(answer.created) } };
+    case "refused":
+      return { $typeName, commandId, answer: { case: "refusal", value: refusalFacts(answer.refusal) } };
+  }
+}
+
+function answerOf({ answer }: SnapshotCommand): CommandAnswer {
+  if (answer.case === "created") return { kind: "created", created: createdOf(answer.value) };
+  return answer.case === "refusal" ? { kind: "refused", refusal: refusalOf(answer.value) } : { kind: "done" };
+}
+
+function refusalFacts({ reason, message }: RefusalData): Refusal {
+  return { $typeName: "runlane.internal.v1.Refusal", reason, message };
+}
+
+function refusalOf(refusal: Refusal | undefined): RefusalData {
+  return { reason: refusal?.reason ?? "", message: refusal?.message ?? "" };
+}

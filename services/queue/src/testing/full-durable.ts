@@ -1,0 +1,169 @@
+import { create } from "@bufbuild/protobuf";
+import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { createDurable, type Durable, workerKey } from "../engine/durable.js";
+import type { Environment } from "../engine/environment.js";
+import { machines } from "../engine/machine.js";
+import type { PayloadRecord } from "../engine/payload-record.js";
+import { createQueue } from "../engine/queue-record.js";
+import { reindex } from "../engine/reindex.js";
+import type { RunExtras, RunRecord } from "../engine/run-record.js";
+import type { SessionRecord } from "../engine/session-record.js";
+import type { VersionRecord } from "../engine/version-record.js";
+
+/** Every field of a record with a value: a field that is added to a record must be added here, else this does not compile. */
+type Full<T> = { [K in keyof Required<T>]: NonNullable<T[K]> };
+
+/** A state in which every field of every record differs from what a new record has. It need not be one that an engine could come to. */
+export function fullDurable(): Durable {
+  const environment = fullEnvironment();
+  const queue = createQueue("named");
+  queue.limit = 3;
+  environment.queues.set(queue.name, queue);
+  const session: Full<SessionRecord> = {
+    number: 9,
+    environment,
+    workerId: "w",
+    incarnation: 4n,
+    version: "20260101.1",
+    milliCpus: 2_000,
+    memoryMib: 1_024,
+    runs: new Set(),
+    busy: 1,
+    usedMilliCpus: 250,
+    usedMemoryMib: 256,
+  };
+  const older = { ...session, number: 8, incarnation: 3n, runs: new Set<RunRecord>(), busy: 0, usedMilliCpus: 0, usedMemoryMib: 0 };
+  const extras: Full<RunExtras> = {
+    tags: ["a", "b"],
+    metadata: payload('{"m":1}'),
+    askedMachine: "micro",
+    askedDurationSeconds: 5,
+  };
+  const run: Full<RunRecord> = {
+    number: 41,
+    environment,
+    taskId: "task",
+    queue,
+    queueNamed: true,
+    phase: "executing",
+    attempt: 2,
+    askedAttempts: 4,
+    maxAttempts: 5,
+    payload: payload("1"),
+    createMs: 11,
+    startMs: 12,
+    finishMs: 13,
+    retryAtMs: 14,
+    version: "20260101.1",
+    askedVersion: "20260101.2",
+    machine: machines.get("micro") as Full<RunRecord>["machine"],
+    maxDurationSeconds: 6,
+    extras,
+    session,
+    epoch: 77n,
+    nonce: 2n ** 63n + 1n,
+    ownProcess: true,
+    output: payload("2"),
+    failure: create(FailureSchema, {
+      kind: FailureKind.ERROR,
+      name: "TypeError",
+      message: "no",
+      stackTrace: "at",
+      raw: payload("3"),
+      cause: { message: "why" },
+    }),
+    parent: 31,
+    root: 30,
+    depth: 2,
+    children: [42, 43],
+    waiter: { run: 31, attempt: 1, waitId: 2 },
+    waits: new Map([
+      [1, { children: [42], pending: 0, delivered: true }],
+      [2, { children: [43], pending: 1, delivered: false }],
+    ]),
+    commands: new Map([
+      [1, { kind: "created", created: { first: 42, count: 1, refused: [{ index: 3, refusal: { reason: "R", message: "m" } }] } }],
+      [2, { kind: "done" }],
+      [3, { kind: "refused", refusal: { reason: "R", message: "m" } }],
+    ]),
+  };
+  queue.held = 1;
+  const bound = { ...plainRun(run, 44), phase: "queued" as const, version: "20260101.2" };
+  const ended = { ...plainRun(run, 45), phase: "completed" as const };
+  session.runs.add(run);
+  environment.versions.bound.set(bound.version, new Map([[bound, 99]]));
+  const durable: Durable = { ...createDurable(), now: 1_000, nextRun: 50, nextSession: 10, finishedBytes: 123 };
+  durable.environments.set(environment.name, environment);
+  for (const each of [older, session]) durable.sessions.set(each.number, each);
+  durable.sessionOf.set(workerKey(environment.name, "w"), session);
+  for (const each of [run, bound, ended]) durable.runs.set(each.number, each);
+  durable.finished.push(ended);
+  durable.requests.set("dev\nr", { first: 41, count: 2, refused: [{ index: 1, refusal: { reason: "R", message: "m" } }] });
+  durable.requestOrder.push({ key: "dev\nr", timeMs: 15 });
+  reindex(durable);
+  return durable;
+}
+
+function fullEnvironment(): Environment {
+  const first: Full<VersionRecord> = { version: "20260101.1", buildId: "b1", createMs: 5, index: 0, setAside: false };
+  const second: Full<VersionRecord> = { version: "20260101.2", buildId: "b2", createMs: 6, index: 1, setAside: true };
+  const stored: Full<PayloadRecord> = { reference: "pay_1", sizeBytes: 200_000, storedMs: 7, refs: 0 };
+  const declaration = create(TaskDeclarationSchema, { id: "task", queue: "named", concurrencyLimit: 3, maxAttempts: 2, machine: "micro", payloadSchema: "{}" });
+  const environment: Full<Environment> = {
+    name: "dev",
+    tag: "abc",
+    tasks: new Map([["task", { declaration, version: first.version }]]),
+    queues: new Map(),
+    versions: {
+      byBuild: new Map([first, second].map((each) => [each.buildId, each])),
+      byNumber: new Map([first, second].map((each) => [each.version, each])),
+      current: first,
+      bound: new Map(),
+    },
+    payloads: new Map([stored, { ...stored, reference: "pay_2", refs: 2 }].map((each) => [each.reference, each])),
+  };
+  return environment;
+}
+
+/** A run with as little as a run can have. */
+function plainRun({ environment, queue }: RunRecord, number: number): RunRecord {
+  return {
+    number,
+    environment,
+    taskId: "task",
+    queue,
+    queueNamed: false,
+    phase: "queued",
+    attempt: 0,
+    askedAttempts: 0,
+    maxAttempts: 1,
+    payload: undefined,
+    createMs: 1,
+    startMs: 0,
+    finishMs: 0,
+    retryAtMs: 0,
+    version: "",
+    askedVersion: "",
+    machine: undefined,
+    maxDurationSeconds: 0,
+    extras: undefined,
+    session: undefined,
+    epoch: 0n,
+    nonce: 0n,
+    ownProcess: false,
+    output: undefined,
+    failure: undefined,
+    parent: 0,
+    root: 0,
+    depth: 0,
+    children: undefined,
+    waiter: undefined,
+    waits: undefined,
+    commands: undefined,
+  };
+}
+
+function payload(json: string) {
+  return create(PayloadSchema, { contentType: "application/json", data: new TextEncoder().encode(json), metadata: { superjson: "{}" } });
+}
