@@ -1,4 +1,6 @@
 import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { configure, runs, tasks } from "@runlane/sdk";
@@ -20,7 +22,10 @@ beforeAll(async () => {
     symlinkSync(join(repository, home), link);
   }
   const server = await TestServer.start({ onCleanUp: afterAll });
-  const worker = new Program(runlaneCommand, ["worker"], { cwd: project, env: { TRIGGER_API_URL: server.address, TRIGGER_SECRET_KEY: server.secretKey } });
+  const worker = new Program(runlaneCommand, ["worker", "--machine", "large-1x"], {
+    cwd: project,
+    env: { TRIGGER_API_URL: server.address, TRIGGER_SECRET_KEY: server.secretKey },
+  });
   afterAll(async () => void (await worker.stop()));
   configure({ baseURL: server.address, secretKey: server.secretKey });
 });
@@ -67,6 +72,36 @@ describe("task files written for Trigger.dev, on a worker of Runlane", () => {
   test("catchError, which says when to try again, or that it is no use", async () => {
     expect(await run("call-api", { quotaErrors: 2 })).toMatchObject({ output: { attempts: 3 } });
     expect(await run("call-api", { quotaErrors: 0, broken: true })).toMatchObject({ status: "FAILED", attemptCount: 1 });
+  });
+
+  test("tags and metadata, and spans around the changes", async () => {
+    const metadata = { status: "done", done: 2, rows: ["a", "b"] };
+    const { id } = await tasks.trigger("import-rows", { tenant: "acme", rows: ["a", "b"] });
+    expect(await runs.poll(id)).toMatchObject({ status: "COMPLETED", output: metadata, metadata, tags: ["tenant_acme", "import"] });
+  });
+
+  test("requests that are made again, as the server of the other side says", async () => {
+    const answers = [500, 429, 200];
+    const asked: unknown[] = [];
+    const other = createServer((request, response) => {
+      asked.push(request.headers["x-retry-count"]);
+      const status = answers[Math.min(asked.length, answers.length) - 1] ?? 200;
+      response.writeHead(status, { "x-ratelimit-limit": "1", "x-ratelimit-remaining": "0", "x-ratelimit-reset": String(Date.now() + 20) }).end("the file");
+    });
+    await new Promise<void>((resolve) => void other.listen(0, "127.0.0.1", resolve));
+    try {
+      const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/file`;
+      expect(await run("download", { url })).toMatchObject({ output: { status: 200, body: "the file", measured: true }, attemptCount: 1 });
+      expect(asked).toHaveLength(3);
+    } finally {
+      other.closeAllConnections();
+      other.close();
+    }
+  });
+
+  test("a machine, and no limit of time", async () => {
+    expect(await run("render", { frames: 2 })).toMatchObject({ output: { frames: 2, machine: "medium-1x" } });
+    expect(await run("archive")).toMatchObject({ output: "archived" });
   });
 
   test("a queue", async () => {
