@@ -1,16 +1,25 @@
 import { runs, tasks } from "@runlane/sdk";
 import { expect, test } from "vitest";
 import type { apart, initialised, parent, told } from "../fixtures/hooks/trigger/apart.js";
+import { eventually } from "../support/eventually.js";
 import { ScriptedWorker } from "../support/scripted-worker.js";
 
 // What attempts that share a process know of each other: nothing. And what they know of themselves.
 const worker = new ScriptedWorker();
 
-test("locals of two hundred attempts at once, and of the second attempt of each, never mix", async () => {
+test("locals, metadata and output of two hundred attempts at once, and of the second attempt of each, never mix", async () => {
   const names = Array.from({ length: 200 }, (_, index) => `run-${index}`);
   const handles = await Promise.all(names.map((name) => tasks.trigger<typeof apart>("apart", { name })));
-  const outputs = await Promise.all(handles.map(async (handle) => (await runs.poll(handle)).output));
-  expect(outputs).toEqual(names.map((name) => ({ seen: [`of ${name}`], steps: ["middleware", "run 2"] })));
+  const ended = await Promise.all(handles.map((handle) => runs.poll(handle)));
+  expect(ended.map(({ output }) => output)).toEqual(names.map((name) => ({ seen: [`of ${name}`], steps: ["middleware", "run 2"] })));
+  expect(ended.map(({ metadata }) => metadata)).toEqual(names.map((name) => ({ names: [name, name] })));
+  const lines = names.flatMap((name, index) => {
+    const [id, secondId] = [`[${ended[index]?.id} apart]`, `[${ended[index]?.id} apart #2]`];
+    return [`${id} said by ${name}`, `${id} INFO logged by ${name}`, `${secondId} said by ${name}`, `${secondId} INFO logged by ${name}`];
+  });
+  const printed = () => (worker.worker?.program.stdout ?? "").split("\n").filter((line) => / by run-\d+$/.test(line));
+  await eventually("all lines have been printed", () => printed().length >= lines.length);
+  expect(printed().toSorted()).toEqual(lines.toSorted());
 });
 
 test("ctx is whole, and frozen to its depths", async () => {
