@@ -1,6 +1,16 @@
 import type { AnyRunHandle, AnyTask, RetrievedRun, RetrieveRunResult } from "@runlane/sdk";
 import { runs, tasks as sdkTasks } from "@runlane/sdk";
-import { clientOver, InProcessWorker, periodMs, type RegisteredTask, routeTo, taskRegistry } from "@runlane/sdk/testing-seams";
+import {
+  clientOver,
+  hooksOfConfig,
+  InProcessWorker,
+  maxDurationSeconds,
+  periodMs,
+  presetOf,
+  type RegisteredTask,
+  routeTo,
+  taskRegistry,
+} from "@runlane/sdk/testing-seams";
 import { Activity } from "./activity.js";
 import { startEngineRoom } from "./engine-room.js";
 import { memoryConnections, notedTransport } from "./memory-connection.js";
@@ -38,7 +48,7 @@ export async function createTestPlatform(options: TestPlatformOptions = {}): Pro
   }
 }
 
-async function start({ tasks, config, now, seed = 1, patienceInMs = defaultPatienceMs }: TestPlatformOptions): Promise<TestPlatform> {
+async function start({ tasks, config = {}, handleError, now, seed = 1, patienceInMs = defaultPatienceMs }: TestPlatformOptions): Promise<TestPlatform> {
   const library = libraryOf(tasks);
   const activity = new Activity();
   const note = () => activity.note();
@@ -49,7 +59,12 @@ async function start({ tasks, config, now, seed = 1, patienceInMs = defaultPatie
   const worker = new InProcessWorker({
     source: connections,
     tasks: library,
-    defaultRetry: config?.retries?.default,
+    defaults: {
+      defaultRetry: config.retries?.default,
+      machine: config.machine && presetOf("config: machine", config.machine),
+      maxDuration: config.maxDuration && maxDurationSeconds("config", config.maxDuration),
+    },
+    project: config.project,
     now: () => clock.now(),
     random: seededRandom(seed + 1),
     onFrame: note,
@@ -60,6 +75,7 @@ async function start({ tasks, config, now, seed = 1, patienceInMs = defaultPatie
   await worker.welcomed;
   const client = clientOver(notedTransport(room.server.transport, activity), connections, undefined);
   const before = routeTo(client);
+  const withdrawHooks = hooksOfConfig({ default: config, handleError });
   const timeline = new Timeline({ clock, activity, busy: () => worker.busy, patienceMs: patienceInMs });
   const retrieve = <T extends AnyRunHandle | AnyTask | string>(id: string) => runs.retrieve(id as string) as Promise<RetrieveRunResult<T>>;
 
@@ -77,6 +93,7 @@ async function start({ tasks, config, now, seed = 1, patienceInMs = defaultPatie
     client.close();
     await room.close();
     routeTo(before);
+    withdrawHooks();
     active[key] = false;
   };
 

@@ -1,10 +1,11 @@
 import { decodeMessage, refusal } from "@runlane/platform";
-import { type AttemptFailed, type Event, LogRecordSchema, type NewRun, type RunsCreated } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { type AttemptFailed, type Event, LogRecordSchema, type RunsCreated } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type History, runIdOf } from "@runlane/queue";
-import type { SerializedError, TaskRunContext, TriggerOptions } from "@runlane/sdk";
-import { serializedError, valueOfPayload } from "@runlane/sdk/testing-seams";
+import type { SerializedError, TaskRunContext } from "@runlane/sdk";
+import { serializedError } from "@runlane/sdk/testing-seams";
 import type { AttemptOutcome, TaskCall, TestAttempt, TestLogLine } from "./run-records.js";
+import { taskCall } from "./task-call.js";
 
 interface JournalAttempt extends TestAttempt {
   endedAt?: Date;
@@ -134,7 +135,7 @@ export class RunJournal implements History {
       this.#byNumber.set(number, run);
       this.#byId.set(run.id, run);
       const by = this.#byNumber.get(Number(parent));
-      if (by) this.calls.push(callOf(created, run.id, by));
+      if (by) this.calls.push(taskCall(created, run.id, by));
       number += 1;
     }
   }
@@ -155,13 +156,6 @@ export class RunJournal implements History {
     attempt.endedAt = now;
     return attempt;
   }
-}
-
-function callOf({ taskId, payload, queue, maxAttempts }: NewRun, runId: string, { id, task }: JournalRun): TaskCall {
-  const options: TriggerOptions = {};
-  if (queue) options.queue = queue;
-  if (maxAttempts) options.maxAttempts = maxAttempts;
-  return { task: taskId, payload: payload?.reference ? undefined : valueOfPayload(payload), options, runId, parent: { runId: id, task } };
 }
 
 function notKept() {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AbortTaskRunError, logger, runs, task } from "@runlane/sdk";
+import { AbortTaskRunError, logger, type RunlaneConfig, runs, task, timeout } from "@runlane/sdk";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createTestPlatform, type TestPlatform, type TestPlatformOptions } from "./index.js";
 
@@ -43,6 +43,10 @@ const endless = task({
   },
 });
 const closed = task({ id: "kit-closed", queue: { concurrencyLimit: 0 }, run: async () => "never" });
+const placed = task({
+  id: "kit-placed",
+  run: async (_: undefined, { ctx }) => ({ project: ctx.project.ref, machine: ctx.machine?.name, maxDuration: ctx.run.maxDuration }),
+});
 const echo = task({ id: "kit-echo", run: async (payload: unknown) => payload });
 
 let platform: TestPlatform;
@@ -192,6 +196,20 @@ describe("tasks that trigger tasks", () => {
     ]);
   });
 
+  test("show all that they asked for", async () => {
+    const options = { tags: ["a", "b"], metadata: { step: 1 }, machine: "micro", maxDuration: 30, maxAttempts: 1 } as const;
+    const asking = task({
+      id: "kit-asking",
+      run: async () => {
+        await square.trigger(2, options);
+        await square.trigger(3, { tags: "one", maxDuration: timeout.None });
+      },
+    });
+    await start();
+    await platform.run(asking);
+    expect(platform.calls.map((call) => call.options)).toEqual([options, { tags: ["one"], maxDuration: timeout.None }]);
+  });
+
   test("see mocks, and the real ones again afterwards", async () => {
     await start();
     const restore = platform.mock(square, async (n) => n + 100);
@@ -298,6 +316,33 @@ describe("a platform", () => {
   test("takes the config's retries", async () => {
     await start({ config: { retries: { default: { maxAttempts: 2, minTimeoutInMs: 10 } } } });
     expect(await platform.run(jittery)).toMatchObject({ status: "FAILED", attemptCount: 2 });
+  });
+
+  test("takes what the config says for tasks that do not say it, and its hooks, until it is closed", async () => {
+    const called: string[] = [];
+    const config: RunlaneConfig = {
+      project: "shop",
+      machine: "small-1x",
+      maxDuration: 60,
+      retries: { default: { maxAttempts: 2, minTimeoutInMs: 10 } },
+      init: async () => ({ from: "config" }),
+      onStart: ({ task }) => void called.push(`config start ${task}`),
+      onFailure: ({ init }) => void called.push(`config failure ${JSON.stringify(init)}`),
+    };
+    await start({ config, handleError: () => void called.push("config catch") });
+    expect(await platform.run(placed)).toMatchObject({ output: { project: "shop", machine: "small-1x", maxDuration: 60 } });
+    await platform.run(jittery);
+    const failed = ["config start kit-jittery", "config catch", "config catch", 'config failure {"from":"config"}'];
+    expect(called).toEqual(["config start kit-placed", ...failed]);
+    await platform.close();
+    await start();
+    expect(await platform.run(placed)).toMatchObject({ output: { project: "default" } });
+    expect(called).toHaveLength(5);
+  });
+
+  test("refuses a config that no worker would take", async () => {
+    await expect(start({ config: { machine: "huge" as never } })).rejects.toThrow("config: machine");
+    await start();
   });
 
   test("says so when fake timers have stopped the event loop under it", async () => {

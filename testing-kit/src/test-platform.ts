@@ -1,12 +1,25 @@
-import type { AnyRunHandle, AnyTask, RetrievedRun, RetrieveRunResult, RunFnParams, RunlaneConfig, TaskOutput, TaskPayload, TriggerOptions } from "@runlane/sdk";
+import type {
+  AnyOnCatchErrorHookFunction,
+  AnyRunHandle,
+  AnyTask,
+  RetrievedRun,
+  RetrieveRunResult,
+  RunFnParams,
+  RunlaneConfig,
+  TaskOutput,
+  TaskPayload,
+  TriggerOptions,
+} from "@runlane/sdk";
 import type { TaskCall, TestAttempt } from "./run-records.js";
 
 /** How a test platform is set up. */
 export interface TestPlatformOptions {
   /** The tasks that it runs. Default: all that the imported modules have declared. */
   readonly tasks?: readonly AnyTask[];
-  /** A project's config, of which `retries.default` counts here. */
-  readonly config?: { readonly retries?: Pick<NonNullable<RunlaneConfig["retries"]>, "default"> };
+  /** The project's config: what it says for tasks that do not, its hooks, its `project`. Keys of the build and of the worker's processes count for nothing here. */
+  readonly config?: RunlaneConfig;
+  /** The `handleError` that the config's file exports. */
+  readonly handleError?: AnyOnCatchErrorHookFunction;
   /** When virtual time begins. Default: now. */
   readonly now?: Date | string | number;
   /** Begins the random numbers that spread retries and make run ids: with the same seed they are the same. Default 1. */

@@ -11,13 +11,15 @@ import type { TaskLibrary } from "./task-library.js";
 export interface InProcessRunnerOptions extends Omit<RunnerOptions, "build" | "send"> {
   /** What it executes. */
   readonly library: TaskLibrary;
+  /** The config's `project`. */
+  readonly project?: string | undefined;
   /** Called with each frame, in either direction. */
   readonly onFrame: () => void;
 }
 
 // Attempts must not see what the code that triggers them keeps in its asynchronous context: a process of their own would not.
 const outside = new AsyncResource("runlane.InProcessRunner");
-const noBuild: RunnerOptions["build"] = { filePaths: new Map() };
+const noFiles: RunnerOptions["build"]["filePaths"] = new Map();
 
 /**
  * A runner that shares this process with its supervisor, which takes it for a process: the same frames go through the same kind of pipe. To kill it is to abort the signals of its code, and
@@ -30,13 +32,13 @@ export class InProcessRunner extends EventEmitter implements RunnerChild {
   #alive = true;
   readonly #close: () => void;
 
-  constructor({ library, onFrame, ...options }: InProcessRunnerOptions) {
+  constructor({ library, project, onFrame, ...options }: InProcessRunnerOptions) {
     super();
     const [runnerEnd, supervisorEnd] = duplexPair();
     this.stdio = [null, null, this.stderr, supervisorEnd, new PassThrough()];
     const runner = new Runner({
       ...options,
-      build: noBuild,
+      build: { filePaths: noFiles, project },
       send: (frame) => {
         onFrame();
         pipe.send(frame);

@@ -1,8 +1,7 @@
 import type { ConnectionSource } from "../client/connection-source.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
-import type { RetryOptions } from "../task/retry-options.js";
 import { InProcessRunner } from "./in-process-runner.js";
-import { manifestTask } from "./manifest-task.js";
+import { manifestTask, type TaskDefaults } from "./manifest-task.js";
 import type { RunnerOptions } from "./runner.js";
 import { Supervisor } from "./supervisor.js";
 import { indexedTask } from "./task-index.js";
@@ -17,8 +16,10 @@ export interface InProcessWorkerOptions extends Pick<RunnerOptions, "now" | "onH
   readonly source: ConnectionSource;
   /** What it executes. A task may be replaced while it works, by one of the same id: attempts that start later execute that. */
   readonly tasks: ReadonlyMap<string, RegisteredTask>;
-  /** For tasks without `retry`. */
-  readonly defaultRetry?: RetryOptions | undefined;
+  /** What the config says for tasks that do not. */
+  readonly defaults: TaskDefaults;
+  /** The config's. */
+  readonly project?: string | undefined;
   /** Called whenever something passes between the worker and its runners. */
   readonly onFrame: () => void;
 }
@@ -29,7 +30,7 @@ export class InProcessWorker {
   /** Resolves when the server has taken it. Rejects, with a ConnectError, if it does not want it. */
   readonly welcomed: Promise<void>;
 
-  constructor({ source, tasks, defaultRetry, onFrame, ...options }: InProcessWorkerOptions) {
+  constructor({ source, tasks, defaults, onFrame, ...options }: InProcessWorkerOptions) {
     let welcome: () => void = () => {};
     let refuse: (error: unknown) => void = () => {};
     this.welcomed = new Promise<void>((resolve, reject) => {
@@ -37,12 +38,13 @@ export class InProcessWorker {
       refuse = reject;
     });
     const library = { tasks, failures: [] };
+    const { defaultRetry } = defaults;
     this.#supervisor = new Supervisor({
       manifest: {
         formatVersion: 1,
         buildId: "in-process",
         modules: [],
-        tasks: Array.from(tasks.values(), (task) => manifestTask(indexedTask(task, ""), { defaultRetry })),
+        tasks: Array.from(tasks.values(), (task) => manifestTask(indexedTask(task, ""), defaults)),
         defaultRetry,
       },
       program: { entry: "", manifestFile: "", start: () => new InProcessRunner({ ...options, defaultRetry, quietFailures: true, library, onFrame }) },
