@@ -23,7 +23,7 @@ export { MemoryLog, type MemoryLogOptions, type MemoryRecords } from "./log/memo
 export { createLogger, type Logger, type LoggerOptions, logLevels } from "./logging/logger.js";
 export { type ConnectNatsOptions, connectNats, type LinkEvent, type NatsLink, oldestApiLevel } from "./nats/connection.js";
 export { readNatsCredentials } from "./nats/credentials-file.js";
-export { type EmbeddedNats, type EmbeddedNatsOptions, startEmbeddedNats } from "./nats/embedded-server.js";
+export { type EmbeddedNats, type EmbeddedNatsOptions, type LaunchedNats, launchEmbeddedNats, startEmbeddedNats } from "./nats/embedded-server.js";
 export { type ExternalNatsFiles, type ExternalNatsOptions, writeExternalNats } from "./nats/external-config.js";
 export type { NatsSync } from "./nats/server-config.js";
 export { streams, subjects } from "./nats/subjects.js";

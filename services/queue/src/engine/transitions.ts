@@ -3,7 +3,7 @@ import { type Durable, finishedRetention } from "./durable.js";
 import type { Environment } from "./environment.js";
 import type { Machine } from "./machine.js";
 import { type Phase, phases } from "./phase.js";
-import { createQueue, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
+import { createQueue, leaveReadyList, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
 import type { RunRecord, Wait } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import { addBound, removeBound } from "./version-record.js";
@@ -44,6 +44,7 @@ export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
 
 /** Gives a run to a session. */
 export function assign(durable: Durable, run: RunRecord, session: SessionRecord): void {
+  leaveReadyList(run);
   run.session = session;
   session.runs.add(run);
   setPhase(durable, run, "assigned");

@@ -1,86 +1,16 @@
 import { readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { connectNats, createLogger, JetStreamLog, refusalOf, statusOf } from "@runlane/platform";
-import { StatusSchema } from "@runlane/platform/gen/google/rpc/status_pb.js";
-import {
-  AwaitChangesRequestSchema,
-  AwaitChangesResponseSchema,
-  FindRunsRequestSchema,
-  FindRunsResponseSchema,
-} from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
-import { RunSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { Projection } from "./projection.js";
-import type { FromThread, ThreadCall, ThreadData, ToThread } from "./thread-messages.js";
+import type { ThreadData } from "./thread-messages.js";
 
 /** Niceness of this thread: whoever triggers and runs goes first. */
 const niceness = 10;
-/** Taken bytes are reported together. */
-const reportedBytes = 256 * 1024;
 
-const data = workerData as ThreadData;
-const port = parentPort;
-if (!port) throw new Error("history-thread.js is the entry of a thread");
-const send = (message: FromThread) => port.postMessage(message);
-
+if (!parentPort) throw new Error("history-thread.js is the entry of a thread");
 lowerPriority();
-const logger = createLogger({ name: "history", env: { RUNLANE_LOG_LEVEL: data.logLevel }, destination: { write: (line) => send({ kind: "log", line }) } });
-const link = await connectNats({ ...data.nats, name: "runlane history", logger, timeoutMs: 60_000 });
-const log = await JetStreamLog.open({ link, partition: data.partition, logger });
-const projection = await Projection.open({ file: data.file, log, logger });
-let unreported = 0;
-port.on("message", (message: ToThread) => receive(message));
-send({ kind: "open", position: projection.position });
-
-function receive(message: ToThread): void {
-  switch (message.kind) {
-    case "begin":
-      return projection.begin(message.epoch);
-    case "record":
-      projection.take(message.sequence, message.record);
-      unreported += message.record.length;
-      if (unreported < reportedBytes) return;
-      send({ kind: "took", bytes: unreported });
-      unreported = 0;
-      return;
-    case "know":
-      return projection.know(message.sequence);
-    case "call":
-      return void answer(message.id, message);
-    case "close":
-      return void close();
-  }
-}
-
-async function answer(id: number, call: ThreadCall): Promise<void> {
-  try {
-    const response = await responseOf(call);
-    send({ kind: "answer", id, response });
-  } catch (error) {
-    send({ kind: "refused", id, status: toBinary(StatusSchema, statusOf(refusalOf(error, logger, "history"))) });
-  }
-}
-
-async function responseOf(call: ThreadCall): Promise<Uint8Array | undefined> {
-  switch (call.method) {
-    case "find":
-      return toBinary(FindRunsResponseSchema, await projection.find(fromBinary(FindRunsRequestSchema, call.request)));
-    case "awaitChanges":
-      return toBinary(AwaitChangesResponseSchema, await projection.awaitChanges(fromBinary(AwaitChangesRequestSchema, call.request)));
-    case "read": {
-      const run = await projection.read(call.environment, call.runId, call.sequence);
-      return run && toBinary(RunSchema, run);
-    }
-  }
-}
-
-async function close(): Promise<void> {
-  projection.close();
-  await log.close();
-  await link.close();
-  port?.close();
-}
+// Only now: loading what history is made of takes a third of a second, in which a server that comes back has better things to do.
+const { serveHistory } = await import("./serve-history.js");
+await serveHistory(parentPort, workerData as ThreadData);
 
 /** Linux gives each thread a priority of its own; elsewhere it stays as it is. */
 function lowerPriority(): void {

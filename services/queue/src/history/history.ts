@@ -27,7 +27,7 @@ const restartMs = { first: 100, most: 10_000 } as const;
 
 /** History, as an owner and its service see it. */
 export interface History {
-  /** An owner begins to serve at `epoch`: from here on answers wait until history has the log up to there. */
+  /** An owner begins to serve at `epoch`: from here on answers wait until history has the log up to there. The first one starts the thread. */
   begin(epoch: number): void;
   /** The owner committed a record. Costs the caller a copy of it. */
   feed(sequence: number, record: Uint8Array): void;
@@ -58,7 +58,10 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Starts the history of a partition, in a thread of its own and at low priority. A thread that fails is started again; until it serves, calls fail with UNAVAILABLE. */
+/**
+ * Prepares the history of a partition, which has a thread of its own, at low priority. The thread is started when an owner begins: before, it would take processor and disk from the owner that
+ * replays the log, and nobody could ask it. A thread that fails is started again; until it serves, calls fail with UNAVAILABLE.
+ */
 export function startHistory(options: HistoryOptions): History {
   return new ThreadedHistory(options);
 }
@@ -79,7 +82,6 @@ class ThreadedHistory implements History {
 
   constructor(options: HistoryOptions) {
     this.#options = options;
-    this.#start();
   }
 
   get tail(): number {
@@ -89,6 +91,7 @@ class ThreadedHistory implements History {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#tail = Math.max(this.#tail, epoch);
+    if (!this.#worker && !this.#restart && !this.#closed) this.#start();
     if (this.#open) this.#send({ kind: "begin", epoch });
   }
 
@@ -173,6 +176,7 @@ class ThreadedHistory implements History {
   }
 
   #start(): void {
+    this.#restart = undefined;
     const { file, partition, nats, logger } = this.#options;
     const worker = new Worker(entry, { workerData: { file, partition, nats, logLevel: logger.level } satisfies ThreadData, name: "history" });
     this.#worker = worker;

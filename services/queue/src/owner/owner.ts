@@ -149,9 +149,9 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
   try {
     const epoch = await startEpoch(log, nodeId, clock);
     const durable = createDurable();
-    history?.begin(epoch);
     const { events, ms } = await replay(log, durable, epoch);
     signal.throwIfAborted();
+    history?.begin(epoch);
     let lose: (cause: unknown) => void = () => {};
     const lost = new Promise<unknown>((resolve) => {
       lose = resolve;

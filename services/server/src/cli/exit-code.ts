@@ -1,7 +1,3 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { ApiClientMissingError } from "@runlane/sdk";
-import { errorInfoOf } from "@runlane/sdk/internal";
-
 /** How the command ends, for scripts. `runlane --help` lists them. */
 export const exitCode = {
   /** Done. With --wait: the run completed. */
@@ -31,23 +27,6 @@ Exit codes:
   4   the server or worker could not start
   70  a defect of Runlane`;
 
-/** The exit code for a call that failed. */
-function exitCodeOf(error: ConnectError): ExitCode {
-  switch (error.code) {
-    case Code.Unavailable:
-    case Code.DeadlineExceeded:
-    case Code.Unauthenticated:
-    case Code.PermissionDenied:
-      return exitCode.noServer;
-    case Code.Internal:
-    case Code.Unknown:
-    case Code.DataLoss:
-      return exitCode.defect;
-    default:
-      return exitCode.refused;
-  }
-}
-
 /** What a failure says to programs besides its message. */
 export interface FailureDetails {
   /** Code of gRPC, for instance "NOT_FOUND". */
@@ -72,19 +51,4 @@ export class CommandFailure extends Error {
 /** The command line is wrong in a way that only its command can see. */
 export function usageFailure(message: string): CommandFailure {
   return new CommandFailure(exitCode.usage, message);
-}
-
-/** What to make of anything that a command threw. */
-export function failureOf(error: unknown): CommandFailure {
-  if (error instanceof CommandFailure) return error;
-  if (error instanceof ConnectError) return failureOfCall(error);
-  // No secret key was found: there is a server, perhaps, but no way to speak to it.
-  if (error instanceof ApiClientMissingError) return new CommandFailure(exitCode.noServer, error.message, { cause: error });
-  return new CommandFailure(exitCode.defect, error instanceof Error ? (error.stack ?? error.message) : String(error), { cause: error });
-}
-
-/** A failed call as the command's failure. */
-export function failureOfCall(error: ConnectError): CommandFailure {
-  const code = Code[error.code]?.replace(/(?!^)([A-Z])/g, "_$1").toUpperCase();
-  return new CommandFailure(exitCodeOf(error), error.rawMessage, { details: { code, reason: errorInfoOf(error)?.reason }, cause: error });
 }

@@ -1,5 +1,4 @@
 import { text } from "node:stream/consumers";
-import { createRunlaneClient } from "@runlane/sdk/internal";
 import type { CommandContext } from "./command-context.js";
 
 /** A command is for people who wait: it gives up sooner than a program would. */
@@ -15,6 +14,9 @@ export function processContext(): CommandContext {
       note: (line) => void process.stderr.write(`${line}\n`),
     },
     readStdin: () => text(process.stdin),
-    connect: async (address) => createRunlaneClient({ baseURL: address, requestOptions: { timeoutInMs } }),
+    connect: async (address) => {
+      const { createRunlaneClient } = await import("@runlane/sdk/internal");
+      return createRunlaneClient({ baseURL: address, requestOptions: { timeoutInMs } });
+    },
   };
 }

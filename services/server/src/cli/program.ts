@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CommandContext } from "./command-context.js";
 import { commandVersion } from "./command-version.js";
-import { type ExitCode, exitCode, exitCodeHelp, failureOf } from "./exit-code.js";
+import { type ExitCode, exitCode, exitCodeHelp } from "./exit-code.js";
 
 /**
  * Runs the `runlane` command. Never throws: failures are words on standard error, or a JSON object with --json.
@@ -22,6 +22,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   } catch (error) {
     // Commander has written its words already. Help and version are no failures.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+    const { failureOf } = await import("./failure-of.js");
     const failure = failureOf(error);
     const json = args.includes("--json");
     context.terminal.note(

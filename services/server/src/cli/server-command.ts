@@ -7,11 +7,10 @@ import {
   readNatsCredentials,
   readTlsFiles,
   type TlsIdentity,
-} from "@runlane/platform";
+} from "@runlane/platform/boot";
 import { findNatsBinary } from "../nats-binary.js";
 import type { RunningServer, ServerOptions, ServiceName } from "../server-options.js";
 import { startServer } from "../start-server.js";
-import { startServices } from "../start-services.js";
 import { parseByteSize } from "./byte-size.js";
 import type { CommandContext } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
@@ -71,6 +70,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
       server = await startServer({ ...common, sync: options.sync, storeLimit, natsServer: await findNatsBinary({ path: options.natsServer }) });
     } else {
       const credentials = await readNatsCredentials(options.natsCreds ?? [], services);
+      const { startServices } = await import("../start-services.js");
       const servers = options.nats.split(",").map((one) => one.trim());
       server = await startServices({ ...common, services, nats: { servers, credentials, replicas } });
     }

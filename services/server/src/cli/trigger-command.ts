@@ -3,7 +3,8 @@ import { create } from "@bufbuild/protobuf";
 import { type Run, RunState, type TriggerItem, TriggerItemSchema } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { errorOfStatus, isLarge, maxStoredPayloadBytes, withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
-import { CommandFailure, type ExitCode, exitCode, failureOfCall, usageFailure } from "./exit-code.js";
+import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
+import { failureOfCall } from "./failure-of.js";
 import { followRun } from "./follow-run.js";
 import { payloadText, progressLine, runToJson } from "./run-view.js";
 
