@@ -1,21 +1,20 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import { PendingReason, RunSchema, RunState } from "#gen/runlane/v1/run_pb.js";
-import { defaultClient } from "../client/runlane-client.js";
-import { configure, NotFoundError, runs, tasks } from "../index.js";
-import { FakeRunService } from "../testing/fake-run-service.js";
-import { type FakeServer, failureOf, refusalStatus } from "../testing/fake-server.js";
+import { NotFoundError, runs, tasks } from "../index.js";
+import type { FakeRunService } from "../testing/fake-run-service.js";
+import { failureOf, refusalStatus } from "../testing/fake-server.js";
+import { serveRuns } from "../testing/served-runs.js";
 import { retrievedRun } from "./run-object.js";
 
 let service: FakeRunService;
-let server: FakeServer;
 let cancelled: string[];
 
-beforeEach(async () => {
-  service = new FakeRunService();
+const served = serveRuns((given) => {
+  service = given;
   cancelled = [];
   service.more = {
     getRun: (call) =>
@@ -35,14 +34,6 @@ beforeEach(async () => {
         call.end();
       }),
   };
-  server = await service.start();
-  configure({ baseURL: server.address, secretKey: "rl_dev_test" });
-});
-
-afterEach(async () => {
-  defaultClient().close();
-  configure({});
-  await server.stop();
 });
 
 test("retrieve takes a handle or an id", async () => {
@@ -83,10 +74,9 @@ test("poll of a run that does not exist is a NotFoundError", async () => {
 
 test("a read is repeated while the server is away", async () => {
   const handle = await tasks.trigger("echo", 1);
-  const { port } = server;
-  await server.stop();
+  await served.stop();
   const read = runs.retrieve(handle);
-  server = await service.start(port);
+  await served.start();
   expect(await read).toMatchObject({ id: handle.id });
 });
 

@@ -1,26 +1,18 @@
 import { Code } from "@connectrpc/connect";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
-import { defaultClient } from "../client/runlane-client.js";
-import { type ApiError, BatchTriggerError, configure, NotFoundError, type RateLimitError, runs, task } from "../index.js";
-import { FakeRunService } from "../testing/fake-run-service.js";
-import { type FakeServer, failureOf, refusalStatus } from "../testing/fake-server.js";
+import { type ApiError, BatchTriggerError, NotFoundError, type RateLimitError, runs, task } from "../index.js";
+import type { FakeRunService } from "../testing/fake-run-service.js";
+import { failureOf, refusalStatus } from "../testing/fake-server.js";
+import { serveRuns } from "../testing/served-runs.js";
 
 const echo = task({ id: "echo", run: async (payload: string) => payload });
 const large = "x".repeat(200_000);
 const small = "y".repeat(1_000);
 
 let service: FakeRunService;
-let server: FakeServer;
-beforeEach(async () => {
-  service = new FakeRunService();
-  server = await service.start();
-  configure({ baseURL: server.address, secretKey: "rl_dev_test" });
-});
-afterEach(async () => {
-  defaultClient().close();
-  configure({});
-  await server.stop();
+const served = serveRuns((given) => {
+  service = given;
 });
 
 const sent = (runId: string) => service.runs.get(runId)!.item.payload!;
@@ -95,7 +87,7 @@ test("runs.retrieve and runs.poll show payload and output, wherever they are", a
         call.end();
       }),
   };
-  await server.stop();
-  server = await service.start(server.port);
+  await served.stop();
+  await served.start();
   expect(await runs.retrieve<typeof echo>(id)).toMatchObject({ payload: large, output: large });
 });

@@ -1,11 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as z from "zod";
-import { defaultClient } from "../client/runlane-client.js";
-import { configure, schemaTask, task, tasks, zodTask } from "../index.js";
+import { schemaTask, task, tasks, zodTask } from "../index.js";
 import { valueOfPayload } from "../payload.js";
 import { taskRegistry } from "../runtime/task-registry.js";
-import { FakeRunService } from "../testing/fake-run-service.js";
-import { type FakeServer, failureOf } from "../testing/fake-server.js";
+import type { FakeRunService } from "../testing/fake-run-service.js";
+import { failureOf } from "../testing/fake-server.js";
+import { serveRuns } from "../testing/served-runs.js";
 
 let transformed = 0;
 const schema = z.object({
@@ -18,16 +18,8 @@ const schema = z.object({
 const counted = schemaTask({ id: "counted", schema, run: async (payload) => payload.count });
 
 let service: FakeRunService;
-let server: FakeServer;
-beforeEach(async () => {
-  service = new FakeRunService();
-  server = await service.start();
-  configure({ baseURL: server.address, secretKey: "rl_dev_test" });
-});
-afterEach(async () => {
-  defaultClient().close();
-  configure({});
-  await server.stop();
+serveRuns((given) => {
+  service = given;
 });
 
 const triggered = () => [...service.runs.values()].map(({ item }) => valueOfPayload(item.payload));

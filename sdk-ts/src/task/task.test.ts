@@ -1,8 +1,7 @@
 import { Code } from "@connectrpc/connect";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
-import { defaultClient } from "../client/runlane-client.js";
 import {
   AuthenticationError,
   BatchTriggerError,
@@ -15,26 +14,17 @@ import {
   tasks,
 } from "../index.js";
 import { taskRegistry } from "../runtime/task-registry.js";
-import { FakeRunService } from "../testing/fake-run-service.js";
-import { type FakeServer, failureOf, refusalStatus } from "../testing/fake-server.js";
+import type { FakeRunService } from "../testing/fake-run-service.js";
+import { failureOf, refusalStatus } from "../testing/fake-server.js";
+import { serveRuns } from "../testing/served-runs.js";
 import { timeout } from "./timeout.js";
 
 const double = task({ id: "double", description: "Doubles", run: async (payload: { n: number }) => ({ n: payload.n * 2 }) });
 const silent = task({ id: "silent", run: async () => {} });
 
 let service: FakeRunService;
-let server: FakeServer;
-
-beforeEach(async () => {
-  service = new FakeRunService();
-  server = await service.start();
-  configure({ baseURL: server.address, secretKey: "rl_dev_test" });
-});
-
-afterEach(async () => {
-  defaultClient().close();
-  configure({});
-  await server.stop();
+serveRuns((given) => {
+  service = given;
 });
 
 const json = (value: unknown) => ({ contentType: "application/json", data: Buffer.from(JSON.stringify(value)) });

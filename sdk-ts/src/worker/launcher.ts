@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { AttemptReport } from "./attempt-reporter.js";
 import { RestartBudget } from "./restart-budget.js";
 import { jsonLines, type LauncherLine, type SupervisorArguments, type SupervisorLine, supervisorExitCodes } from "./supervisor-arguments.js";
-import type { WorkerCapacity } from "./worker-capacity.js";
+import type { WorkerRoom } from "./worker-capacity.js";
 import { logToStderr, type WorkerLog } from "./worker-log.js";
 
 /** Attempts at once that a worker takes if nobody says otherwise: tasks mostly wait for something else than the processor. */
@@ -14,15 +14,11 @@ export const defaultConcurrency = 100;
 export const defaultGraceMs = 30_000;
 
 /** How a worker is set up. */
-export interface WorkerOptions {
+export interface WorkerOptions extends WorkerRoom {
   /** The build's manifest, a file. */
   readonly manifestFile: string;
   /** Attempts at once, at least 1; waiting ones do not count. Default 100. */
   readonly concurrency?: number | undefined;
-  /** What attempts that ask for a machine may use together. Default: the host. */
-  readonly capacity?: WorkerCapacity | undefined;
-  /** Shared runner processes at most. Default: as many as processors. */
-  readonly sharedRunners?: number | undefined;
   /** How long attempts may go on when the worker is told to stop, in milliseconds. Default 30,000. */
   readonly graceMs?: number | undefined;
   /** Working folder of its processes, and where the search for a data folder begins. Default: the process's. */

@@ -1,18 +1,14 @@
 import type { AttemptReport } from "./attempt-reporter.js";
-import type { WorkerCapacity } from "./worker-capacity.js";
+import type { WorkerRoom } from "./worker-capacity.js";
 
 /** What a launcher tells its supervisor. Address and key are not among it: arguments of a process are for everybody to see, so they come by the environment. */
-export interface SupervisorArguments {
+export interface SupervisorArguments extends WorkerRoom {
   readonly manifestFile: string;
   /** See Hello. */
   readonly workerId: string;
   readonly incarnation: number;
   /** Attempts at once. */
   readonly slots: number;
-  /** What attempts that ask for a machine may use together. Default: the host. */
-  readonly capacity?: WorkerCapacity | undefined;
-  /** Shared runner processes at most. Default: as many as processors. */
-  readonly sharedRunners?: number | undefined;
   /** How long attempts may go on after the first SIGTERM or SIGINT, in milliseconds. */
   readonly graceMs: number;
   /** Tells the launcher of every attempt. Default false. */

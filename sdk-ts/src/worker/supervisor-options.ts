@@ -4,11 +4,11 @@ import type { ConnectionSource } from "../client/connection-source.js";
 import type { AttemptReporter } from "./attempt-reporter.js";
 import type { WorkerManifest } from "./manifest.js";
 import type { RunnerChild, RunnerProgram } from "./runner-spawn.js";
-import type { WorkerCapacity } from "./worker-capacity.js";
+import type { WorkerRoom } from "./worker-capacity.js";
 import type { WorkerLog } from "./worker-log.js";
 
 /** How a supervisor is set up. */
-export interface SupervisorOptions {
+export interface SupervisorOptions extends WorkerRoom {
   readonly manifest: WorkerManifest;
   readonly program: RunnerProgram;
   readonly source: ConnectionSource;
@@ -18,10 +18,6 @@ export interface SupervisorOptions {
   readonly incarnation: bigint;
   /** Attempts at once; waiting ones do not count. */
   readonly slots: number;
-  /** Shared runner processes at most. Default: as many as processors. */
-  readonly sharedRunners?: number | undefined;
-  /** What attempts that ask for a machine may use together. Default: the host. */
-  readonly capacity?: WorkerCapacity | undefined;
   /** Processes of one attempt each without a machine that execute at once, at most. Default: four for each processor, eight at least. */
   readonly ownRunners?: number | undefined;
   /** A shared runner that has been started already. */

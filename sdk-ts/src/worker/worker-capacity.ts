@@ -9,6 +9,14 @@ export interface WorkerCapacity {
   readonly memoryMib: number;
 }
 
+/** How much of its machine a worker takes. */
+export interface WorkerRoom {
+  /** What attempts that ask for a machine may use together. Default: the host. */
+  readonly capacity?: WorkerCapacity | undefined;
+  /** Shared runner processes at most. Default: as many as processors. */
+  readonly sharedRunners?: number | undefined;
+}
+
 const mib = 2 ** 20;
 
 /** All of this machine, or of the container: the processors that this process may use and the memory that it may have, whichever limit is lower. */

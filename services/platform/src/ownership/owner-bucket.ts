@@ -1,4 +1,5 @@
 import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { ensureStream, keptStream } from "../nats/ensure-stream.js";
 import {
   isPassing,
   isWantOfRoom,
@@ -39,30 +40,17 @@ export class BucketFull extends Error {
  */
 export async function ensureOwnerBucket(connection: NatsConnection, replicas: number): Promise<void> {
   const config = {
+    ...keptStream,
     name: streams.owners,
     description: "Runlane: who owns which partition",
     subjects: [subjects.allClaims],
-    storage: "file",
     num_replicas: replicas,
-    retention: "limits",
-    discard: "new",
-    max_consumers: -1,
-    max_msgs: -1,
-    max_bytes: -1,
-    max_age: 0,
-    max_msg_size: -1,
     max_msgs_per_subject: 1,
-    deny_delete: true,
     allow_rollup_hdrs: true,
-    allow_direct: true,
     republish: { src: subjects.allClaims, dest: subjects.allOwners },
   };
-  try {
-    await jetStreamRequest(connection, `STREAM.CREATE.${streams.owners}`, config);
-  } catch (error) {
-    if (!(error instanceof JetStreamRefusal && error.code === jetStreamErrors.streamNameInUse)) throw error;
-    await jetStreamRequest(connection, `STREAM.UPDATE.${streams.owners}`, config);
-  }
+  // Whoever claims asks again by itself.
+  await ensureStream(connection, config, 0);
 }
 
 /** Reads a partition's claim from the bucket's leader; undefined if there has never been one. */

@@ -27,26 +27,11 @@ const pendingWords: Record<PendingReason, string> = {
   [PendingReason.BEHIND_OTHERS]: "others of its queue are before it",
 };
 
-const finalStates: ReadonlySet<RunState> = new Set([
-  RunState.COMPLETED,
-  RunState.CANCELED,
-  RunState.FAILED,
-  RunState.CRASHED,
-  RunState.SYSTEM_FAILURE,
-  RunState.EXPIRED,
-  RunState.TIMED_OUT,
-]);
-
 const columnWidths = [18, 15, 20, 24, 12, 24];
 
 /** The state's name as the contract has it, for instance "EXECUTING". */
 export function stateName(state: RunState): string {
   return RunState[state] ?? `UNKNOWN_${state}`;
-}
-
-/** Whether a run in this state changes no more. */
-export function isFinal(state: RunState): boolean {
-  return finalStates.has(state);
 }
 
 /** A run on one line of a list, under {@link runLineHead}. */

@@ -6,7 +6,7 @@ import { retryDelayOf } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
 import { filterOf, type RunFilterOptions } from "./list-runs-command.js";
-import { isFinal, progressLine, runToJson } from "./run-view.js";
+import { progressLine, runToJson } from "./run-view.js";
 
 /** Options of `runlane runs watch`. */
 export interface WatchRunsOptions extends ClientOptions, RunFilterOptions {
@@ -32,7 +32,7 @@ export async function watchRunsCommand(context: CommandContext, ids: string[], o
   try {
     for await (const run of changes(server.runs, watch, options.silenceMs ?? 60_000)) {
       context.terminal.result(options.json ? JSON.stringify(runToJson(run)) : `${run.id}  ${run.taskId.padEnd(16)}  ${progressLine(run)}`);
-      if (!isFinal(run.state) || !open.delete(run.id)) continue;
+      if (run.finishTime === undefined || !open.delete(run.id)) continue;
       completed &&= run.state === RunState.COMPLETED;
       if (open.size === 0) break;
     }

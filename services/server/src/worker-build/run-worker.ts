@@ -1,7 +1,7 @@
 import { utimes } from "node:fs/promises";
 import { dirname } from "node:path";
 import { resolveWorkerTarget } from "@runlane/sdk/internal";
-import { hostCapacity, launchWorker, type WorkerCapacity } from "@runlane/sdk/worker";
+import { hostCapacity, launchWorker, type WorkerOptions } from "@runlane/sdk/worker";
 import { buildWorker } from "./build-worker.js";
 import { tasksWithoutRoom } from "./task-machines.js";
 
@@ -9,21 +9,15 @@ import { tasksWithoutRoom } from "./task-machines.js";
 const stampMs = 24 * 60 * 60_000;
 
 /** How to run a worker. */
-export interface RunWorkerOptions {
+export interface RunWorkerOptions extends Pick<WorkerOptions, "capacity" | "concurrency" | "graceMs"> {
   /** Folders with task files, or files. Empty: the config's `dirs`, else all folders of the project named `trigger`. */
   readonly dirs: readonly string[];
   /** Config file. Default: the nearest runlane.config.ts or trigger.config.ts upward from the first of `dirs`, else from `cwd`. */
   readonly configFile?: string | undefined;
-  /** Attempts at once. Default 100. */
-  readonly concurrency?: number | undefined;
-  /** What attempts that ask for a machine may use together. Default: the host. */
-  readonly capacity?: WorkerCapacity | undefined;
   /** Address of the server, for the worker and for the code of its tasks. Default: the environment's (RUNLANE_WORKER_ADDRESS for the worker, then RUNLANE_ADDRESS), else the nearest data folder's, else http://127.0.0.1:7400. */
   readonly address?: string | undefined;
   /** Default: the process's. */
   readonly cwd?: string | undefined;
-  /** How long attempts may go on after `stop`, in milliseconds. Default 30,000. */
-  readonly graceMs?: number | undefined;
   /** Takes a line for people. */
   readonly note: (line: string) => void;
   /** Aborted when the worker should stop: it finishes what it has within `graceMs`, and gives back the rest. A process that exits instead takes the worker with it at once. */
