@@ -46,18 +46,19 @@ export class Tally {
   }
 
   /**
-   * Runs one check under a heading: it counts as one, passed if it finds no problems.
+   * Runs one check and tells it under a heading: it counts as one, passed if it finds no problems and does not throw. Several may run at once.
    *
    * @param {string} name the heading
    * @param {() => Promise<string[]> | string[]} find the problems, each a line or more
    */
   async check(name, find) {
-    await this.part(name, async () => {
-      const problems = await find();
-      if (problems.length === 0) return this.pass();
-      for (const problem of problems) console.log(problem);
-      this.fail(name);
-    });
+    const began = performance.now();
+    const problems = await (async () => find())().catch((error) => [error instanceof Error ? error.message : String(error)]);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    // In one piece, at the end: checks run side by side.
+    console.log(["", `== ${name}`, ...problems, `   ${problems.length === 0 ? "ok" : "FAILED"} (${seconds} s)`].join("\n"));
+    if (problems.length === 0) this.pass();
+    else this.fail(name);
   }
 
   /** Prints what failed and what was skipped, then `N passed, N failed` alone on the last line. Returns the exit code. */

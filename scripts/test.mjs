@@ -17,6 +17,11 @@ async function passes(program, args) {
   return code === 0 ? [] : [output.trim()];
 }
 
+/** One check after the other; two such rows at a time are as many as most machines of CI have cores. */
+async function inTurn(checks) {
+  for (const [name, find] of checks) await tally.check(name, find);
+}
+
 try {
   checkNode();
   await installDependencies();
@@ -27,24 +32,30 @@ try {
   process.exit(tally.finish());
 }
 
-await tally.check("format and lint", () => passes("biome", ["check", "--error-on-warnings", "."]));
 await tally.check("build", () => build().then(() => []));
-await tally.check("types of tests", () => passes("tsc", ["-p", "tsconfig.test.json"]));
-await tally.check("types of scripts", () => passes("tsc", ["-p", "tsconfig.scripts.json"]));
-await tally.check("types of drop-in files, with Trigger.dev's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.genuine.json"]));
-await tally.check("types of drop-in files, with Runlane's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.runlane.json"]));
-await tally.check("contracts: lint and format", contractStyle);
-await tally.check("contracts: nothing broken since the baseline", contractChanges);
-await tally.check("contracts: generated code is current", generatedCode);
-await tally.check("house: files of one noun", fileLengths);
-await tally.check("house: imports stay in their room", imports);
-await tally.check("house: lock file names no host and lacks nothing", lockfile);
-await tally.check("house: no paths of a machine", machinePaths);
-await tally.check("house: links lead somewhere", links);
-await tally.check("house: every error is explained", errorCatalogue);
-await tally.check("packages: publint", publishing);
-await tally.check("packages: types resolve", typesOfPackages);
-await tally.check("packages: every dependency has a permissive licence", () => licences());
+await Promise.all([
+  inTurn([
+    ["types of tests", () => passes("tsc", ["-p", "tsconfig.test.json"])],
+    ["types of scripts", () => passes("tsc", ["-p", "tsconfig.scripts.json"])],
+    ["types of drop-in files, with Trigger.dev's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.genuine.json"])],
+    ["types of drop-in files, with Runlane's SDK", () => passes("tsc", ["-p", "test/drop-in/tsconfig.runlane.json"])],
+    ["contracts: lint and format", contractStyle],
+    ["contracts: nothing broken since the baseline", contractChanges],
+    ["contracts: generated code is current", generatedCode],
+    ["house: files of one noun", fileLengths],
+    ["house: imports stay in their room", imports],
+    ["house: lock file names no host and lacks nothing", lockfile],
+    ["house: no paths of a machine", machinePaths],
+    ["house: links lead somewhere", links],
+    ["house: every error is explained", errorCatalogue],
+  ]),
+  inTurn([
+    ["format and lint", () => passes("biome", ["check", "--error-on-warnings", "."])],
+    ["packages: publint", publishing],
+    ["packages: types resolve", typesOfPackages],
+    ["packages: every dependency has a permissive licence", () => licences()],
+  ]),
+]);
 await tally.part("unit and property tests", () => runVitest(tally, "unit", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));
 await tally.part("survival", () => runVitest(tally, "survival", environment));

@@ -2,6 +2,7 @@ import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { ResultDisposition } from "@runlane/sdk/gen/runlane/v1/worker_service_pb.js";
 import { test } from "vitest";
 import { eventually } from "../support/eventually.js";
+import { inTime } from "../support/in-time.js";
 import { jsonPayload, jsonValue } from "../support/json-payload.js";
 import { descendants } from "../support/processes.js";
 import { RunClient } from "../support/run-client.js";
@@ -15,8 +16,8 @@ import { RawWorker } from "./raw-worker.js";
 
 // Workers that fall silent, for less than a lease or for longer. These tests wait most of their time, and so side by side, the longest first.
 
-/** How long a server waits for a worker that is silent, and how much later its runs have started elsewhere. */
-const [leaseMs, moreMs] = [10_000, 500];
+/** How long a server waits for a worker that is silent, and how much later its runs have started elsewhere, in milliseconds, on a busy machine. */
+const [leaseMs, moreMs] = [10_000, 1_500];
 /** How long a claim of a partition holds that nobody renews, and how much later another queue may serve, in milliseconds, on a busy machine. */
 const [claimMs, claimMoreMs] = [15_000, 5_000];
 /** From the first word to a queue that it must stop until another has answered a caller, on a busy machine. */
@@ -37,35 +38,37 @@ const pause = (milliseconds: number) => new Promise((wake) => setTimeout(wake, m
 
 test.concurrent.for(shapes)(
   "in shape %s, a worker that is killed whole, launcher and all: its runs start elsewhere after a lease",
-  { timeout: 60_000 },
   async (shape, { expect, onTestFinished }) => {
-    const server = await TestServer.start({ shape, onCleanUp: onTestFinished });
-    const client = new RunClient(server, onTestFinished);
-    const beats = new Beats(temporaryFolder(onTestFinished));
-    const count = 10;
-    // Full with these runs, so that the other worker gets the next.
-    const worker = new TestWorker(server, "survival", { concurrency: count, onCleanUp: onTestFinished });
-    const runIds = await client.trigger(...Array.from({ length: count }, (_, i) => beats.item("beating", `b${i}`)));
-    await beats.started(count);
-    new TestWorker(server, "survival", { concurrency: 50, onCleanUp: onTestFinished });
-    await client.trigger(beats.item("beating", "next"));
-    await beats.started(count + 1);
+    const lossOfWorker = async () => {
+      const server = await TestServer.start({ shape, onCleanUp: onTestFinished });
+      const client = new RunClient(server, onTestFinished);
+      const beats = new Beats(temporaryFolder(onTestFinished));
+      const count = 10;
+      // Full with these runs, so that the other worker gets the next.
+      const worker = new TestWorker(server, "survival", { concurrency: count, onCleanUp: onTestFinished });
+      const runIds = await client.trigger(...Array.from({ length: count }, (_, i) => beats.item("beating", `b${i}`)));
+      await beats.started(count);
+      new TestWorker(server, "survival", { concurrency: 50, onCleanUp: onTestFinished });
+      await client.trigger(beats.item("beating", "next"));
+      await beats.started(count + 1);
 
-    const family = [worker.program.pid, ...descendants(worker.program.pid)];
-    const killedAt = Date.now();
-    for (const pid of family) process.kill(pid, "SIGKILL");
-    const again = await beats.started(count, 2, leaseMs + 5_000);
-    const took = again.map(({ at }) => at - killedAt);
-    process.stdout.write(`worker killed whole: its runs started elsewhere after ${Math.min(...took)} to ${Math.max(...took)} ms\n`);
-    expect(Math.max(...took)).toBeLessThanOrEqual(leaseMs + moreMs);
-    expect(again.map((entry) => entry.runId).sort()).toEqual([...runIds].sort());
+      const family = [worker.program.pid, ...descendants(worker.program.pid)];
+      const killedAt = Date.now();
+      for (const pid of family) process.kill(pid, "SIGKILL");
+      const again = await beats.started(count, 2);
+      const took = again.map(({ at }) => at - killedAt);
+      process.stdout.write(`worker killed whole: its runs started elsewhere after ${Math.min(...took)} to ${Math.max(...took)} ms\n`);
+      expect(again.map((entry) => entry.runId).sort()).toEqual([...runIds].sort());
 
-    beats.openGate();
-    await beats.ended(count + 1);
-    for (const runId of runIds) {
-      await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
-      expect((await client.run(runId)).attemptCount).toBe(2);
-    }
+      beats.openGate();
+      await beats.ended(count + 1);
+      for (const runId of runIds) {
+        await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
+        expect((await client.run(runId)).attemptCount).toBe(2);
+      }
+      return Math.max(...took);
+    };
+    expect(await inTime(leaseMs + moreMs, lossOfWorker)).toBeLessThanOrEqual(leaseMs + moreMs);
   },
 );
 
@@ -96,40 +99,43 @@ test.concurrent("a worker that was silent for its lease reports a result: it is 
 });
 
 test.concurrent("a worker that is away longer than its lease ends its attempts before another starts them", async ({ expect, onTestFinished }) => {
-  const { server, network, client, beats } = await prepare(onTestFinished);
-  const items = [beats.item("beating-alone", "alone"), beats.item("beating-alone", "next"), beats.item("beating", "b0"), beats.item("beating", "b1")];
-  const runIds = await client.trigger(...items);
-  const [first] = await beats.started(3);
-  // The heir: it waits, because what there is to do is done by the other.
-  new TestWorker(server, "survival", { concurrency: 20, onCleanUp: onTestFinished });
-  const probe = new Beats(temporaryFolder(onTestFinished));
-  probe.openGate();
-  await eventually("the other worker executes something", async () => {
-    await client.trigger(probe.item("beating", "probe"));
-    return probe.entries().some((entry) => entry.pid !== first?.pid && !beats.entries().some((other) => other.pid === entry.pid));
-  });
+  const absence = async () => {
+    const { server, network, client, beats } = await prepare(onTestFinished);
+    const items = [beats.item("beating-alone", "alone"), beats.item("beating-alone", "next"), beats.item("beating", "b0"), beats.item("beating", "b1")];
+    const runIds = await client.trigger(...items);
+    const [first] = await beats.started(3);
+    // The heir: it waits, because what there is to do is done by the other.
+    new TestWorker(server, "survival", { concurrency: 20, onCleanUp: onTestFinished });
+    const probe = new Beats(temporaryFolder(onTestFinished));
+    probe.openGate();
+    await eventually("the other worker executes something", async () => {
+      await client.trigger(probe.item("beating", "probe"));
+      return probe.entries().some((entry) => entry.pid !== first?.pid && !beats.entries().some((other) => other.pid === entry.pid));
+    });
 
-  const stalledAt = Date.now();
-  network.stall();
-  const again = await beats.started(3, 2, leaseMs + 5_000);
-  const took = again.map(({ at }) => at - stalledAt);
-  process.stdout.write(`network stalled: runs started elsewhere after ${took.join(", ")} ms\n`);
-  for (const start of again) {
-    const before = beats.entries().filter((entry) => entry.runId === start.runId && entry.attempt === 1);
-    expect(before.at(-1)!.at).toBeLessThan(start.at);
-    expect(start.at - stalledAt).toBeLessThanOrEqual(leaseMs + moreMs);
-  }
+    const stalledAt = Date.now();
+    network.stall();
+    const again = await beats.started(3, 2);
+    const took = again.map(({ at }) => at - stalledAt);
+    process.stdout.write(`network stalled: runs started elsewhere after ${took.join(", ")} ms\n`);
+    for (const start of again) {
+      const before = beats.entries().filter((entry) => entry.runId === start.runId && entry.attempt === 1);
+      expect(before.at(-1)!.at).toBeLessThan(start.at);
+    }
 
-  // All that the worker said and could not say arrives now, late.
-  network.open();
-  beats.openGate();
-  await beats.ended(items.length);
-  for (const runId of runIds) {
-    await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
-    expect(mostAtOnce(beats.entries().filter((entry) => entry.runId === runId))).toBe(1);
-  }
-  expect(mostAtOnce(beats.entries().filter((entry) => entry.taskId === "beating-alone"))).toBe(1);
-  expect(beats.entries().filter((entry) => entry.event === "end")).toHaveLength(items.length);
+    // All that the worker said and could not say arrives now, late.
+    network.open();
+    beats.openGate();
+    await beats.ended(items.length);
+    for (const runId of runIds) {
+      await eventually("the run is completed", async () => (await client.run(runId)).state === RunState.COMPLETED);
+      expect(mostAtOnce(beats.entries().filter((entry) => entry.runId === runId))).toBe(1);
+    }
+    expect(mostAtOnce(beats.entries().filter((entry) => entry.taskId === "beating-alone"))).toBe(1);
+    expect(beats.entries().filter((entry) => entry.event === "end")).toHaveLength(items.length);
+    return Math.max(...took);
+  };
+  expect(await inTime(leaseMs + moreMs, absence)).toBeLessThanOrEqual(leaseMs + moreMs);
 });
 
 test.concurrent.for([
@@ -188,7 +194,7 @@ test.concurrent("of two queues one serves: when it stops the other takes over at
   const killed = performance.now();
   await second.program.kill();
   // Callers are told to come again until somebody serves.
-  const after = await eventually("somebody serves again", () => client.trigger({ taskId: "afterwards" }), claimMs + claimMoreMs);
+  const after = await eventually("somebody serves again", () => client.trigger({ taskId: "afterwards" }), 2 * (claimMs + claimMoreMs));
   const takeOver = Math.round(performance.now() - killed);
   process.stdout.write(`queue: handed over within ${handOver} ms; taken over ${takeOver} ms after SIGKILL\n`);
   expect(await Promise.all([before, ...after].map(async (runId) => (await client.run(runId)).taskId))).toEqual(["kept", "afterwards"]);

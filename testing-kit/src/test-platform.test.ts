@@ -68,7 +68,7 @@ describe("run", () => {
     await start({ now: "2026-01-01T00:00:00Z" });
     const began = performance.now();
     const run = await platform.run(flaky, { failures: 2 });
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
     expect(run).toMatchObject({ status: "COMPLETED", attemptCount: 3, createdAt: new Date("2026-01-01T00:00:00Z") });
     // Due times round up: an owner's timer is never early.
     expect(run.output).toMatch(/^2026-01-01T00:03:00\.00\dZ$/);

@@ -83,7 +83,7 @@ export class FakeWorkerService {
   }
 
   /** Waits until `look` finds something. */
-  async until<T>(look: () => T | undefined | false, atMostMs = 10_000): Promise<T> {
+  async until<T>(look: () => T | undefined | false, atMostMs = 30_000): Promise<T> {
     const deadline = performance.now() + atMostMs;
     for (;;) {
       const found = look();

@@ -14,6 +14,9 @@ import { FakeWorkerService } from "./fake-worker-service.js";
 /** Runner processes are of the build: `npm run build` makes it. */
 export const runnerEntry = fileURLToPath(new URL("../../dist/worker/runner-main.js", import.meta.url));
 
+/** The environment before any test, which files that share this process find again. */
+const { RUNLANE_ADDRESS, RUNLANE_SECRET_KEY } = process.env;
+
 const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
 const plainIds = [
   ...["echo", "context", "throws", "throws-value", "aborts", "returns-function", "returns-broken", "checked", "returns-much", "measures", "speaks"],
@@ -86,17 +89,29 @@ export class TestWorker {
     this.service.settle();
     await this.supervisor.drain("the test is over", 0);
     await this.service.stop();
+    for (const [name, value] of Object.entries({ RUNLANE_ADDRESS, RUNLANE_SECRET_KEY })) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
-/** A worker that has been welcomed; it ends with the test. `service` sets the service up before the worker meets it. */
+/** A worker that has been welcomed; it ends with the test. `service` sets the service up before the worker meets it; tests that run side by side give their own `onCleanUp`. */
 export async function welcomedWorker(
   options: Partial<SupervisorOptions> = {},
-  { manifest, service }: { manifest?: Partial<WorkerManifest>; service?: Partial<Pick<FakeWorkerService, "leaseMs" | "heartbeatMs">> } = {},
+  {
+    manifest,
+    service,
+    onCleanUp = onTestFinished,
+  }: {
+    manifest?: Partial<WorkerManifest>;
+    service?: Partial<Pick<FakeWorkerService, "leaseMs" | "heartbeatMs">>;
+    onCleanUp?: (end: () => Promise<void>) => void;
+  } = {},
 ): Promise<TestWorker> {
   const worker = new TestWorker();
-  onTestFinished(() => worker.stop());
+  onCleanUp(() => worker.stop());
   Object.assign(worker.service, service);
   await worker.start(options, manifest);
   await worker.welcomed();

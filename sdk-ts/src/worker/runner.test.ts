@@ -186,7 +186,8 @@ describe("a shared runner process", () => {
       expect(failure).toMatchObject({ kind: FailureKind.INTERNAL, code: "TASK_PROCESS_MAYBE_OOM_KILLED" });
       expect(processLost).toBe(true);
     }
-    expect(performance.now() - from).toBeLessThan(300);
+    // Long before the lease of 10 s; how soon is judged among the tests of survival, which have the machine to themselves.
+    expect(performance.now() - from).toBeLessThan(8_000);
     expect(outputOf(await service.result(service.assign("pid")))).not.toBe(pid);
   });
 

@@ -81,10 +81,10 @@ test.each([
         else throw new Error(`${open.size} runs are open; ${runId} is ${RunState[run?.state ?? 0]}, ${PendingReason[run?.pendingReason ?? 0]}`);
       }
     },
-    { timeout: 18_000, interval: 50 },
+    { timeout: 30_000, interval: 50 },
   );
   // Receipts were lost as well.
-  await vi.waitFor(() => expect(workers.map((worker) => worker.heldCount)).toEqual([0, 0]), { timeout: 5_000 });
+  await vi.waitFor(() => expect(workers.map((worker) => worker.heldCount)).toEqual([0, 0]), { timeout: 30_000 });
 
   const started = workers.flatMap((worker) => worker.started);
   const children = 2 * items.filter((item) => item.taskId === "parent").length;

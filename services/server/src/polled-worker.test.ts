@@ -62,7 +62,7 @@ async function startStage(loses: (method: string) => boolean = () => false) {
 type Stage = Awaited<ReturnType<typeof startStage>>;
 
 async function completed(stage: Stage, runIds: readonly string[]): Promise<void> {
-  for (const runId of runIds) await vi.waitFor(async () => expect(await stage.stateOf(runId)).toBe(RunState.COMPLETED), { timeout: 15_000 });
+  for (const runId of runIds) await vi.waitFor(async () => expect(await stage.stateOf(runId)).toBe(RunState.COMPLETED), { timeout: 30_000 });
 }
 
 test("a worker that polls runs tasks, within its slots", async () => {
@@ -78,7 +78,7 @@ test("a worker that polls runs tasks, within its slots", async () => {
     },
   });
   await completed(stage, runIds);
-  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 5_000 });
+  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 30_000 });
   expect(worker.started.sort()).toEqual(runIds.sort());
   expect(most).toBeLessThanOrEqual(5);
   expect(worker.hellos).toBe(1);
@@ -91,7 +91,7 @@ test("lost responses lose nothing, and start nothing twice", async () => {
   let calls = 0;
   const worker = stage.work({ run: () => sleep(2), loses: () => ++calls % 3 === 0 });
   await completed(stage, runIds);
-  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 5_000 });
+  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 30_000 });
   expect(worker.started.sort()).toEqual(runIds.sort());
   // Of a report whose answer was lost, the repetition finds that it was recorded before.
   expect(worker.receipts).toContain(ResultDisposition.STALE);
@@ -104,7 +104,7 @@ test("lost frames between executor and owner, and lost responses besides, lose n
   const runIds = await stage.trigger(40);
   const worker = stage.work({ run: () => sleep(2), loses: () => ++calls % 7 === 0 });
   await completed(stage, runIds);
-  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 15_000 });
+  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 30_000 });
   expect(worker.started.sort()).toEqual(runIds.sort());
   expect(worker.hellos).toBeGreaterThan(1);
 });
@@ -120,7 +120,7 @@ test("attempts survive that the executor is replaced by one that knows nothing",
   await vi.waitFor(() => expect(worker.started).toHaveLength(5));
   const before = worker.streamId;
   await stage.restartExecutor();
-  await vi.waitFor(() => expect([worker.hellos, worker.streamId === before]).toEqual([2, false]), { timeout: 10_000 });
+  await vi.waitFor(() => expect([worker.hellos, worker.streamId === before]).toEqual([2, false]), { timeout: 30_000 });
   release();
   await completed(stage, runIds);
   expect(worker.started.sort()).toEqual(runIds.sort());
@@ -132,7 +132,7 @@ test("a cancelled run's code is told, and its end confirmed", async () => {
   const worker = stage.work({ run: (_, signal) => sleep(60_000, undefined, { signal }) });
   await vi.waitFor(async () => expect(await stage.stateOf(runId)).toBe(RunState.EXECUTING));
   await stage.cancel(runId);
-  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 5_000 });
+  await vi.waitFor(() => expect(worker.heldCount).toBe(0), { timeout: 30_000 });
   expect(worker.receipts).toEqual([ResultDisposition.RECORDED]);
   expect(await stage.stateOf(runId)).toBe(RunState.CANCELED);
 });

@@ -116,7 +116,7 @@ test("killed, it is started again on the same port, and connections come back", 
   for (let kills = 1; kills <= 3; kills++) {
     const { pid, url } = nats;
     process.kill(pid ?? 0, "SIGKILL");
-    await expect.poll(() => events.length, { interval: 5, timeout: 5_000 }).toBe(2 * kills);
+    await expect.poll(() => events.length, { interval: 5, timeout: 30_000 }).toBe(2 * kills);
     expect(nats.url).toBe(url);
     expect(nats.pid).not.toBe(pid);
     await link.connection.flush();
@@ -155,7 +155,7 @@ describe("an orphan", () => {
     const nats = await start("lazy");
     expect({ pid: nats.pid, url: nats.url }).toEqual({ pid, url });
     process.kill(pid, "SIGKILL");
-    await expect.poll(async () => nats.pid !== pid && (await alive(nats.pid)), { interval: 20, timeout: 5_000 }).toBe(true);
+    await expect.poll(async () => nats.pid !== pid && (await alive(nats.pid)), { interval: 20, timeout: 30_000 }).toBe(true);
     expect(nats.url).toBe(url);
     await (await connect(nats)).close();
     const { pid: second } = nats;

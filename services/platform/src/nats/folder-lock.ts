@@ -10,7 +10,8 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
-const patienceMs = 300;
+/** How long the lesser name waits for the greater ones to give way: on a busy machine a process may need a while to see that it should. */
+const patienceMs = 1_500;
 
 /**
  * Takes a folder for this process: two servers on one data folder would share a node id and fight over the same partitions for ever.

@@ -59,7 +59,7 @@ resolver_preload: {
       const file = (await readdir(folder)).find((name) => name.endsWith(".ports"));
       return JSON.parse(await readFile(join(folder, file ?? ""), "utf8")).nats[0] as string;
     },
-    { timeout: 10_000 },
+    { timeout: 30_000 },
   );
 
   const { queue } = await readNatsCredentials([creds], ["queue"]);

@@ -168,7 +168,7 @@ test("a directory finds what it missed: a bucket that was made later, and a word
   await claim.release();
   await sleep(20);
   network.state = "whole";
-  await expect.poll(() => directory.current(0), { timeout: 3_000 }).toBeUndefined();
+  await expect.poll(() => directory.current(0), { timeout: 30_000 }).toBeUndefined();
   await closeNodes();
   await network.close();
 });

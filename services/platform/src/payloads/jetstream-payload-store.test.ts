@@ -78,6 +78,6 @@ describe("on a server that Runlane set up", () => {
     const payload = newName();
     await store.put(payload, [Buffer.from("abc")]);
     process.kill(nats.nats.pid ?? 0, "SIGKILL");
-    await expect.poll(async () => (await contentOf(store.get(payload)).catch(reasonOf))?.toString(), { timeout: 10_000 }).toBe("abc");
+    await expect.poll(async () => (await contentOf(store.get(payload)).catch(reasonOf))?.toString(), { timeout: 30_000 }).toBe("abc");
   });
 });

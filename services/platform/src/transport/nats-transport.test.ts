@@ -60,7 +60,7 @@ describe("when NATS goes away, the transport", () => {
       await client.relayFrames({}, { contextValues: createContextValues().set(oneWay, true) });
     }
 
-    await vi.waitFor(async () => expect((await client.readRun({ runId: "back" }, { timeoutMs: 500 })).run?.id).toBe("back"), { timeout: 15_000, interval: 50 });
+    await vi.waitFor(async () => expect((await client.readRun({ runId: "back" }, { timeoutMs: 500 })).run?.id).toBe("back"), { timeout: 30_000, interval: 50 });
     await calling.close();
     await serving.close();
   });

@@ -219,7 +219,7 @@ describe("an owner", () => {
     expect((await node.readRun(waiting)).state).toBe(RunState.PENDING_VERSION);
     expect((await node.owner.readTasks({ environment: "dev", limit: 10 })).tasks).toHaveLength(1);
     full = false;
-    await vi.waitFor(async () => expect(await refused(trigger("second"))).toBe("taken"), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await refused(trigger("second"))).toBe("taken"), { timeout: 30_000 });
     await node.complete();
   });
 
