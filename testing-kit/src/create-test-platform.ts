@@ -53,7 +53,11 @@ async function start({ tasks, config = {}, handleError, now, seed = 1, patienceI
   const activity = new Activity();
   const note = () => activity.note();
   const clock = new VirtualClock(now === undefined ? Date.now() : new Date(now).getTime(), seededRandom(seed), note);
-  const journal = new RunJournal(note);
+  const journal = new RunJournal(note, async (runId) => {
+    const { run } = await client.runs.getRun({ runId });
+    if (run === undefined) throw new Error(`the test platform has no run ${runId}`);
+    return run;
+  });
   const room = await startEngineRoom(clock, journal, silentLogger);
   const connections = memoryConnections(room.server, activity);
   const worker = new InProcessWorker({

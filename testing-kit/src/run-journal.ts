@@ -1,9 +1,16 @@
-import { decodeMessage, refusal } from "@runlane/platform";
+import { decodeMessage } from "@runlane/platform";
+import type {
+  AwaitChangesRequest,
+  AwaitChangesResponse,
+  FindRunsRequest,
+  FindRunsResponse,
+} from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { type AttemptFailed, type Event, LogRecordSchema, type RunsCreated } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type History, runIdOf } from "@runlane/queue";
 import type { SerializedError, TaskRunContext } from "@runlane/sdk";
 import { serializedError } from "@runlane/sdk/testing-seams";
+import { RunLists } from "./run-lists.js";
 import type { AttemptOutcome, TaskCall, TestAttempt, TestLogLine } from "./run-records.js";
 import { taskCall } from "./task-call.js";
 
@@ -23,17 +30,23 @@ interface JournalRun {
   final: boolean;
 }
 
-/** What happened to each run, read from what the owner commits. Stands where a server's history does, and keeps no lists. */
+/** What happened to each run, read from what the owner commits. Stands where a server's history does. */
 export class RunJournal implements History {
   readonly calls: TaskCall[] = [];
   readonly #onCommit: () => void;
+  readonly #lists: RunLists;
   readonly #byNumber = new Map<number, JournalRun>();
   readonly #byId = new Map<string, JournalRun>();
   #tag = "";
   #tail = 0;
 
-  constructor(onCommit: () => void) {
+  /** `read` gives a run as the owner shows it. */
+  constructor(onCommit: () => void, read: (runId: string) => Promise<Run>) {
     this.#onCommit = onCommit;
+    this.#lists = new RunLists({
+      read,
+      runIds: () => this.runIds,
+    });
   }
 
   get tail(): number {
@@ -77,21 +90,23 @@ export class RunJournal implements History {
     if (entry.case !== "batch") return;
     const now = new Date(Number(entry.value.nowMs));
     for (const { event } of entry.value.events) this.#take(event, now);
+    this.#lists.changed();
   }
 
-  async find(): Promise<never> {
-    throw notKept();
+  find(request: FindRunsRequest): Promise<FindRunsResponse> {
+    return this.#lists.find(request);
   }
 
-  async awaitChanges(): Promise<never> {
-    throw notKept();
+  awaitChanges(request: AwaitChangesRequest): Promise<AwaitChangesResponse> {
+    return this.#lists.awaitChanges(request);
   }
 
-  async read(): Promise<Run | undefined> {
-    throw notKept();
-  }
+  /** Asked for runs that the owner has forgotten: it keeps 20,000, more than a test should have. */
+  async read(): Promise<undefined> {}
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#lists.changed();
+  }
 
   #run(runId: string): JournalRun {
     const run = this.#byId.get(runId);
@@ -156,11 +171,4 @@ export class RunJournal implements History {
     attempt.endedAt = now;
     return attempt;
   }
-}
-
-function notKept() {
-  return refusal(
-    "UNIMPLEMENTED",
-    "a test platform keeps no lists of runs and no streams of their changes; use platform.runs(), platform.attempts() and platform.waitFor()",
-  );
 }

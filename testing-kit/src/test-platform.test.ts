@@ -119,9 +119,46 @@ describe("the SDK's own functions", () => {
     expect(await hello.triggerAndWait({ name: "Alan" }).unwrap()).toBe("Hello, Alan");
   });
 
-  test("refuse lists, and say what there is instead", async () => {
+  test("list runs, by filters and in pages", async () => {
     await start();
-    await expect(runs.list()).rejects.toThrow("platform.runs()");
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i += 1) ids.push((await platform.run(echo, i, { tags: i % 2 ? ["odd"] : [] })).id);
+    const failed = await platform.run(aborting);
+    const newest = [...ids.toReversed()];
+    expect((await runs.list()).data.map(({ id }) => id)).toEqual([failed.id, ...newest]);
+    expect((await runs.list({ status: "FAILED" })).data).toMatchObject([{ id: failed.id, taskIdentifier: "kit-aborting" }]);
+    expect((await runs.list({ tag: "odd", taskIdentifier: "kit-echo" })).data.map(({ id }) => id)).toEqual([ids[3], ids[1]]);
+    const paged: string[] = [];
+    for await (const { id } of runs.list({ taskIdentifier: "kit-echo", limit: 2 })) paged.push(id);
+    expect(paged).toEqual(newest);
+    const page = await runs.list({ limit: 2, after: ids[3] });
+    expect(page.data.map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+    expect((await page.getPreviousPage()).data.map(({ id }) => id)).toEqual([ids[4], ids[3]]);
+  });
+
+  test("follow a run to its end, and see its values as they were", async () => {
+    await start();
+    const handle = await flaky.trigger({ failures: 2 });
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const run of runs.subscribeToRun<typeof flaky>(handle)) seen.push(`${run.status} ${run.attemptCount}`);
+    })();
+    await platform.waitFor(handle);
+    await following;
+    expect(seen.at(-1)).toBe("COMPLETED 3");
+    expect(seen.length).toBeGreaterThan(1);
+    const dated = await platform.run(echo, { at: new Date(5) });
+    for await (const run of runs.subscribeToRun<typeof echo>(dated.id)) expect(run.output).toEqual({ at: new Date(5) });
+  });
+
+  test("are followed by nobody any more once the platform is closed", async () => {
+    await start();
+    const handle = await endless.trigger(undefined);
+    const subscription = runs.subscribeToRun(handle);
+    const first = await subscription[Symbol.asyncIterator]().next();
+    expect(first.value).toMatchObject({ id: handle.id });
+    await platform.close();
+    subscription.unsubscribe();
   });
 
   test("cancel a run whose code runs: its signal is aborted", async () => {
