@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { SlowFirst } from "./test/support/slow-first.js";
 
 const patience = { expect: { poll: { timeout: 20_000 } }, setupFiles: ["scripts/patience.mjs"] };
 
@@ -9,6 +10,7 @@ const waiting = ["test/survival/{lease,ledger,stale-token}.test.ts"];
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowFirst },
     projects: [
       {
         resolve: { conditions: ["@runlane/source"] },
