@@ -16,8 +16,15 @@ export interface CallContextInit {
   readonly origin?: () => string;
 }
 
-/** What signals say after a call that ended well. One for all: an error for each would cost a stack trace a call. */
-const callOver = new ConnectError("the call is over", Code.Canceled);
+/**
+ * What signals say after a call that ended well. One for all: an error for each would cost a stack trace a call. Made late, because the first ConnectError of a process makes Node load all of
+ * fetch (35 ms), which a server that comes back has no time for.
+ */
+let callOver: ConnectError | undefined;
+function over(): ConnectError {
+  callOver ??= new ConnectError("the call is over", Code.Canceled);
+  return callOver;
+}
 
 /**
  * The context of a call, as handlers see it. Makes its parts when they are asked for: most handlers ask for few, and what Connect's `createHandlerContext` makes at once
@@ -83,7 +90,7 @@ export class CallContext implements HandlerContext {
     if (!this.#controller) {
       const controller = new AbortController();
       this.#controller = controller;
-      if (this.#end) controller.abort(this.#end.reason);
+      if (this.#end) controller.abort(this.#end.reason ?? over());
       else if (this.#deadline !== Number.POSITIVE_INFINITY) {
         const left = Math.max(0, Math.ceil(this.#deadline - performance.now()));
         this.#timer = setTimeout(() => controller.abort(refusal("DEADLINE_EXCEEDED", "the call took longer than its deadline")), left).unref();
@@ -97,10 +104,10 @@ export class CallContext implements HandlerContext {
   }
 
   /** The call is over: the signal is aborted. Only the first reason counts. */
-  end(reason: unknown = callOver): void {
+  end(reason?: unknown): void {
     if (this.#end) return;
     this.#end = { reason };
     clearTimeout(this.#timer);
-    this.#controller?.abort(reason);
+    this.#controller?.abort(reason ?? over());
   }
 }

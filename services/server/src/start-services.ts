@@ -1,7 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { startExecutor } from "@runlane/executor";
 import {
   connectNats,
   createNatsTransport,
@@ -16,10 +15,8 @@ import {
   presentSecretKey,
   serverFile,
 } from "@runlane/platform";
-import { startScheduler } from "@runlane/scheduler";
 import type { RunningServer, ServiceName, ServiceProcessOptions } from "./server-options.js";
 import { ServerProcess } from "./server-process.js";
-import { startPartition } from "./start-partition.js";
 
 /** How long to try to reach NATS, in milliseconds: processes that are started together need not wait for each other. */
 const natsPatienceMs = 60_000;
@@ -48,7 +45,7 @@ export async function startServices(options: ServiceProcessOptions): Promise<Run
     if (runsHere("queue")) await startQueue(server, options);
     const scheduler = runsHere("scheduler") ? await startSchedulerOn(await roomOf("scheduler", server, options)) : undefined;
     if (scheduler) server.stops.add("scheduler", () => scheduler.close());
-    const executor = runsHere("executor") ? await startExecutor(await roomOf("executor", server, options)) : undefined;
+    const executor = runsHere("executor") ? await startExecutorOn(await roomOf("executor", server, options)) : undefined;
     if (executor) server.stops.add("executor", () => executor.close());
     options.signal?.throwIfAborted();
     if (secretKey) await server.listen(secretKey, { scheduler, executor });
@@ -82,8 +79,16 @@ async function roomOf(service: "scheduler" | "executor", server: ServerProcess, 
   return { nodeId: randomBytes(8).toString("hex"), transport, directory, link, logger };
 }
 
-function startSchedulerOn({ link, ...room }: Awaited<ReturnType<typeof roomOf>>) {
-  return startScheduler({ ...room, payloads: new JetStreamPayloadStore({ link }) });
+// Of the services, a process loads those that it runs.
+
+async function startSchedulerOn({ link, ...room }: Awaited<ReturnType<typeof roomOf>>) {
+  const { startScheduler } = await import("@runlane/scheduler");
+  return await startScheduler({ ...room, payloads: new JetStreamPayloadStore({ link }) });
+}
+
+async function startExecutorOn(room: Awaited<ReturnType<typeof roomOf>>) {
+  const { startExecutor } = await import("@runlane/executor");
+  return await startExecutor(room);
 }
 
 async function startQueue(server: ServerProcess, options: ServiceProcessOptions): Promise<void> {
@@ -93,6 +98,7 @@ async function startQueue(server: ServerProcess, options: ServiceProcessOptions)
   const { link, credentials, transport, logger } = await footingOf("queue", server, options);
   const claims = new NatsPartitionClaims({ link, logger, replicas });
   server.stops.add("directory", () => claims.close());
+  const { startPartition } = await import("./start-partition.js");
   await startPartition(server, {
     nodeId: nodeIdOn(folder.nodeId),
     folder: folder.path,

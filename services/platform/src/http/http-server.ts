@@ -12,9 +12,9 @@ import { stopsOf, within } from "../listening/listening-server.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
 import { CrossOrigin } from "./cross-origin.js";
 import { answerHealth } from "./health-routes.js";
+import { LateRequests } from "./late-requests.js";
 import { createProtocolFront } from "./protocol-front.js";
-import { RpcRequests } from "./rpc-requests.js";
-import { answerJson, answerUnknown } from "./unknown-path.js";
+import { answerJson } from "./unknown-path.js";
 
 /** Options of {@link startHttpServer}. */
 export interface HttpServerOptions {
@@ -67,7 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const crossOrigin = new CrossOrigin(options.corsOrigins ?? []);
   const endCalls = new AbortController();
   const endStreams = new AbortController();
-  const calls = new RpcRequests({ logger, maxReceiveBytes, endCalls: endCalls.signal, endStreams: endStreams.signal });
+  const calls = new LateRequests({ logger, maxReceiveBytes, endCalls: endCalls.signal, endStreams: endStreams.signal });
   const active = new Set<ServerResponse>();
   const sessions = new Set<ServerHttp2Session>();
   let draining = false;
@@ -84,8 +84,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (!isWellAddressed(request)) return answerJson(response, 400, refusal("MALFORMED_FRAME", "the request names no host that could be understood"));
       if (crossOrigin.answer(request, response)) return;
       if (answerHealth(readiness, request, response) || calls.answer(request, response)) return;
-      if (calls.serving) answerUnknown(request, response);
-      else answerJson(response, 503, refusal("NO_SERVER", "this process serves no calls, or none so far"));
+      answerJson(response, 503, refusal("NO_SERVER", "this process serves no calls, or none so far"));
     } catch (error) {
       logger.error({ err: error, path: request.url }, "an HTTP request failed");
       response.destroy();

@@ -51,11 +51,6 @@ export class RpcRequests {
     }
   }
 
-  /** Whether {@link serve} was called. */
-  get serving(): boolean {
-    return this.#handlers.size > 0;
-  }
-
   /** Lets nobody in any more: calls are answered with this. */
   refuse(error: ConnectError): void {
     this.#refusal = error;
