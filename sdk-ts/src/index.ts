@@ -41,6 +41,8 @@ export type {
   AnyOnWaitHookFunction,
   OnStartHookFunction,
 } from "./hooks/task-hooks.js";
+export type { IdempotencyKey, IdempotencyKeyScope } from "./idempotency/idempotency-key.js";
+export { idempotencyKeys, type ResetIdempotencyKeyOptions } from "./idempotency/idempotency-keys.js";
 export { type LocalsKey, locals } from "./locals/locals.js";
 export type { Attributes, AttributeValue, Span, SpanContext, TimeInput } from "./logger/span.js";
 export type { TraceOptions } from "./logger/trace.js";
@@ -48,6 +50,24 @@ export { type LogLevel, logger } from "./logger.js";
 export type { MachinePresetName } from "./machine/machine-preset.js";
 export { type Metadata, type MetadataUpdater, metadata, type RelatedMetadata } from "./metadata/metadata.js";
 export type { MetadataValue, RunMetadata } from "./metadata/metadata-value.js";
+export {
+  type ConcurrencyLimit,
+  type ConcurrencyLimitOptions,
+  type ConcurrencyShape,
+  concurrencyLimit,
+  type TaskConcurrency,
+} from "./queues/concurrency-limit.js";
+export {
+  type ConcurrencyLimitBound,
+  type ConcurrencyLimitItem,
+  type ConcurrencyLimitKeyItem,
+  type ConcurrencyLimitKeyOptions,
+  concurrencyLimits,
+  type OverrideConcurrencyLimitBounds,
+  type OverrideConcurrencyLimitKey,
+} from "./queues/concurrency-limits.js";
+export { type QueueOptions, queue, type RateLimitOptions } from "./queues/queue.js";
+export { type QueueConcurrency, type QueueItem, queues, type RetrieveQueueParam } from "./queues/queues.js";
 export type { ContentFilter, EventFilter, EventMatcher } from "./retry/event-filter.js";
 export type {
   FetchRetryBackoffStrategy,
@@ -60,16 +80,29 @@ export type {
 export type { ResetFormat } from "./retry/reset-time.js";
 export { retry } from "./retry/retry.js";
 export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-page.js";
+export type { OffsetLimitPage, OffsetLimitPagePromise, OffsetPageOptions, OffsetPagination } from "./runs/offset-page.js";
 export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
 export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
 export type { RunSubscription, SubscribeToRunOptions } from "./runs/run-subscription.js";
-export { runs } from "./runs/runs.js";
+export { type RescheduleRunOptions, runs } from "./runs/runs.js";
 export { heartbeats } from "./runtime/heartbeats.js";
 export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";
 export type { JSONSchema } from "./schema/json-schema.js";
 export { SchemaError } from "./schema/schema-error.js";
 export type { inferSchemaIn, inferSchemaOut, SchemaIssue, StandardSchema, TaskSchema } from "./schema/task-schema.js";
 export { tags } from "./tags/tags.js";
+export { type BatchItemError, type BatchStatus, batch, type RetrievedBatch } from "./task/batch.js";
+export type {
+  BatchByIdAndWaitItem,
+  BatchByIdHandle,
+  BatchByIdItem,
+  BatchByIdResult,
+  BatchByTaskAndWaitItem,
+  BatchByTaskHandle,
+  BatchByTaskItem,
+  BatchByTaskResult,
+  TaskRunResultFromTask,
+} from "./task/batch-types.js";
 export type { RetryOptions } from "./task/retry-options.js";
 export {
   type SchemaTask,
@@ -90,6 +123,7 @@ export type {
   BatchRunHandle,
   BatchTriggerAndWaitOptions,
   BatchTriggerOptions,
+  DebounceOptions,
   InferRunTypes,
   RunFnParams,
   RunHandle,

@@ -9,6 +9,7 @@ import {
   presetOf,
   type RegisteredTask,
   routeTo,
+  secondsOption,
   taskRegistry,
 } from "@runlane/sdk/testing-seams";
 import { Activity } from "./activity.js";
@@ -67,6 +68,7 @@ async function start({ tasks, config = {}, handleError, now, seed = 1, patienceI
       defaultRetry: config.retries?.default,
       machine: config.machine && presetOf("config: machine", config.machine),
       maxDuration: config.maxDuration && maxDurationSeconds("config", config.maxDuration),
+      ttl: config.ttl === undefined ? undefined : secondsOption("config: ttl", config.ttl),
     },
     project: config.project,
     now: () => clock.now(),

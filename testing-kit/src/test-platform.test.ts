@@ -141,7 +141,7 @@ describe("the SDK's own functions", () => {
     const handle = await flaky.trigger({ failures: 2 });
     const seen: string[] = [];
     const following = (async () => {
-      for await (const run of runs.subscribeToRun<typeof flaky>(handle)) seen.push(`${run.status} ${run.attemptCount}`);
+      for await (const run of runs.subscribeToRun<typeof flaky>(handle.id)) seen.push(`${run.status} ${run.attemptCount}`);
     })();
     await platform.waitFor(handle);
     await following;

@@ -1,4 +1,5 @@
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { QueueService } from "#gen/runlane/v1/queue_service_pb.js";
 import { RunService } from "#gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "#gen/runlane/v1/task_service_pb.js";
 import { VersionService } from "#gen/runlane/v1/version_service_pb.js";
@@ -19,6 +20,8 @@ export interface RunlaneClient {
   readonly tasks: Client<typeof TaskService>;
   /** Generated client of VersionService. */
   readonly versions: Client<typeof VersionService>;
+  /** Generated client of QueueService. */
+  readonly queues: Client<typeof QueueService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   /** For generated clients of other services. */
@@ -56,6 +59,7 @@ export function clientOver(unary: Transport, connections: ConnectionSource, time
     runs,
     tasks: createClient(TaskService, transport),
     versions: createClient(VersionService, transport),
+    queues: createClient(QueueService, transport),
     payloads: new StoredPayloads(transport, { timeoutMs }),
     transport,
     triggerStream,

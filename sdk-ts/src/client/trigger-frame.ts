@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { type RunResult, type TriggerItem, TriggerOptionsSchema } from "#gen/runlane/v1/run_pb.js";
+import { type BatchOutcome, type BatchPart, type RunResult, type TriggerItem, TriggerOptionsSchema, type TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import { TriggerStreamRequestSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { encodeTriggerFrame } from "./trigger-stream-frames.js";
 
@@ -8,11 +8,20 @@ import { encodeTriggerFrame } from "./trigger-stream-frames.js";
 export interface TriggerWaiter {
   /** Whether it wants the result, or only to know that the run exists. Does not change. */
   readonly awaitsResult: boolean;
-  /** The run exists, and is on disk. */
-  triggered(runId: string): void;
+  /** The run exists, and is on disk. `cached`: it existed before. */
+  triggered(runId: string, cached: boolean): void;
   /** The run is final. */
   finished(result: RunResult): void;
   /** There is no run, or nobody can say what became of it. A ConnectError, or what looking up the server threw. */
+  failed(error: unknown): void;
+}
+
+/** Makes the items of a frame part of a batch, and hears what becomes of all of them at once: exactly one of `answered` and `failed`. */
+export interface BatchWaiter {
+  readonly part: BatchPart;
+  /** `outcomes` has one entry for each item; none if the batch existed before. `batch` is undefined if the server is too old to know batches. */
+  answered(outcomes: TriggerOutcome[], batch: BatchOutcome | undefined): void;
+  /** As {@link TriggerWaiter.failed}. */
   failed(error: unknown): void;
 }
 
@@ -25,15 +34,25 @@ export class TriggerFrame {
   /** When it was begun, in milliseconds of a monotonic clock. */
   readonly since: number;
   readonly waiters: TriggerWaiter[] = [];
+  /** Set if its items are part of a batch; they have no waiters of their own then. */
+  readonly batch: BatchWaiter | undefined;
   /** Why the server refused it for the time being, if it did. */
   refusal: ConnectError | undefined;
   #items: TriggerItem[] = [];
   #size = 0;
   #bytes: Uint8Array | undefined;
 
-  constructor(requestId: string, since: number) {
+  constructor(requestId: string, since: number, batch?: { readonly items: TriggerItem[]; readonly waiter: BatchWaiter }) {
     this.requestId = requestId;
     this.since = since;
+    this.batch = batch?.waiter;
+    if (batch) this.#items = batch.items;
+  }
+
+  /** Tells everybody who waits for it that it has failed. */
+  fail(error: unknown): void {
+    for (const waiter of this.waiters) waiter.failed(error);
+    this.batch?.failed(error);
   }
 
   /** Whether an item fits in. The first always does. */
@@ -64,7 +83,9 @@ export class TriggerFrame {
   #encode(): Uint8Array {
     const awaitResults: number[] = [];
     for (let index = 0; index < this.waiters.length; index++) if (this.waiters[index]!.awaitsResult) awaitResults.push(index);
-    const bytes = encodeTriggerFrame({ requestId: this.requestId, items: this.#items, awaitResults }, this.#size);
+    const { requestId } = this;
+    const frame = { requestId, items: this.#items, awaitResults, ...(this.batch ? { batch: this.batch.part } : {}) };
+    const bytes = encodeTriggerFrame(frame, this.#size);
     // The bytes are all that is kept until the answer comes: objects that die young cost the collector nothing.
     this.#items = [];
     return bytes;

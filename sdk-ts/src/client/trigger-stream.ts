@@ -12,7 +12,7 @@ import type { GrpcConnection } from "./grpc-connection.js";
 import { errorInfoOf, errorOfStatus, retryDelayOf } from "./grpc-error.js";
 import type { LogPosition } from "./log-position.js";
 import { runNotFound } from "./run-not-found.js";
-import { frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
+import { type BatchWaiter, frameLimits, itemSize, TriggerFrame, type TriggerWaiter } from "./trigger-frame.js";
 import { readTriggerStreamResponse } from "./trigger-stream-frames.js";
 import { isUnconnected, unreachableError } from "./unreachable.js";
 
@@ -101,6 +101,12 @@ export class TriggerStream {
     }
     this.#forming ??= new TriggerFrame(this.#nextRequestId(), performance.now());
     this.#forming.add(item, size, waiter);
+    this.#flushSoon();
+  }
+
+  /** Triggers a part of a batch: at most as many items as a frame may hold. Never throws; `waiter` hears everything, later. */
+  triggerBatch(items: TriggerItem[], waiter: BatchWaiter): void {
+    this.#waiting.push(new TriggerFrame(this.#nextRequestId(), performance.now(), { items, waiter }));
     this.#flushSoon();
   }
 
@@ -210,24 +216,28 @@ export class TriggerStream {
         return;
       }
       this.#unanswered.delete(frame.requestId);
-      for (const waiter of frame.waiters) waiter.failed(error);
+      frame.fail(error);
       return;
     }
     this.#unanswered.delete(frame.requestId);
+    if (frame.batch) {
+      frame.batch.answered(answer.outcomes, answer.batch);
+      return;
+    }
     // Items that were refused for the time being; they go into a frame of their own, because a repeated one is answered as before.
     const again: { index: number; error: ConnectError }[] = [];
     for (let index = 0; index < frame.waiters.length; index++) {
       const waiter = frame.waiters[index]!;
-      const outcome = answer.outcomes[index]?.outcome;
+      const { outcome, cached = false } = answer.outcomes[index] ?? {};
       if (outcome?.case === "runId") {
-        waiter.triggered(outcome.value);
+        waiter.triggered(outcome.value, cached);
         if (waiter.awaitsResult) this.#awaited.add(outcome.value, waiter);
       } else if (outcome?.case === "error") {
         const error = errorOfStatus(outcome.value);
         if (error.code === Code.Unavailable) again.push({ index, error });
         else waiter.failed(error);
       } else {
-        waiter.failed(new ConnectError("the server did not say what became of the trigger", Code.Internal));
+        waiter.failed(unsaid());
       }
     }
     if (again.length > 0) this.#triggerAgain(frame, again);
@@ -291,15 +301,13 @@ export class TriggerStream {
       if (now - frame.since < limit) continue;
       this.#unanswered.delete(frame.requestId);
       const consequence = this.#reached ? "nobody can say whether the task was triggered" : "the task was not triggered";
-      const error = frame.refusal ?? this.#givenUp(consequence, limit);
-      for (const waiter of frame.waiters) waiter.failed(error);
+      frame.fail(frame.refusal ?? this.#givenUp(consequence, limit));
     }
     for (;;) {
       const frame = this.#waiting[0] ?? this.#forming;
       if (!frame || now - frame.since < limit) break;
       if (this.#waiting.shift() === undefined) this.#forming = undefined;
-      const error = this.#givenUp("the task was not triggered", limit);
-      for (const waiter of frame.waiters) waiter.failed(error);
+      frame.fail(this.#givenUp("the task was not triggered", limit));
     }
     if (this.#awaited.size > 0 && this.#awaySince !== undefined && now - this.#awaySince >= limit) {
       for (const runId of this.#awaited.ids()) {
@@ -347,13 +355,17 @@ export class TriggerStream {
     this.#waiting.length = 0;
     this.#forming = undefined;
     this.#toWatch = [];
-    for (const frame of frames) for (const waiter of frame.waiters) waiter.failed(error);
+    for (const frame of frames) frame.fail(error);
     for (const runId of this.#awaited.ids()) this.#awaited.fail(runId, error);
   }
 }
 
 function runsFrame(kind: "watch" | "unwatch", runIds: string[]): Uint8Array {
   return toBinary(TriggerStreamRequestSchema, create(TriggerStreamRequestSchema, { frame: { case: kind, value: { runIds } } }));
+}
+
+function unsaid(): ConnectError {
+  return new ConnectError("the server did not say what became of the trigger", Code.Internal);
 }
 
 function closedError(): ConnectError {

@@ -31,6 +31,8 @@ export interface EffectiveConfig {
   machine?: MachineOption;
   /** How long attempts may be active, in seconds, for tasks that do not say: 5 at least, `timeout.None` for no limit. Default: no limit. */
   maxDuration?: number;
+  /** How long runs may be in their queue before they start, for tasks that do not say: a text like "10m", or seconds; 0 for no limit. Default: no limit. */
+  ttl?: string | number;
   /** How long code may block the event loop of its process before it counts as stalled and the process is ended, in seconds. Default 300. Ours. */
   stallTimeout?: number;
   /** The tsconfig with path aliases and JSX settings, relative to the config. Default: the nearest tsconfig.json of each file. */
@@ -64,7 +66,6 @@ export interface BuildConfig {
 /** Keys of Trigger.dev's config that are accepted and have no effect so far; a worker names those that it meets. */
 export interface IneffectiveConfig {
   runtime?: string;
-  ttl?: string | number;
   processKeepAlive?: boolean | { enabled: boolean; maxExecutionsPerProcess?: number; devMaxPoolSize?: number };
   legacyDevProcessCwdBehaviour?: boolean;
   extraCACerts?: string;
@@ -106,6 +107,7 @@ const effective: Record<keyof Required<EffectiveConfig>, true> = {
   onFailure: true,
   machine: true,
   maxDuration: true,
+  ttl: true,
   stallTimeout: true,
   tsconfig: true,
   enableConsoleLogging: true,

@@ -69,6 +69,8 @@ export interface BatchFailure {
 
 /** What a {@link BatchTriggerError} knows. */
 export interface BatchTriggerErrorInfo {
+  /** Default "create". */
+  readonly phase?: "offload" | "create" | "stream";
   readonly batchId?: string | undefined;
   readonly itemCount: number;
   readonly failures?: readonly BatchFailure[];
@@ -79,19 +81,20 @@ export interface BatchTriggerErrorInfo {
 /** A batch, or some of its items, could not be triggered. */
 export class BatchTriggerError extends Error {
   override readonly name = "BatchTriggerError";
-  /** As in Trigger.dev; always "create". */
-  readonly phase = "create";
+  /** As in Trigger.dev: "offload" while large payloads were stored, "create" when the batch was to be made, "stream" when it exists and further items were to join it. */
+  readonly phase: "offload" | "create" | "stream";
   readonly batchId: string | undefined;
   readonly itemCount: number;
-  /** The items that could not be triggered. Ours: Trigger.dev makes failed runs of them. */
+  /** The items that could not be triggered, of a batch that somebody waits for; in other batches they are failed runs. Ours. */
   readonly failures: readonly BatchFailure[];
   /** The runs of the other items: they exist. Ours. */
   readonly runs: readonly { id: string; taskIdentifier: string }[];
   /** The error of the first item, or what the batch failed with. */
   override readonly cause: unknown;
 
-  constructor(message: string, { batchId, itemCount, failures = [], runs = [], cause }: BatchTriggerErrorInfo) {
+  constructor(message: string, { phase = "create", batchId, itemCount, failures = [], runs = [], cause }: BatchTriggerErrorInfo) {
     super(message);
+    this.phase = phase;
     this.batchId = batchId;
     this.itemCount = itemCount;
     this.failures = failures;

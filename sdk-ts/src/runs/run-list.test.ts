@@ -2,8 +2,8 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
 import { runs } from "../index.js";
+import { periodMs } from "../time/period.js";
 import { CursorPage } from "./cursor-page.js";
-import { periodMs } from "./period.js";
 import { type ListedRun, listRequest, pageRequest, shownToken } from "./run-list.js";
 
 describe("options become the contract's filter", () => {
@@ -24,8 +24,13 @@ describe("options become the contract's filter", () => {
     expect(listRequest(options as never, 100_000).filter).toMatchObject(filter);
   });
 
+  test("batches and tests", () => {
+    expect(listRequest({ batch: "batch_1", isTest: false }).filter).toMatchObject({ batchIds: ["batch_1"], test: false });
+    expect(listRequest({ batch: ["batch_1", "batch_2"] }).filter).toMatchObject({ batchIds: ["batch_1", "batch_2"], test: undefined });
+  });
+
   test("what has no meaning so far is refused, and so is a status that is none", () => {
-    expect(() => listRequest({ region: "x", isTest: true } as never)).toThrow("runs.list: not yet supported: region, isTest");
+    expect(() => listRequest({ region: "x", schedule: "s" } as never)).toThrow("runs.list: not yet supported: region, schedule");
     expect(() => listRequest({ status: "DONE" } as never)).toThrow("DONE");
   });
 });

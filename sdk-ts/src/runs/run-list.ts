@@ -2,8 +2,8 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
 import type { ListRunsRequest, RunFilterSchema } from "#gen/runlane/v1/run_service_pb.js";
+import { periodMs } from "../time/period.js";
 import { refuseUnsupported } from "../unsupported.js";
-import { periodMs } from "./period.js";
 import type { RetrievedRun, RunStatus } from "./run-object.js";
 
 /** A queue by its kind and name, as in Trigger.dev. */
@@ -29,6 +29,10 @@ export interface ListRunsOptions {
   queue?: QueueTypeName | string | (QueueTypeName | string)[];
   /** Runs with one of these tags. */
   tag?: string | string[];
+  /** Runs of this batch, or of one of these. */
+  batch?: string | string[];
+  /** Only tests, or only runs that are none. */
+  isTest?: boolean;
   /** Triggered at this time or later: a Date, or milliseconds of the Unix epoch. */
   from?: Date | number;
   /** Triggered at this time or earlier. */
@@ -44,7 +48,7 @@ type ListRequest = Partial<Pick<ListRunsRequest, "pageSize" | "pageToken" | "aft
   filter?: MessageInitShape<typeof RunFilterSchema>;
 };
 
-const known = ["limit", "after", "before", "status", "taskIdentifier", "version", "queue", "tag", "from", "to", "period"];
+const known = ["limit", "after", "before", "status", "taskIdentifier", "version", "queue", "tag", "batch", "isTest", "from", "to", "period"];
 /** Tells a page's token from the id of a run. */
 const tokenPrefix = "page_";
 
@@ -60,6 +64,8 @@ export function listRequest(options: ListRunsOptions = {}, now = Date.now()): Li
       versions: listOf(options.version),
       queues: listOf(options.queue).map((queue) => (typeof queue === "string" ? queue : queue.type === "task" ? `task/${queue.name}` : queue.name)),
       tags: listOf(options.tag),
+      batchIds: listOf(options.batch),
+      test: options.isTest,
       createTimeFrom: fromMs === undefined ? undefined : timestampFromMs(fromMs),
       createTimeTo: to === undefined ? undefined : timestampFromMs(Number(to)),
     },

@@ -1,9 +1,12 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import { PendingReason, type Run, RunState } from "#gen/runlane/v1/run_pb.js";
 import { type SerializedError, serializedError } from "../errors/failure-error.js";
+import type { IdempotencyKeyScope } from "../idempotency/idempotency-key.js";
+import { keyScopes } from "../idempotency/key-scopes.js";
 import { type RunMetadata, runMetadataOf } from "../metadata/metadata-value.js";
 import { plainValueOfPayload } from "../payload.js";
 import type { InferRunTypes } from "../task/task-types.js";
+import { periodText } from "../time/period.js";
 
 /** Where a run stands, as in Trigger.dev. "UNKNOWN" is a state that this version of the SDK does not know; it is not final. */
 export type RunStatus =
@@ -37,6 +40,24 @@ export interface RetrievedRun<TPayload, TOutput> {
   startedAt?: Date;
   /** When it reached its final state. */
   finishedAt?: Date;
+  /** When it enters, or entered, its queue, if its trigger asked for a delay. */
+  delayedUntil?: Date;
+  /** How long it may be in its queue before it starts, for instance "10m"; undefined for no limit. */
+  ttl?: string;
+  /** When it expired. */
+  expiredAt?: Date;
+  /** Its idempotency key as its author wrote it. */
+  idempotencyKey?: string;
+  /** The batch that it belongs to. */
+  batchId?: string;
+  /** It was triggered as a test, or by a run that was. */
+  isTest: boolean;
+  /** Time from its start to its end, or to now, in milliseconds; 0 before it starts. */
+  durationMs: number;
+  /** 0: runs cost nothing here. */
+  costInCents: number;
+  /** 0. */
+  baseCostInCents: number;
   /** Attempts started so far. */
   attemptCount: number;
   /** Number of ancestors. */
@@ -77,6 +98,16 @@ export interface RetrievedRun<TPayload, TOutput> {
   pendingReason?: RunPendingReason;
   /** When the next attempt is due, while it waits out a retry delay. Ours. */
   retryAt?: Date;
+  /** When it expires unless it starts before. Ours. */
+  expiresAt?: Date;
+  /** The concurrency key that its trigger gave. Ours. */
+  concurrencyKey?: string;
+  /** Seconds by which it counts as older in its queue; undefined for 0. Ours. */
+  priority?: number;
+  /** The scope of its idempotency key, if it is known. Ours. */
+  idempotencyKeyScope?: IdempotencyKeyScope;
+  /** The run that it repeats. Ours. */
+  replayOf?: string;
 }
 
 /** A run, with the payload and output types of its handle or task. */
@@ -108,11 +139,16 @@ export function retrievedRun<TPayload, TOutput>(run: Run, read = plainValueOfPay
     queue: run.queue,
     maxAttempts: run.maxAttempts,
     tags: [...run.tags],
+    isTest: run.test,
+    durationMs: run.startTime ? Math.max(0, (run.finishTime ? timestampMs(run.finishTime) : Date.now()) - timestampMs(run.startTime)) : 0,
+    costInCents: 0,
+    baseCostInCents: 0,
   };
   if (run.version) shown.version = run.version;
   if (run.startTime) shown.startedAt = timestampDate(run.startTime);
   if (run.finishTime) shown.finishedAt = timestampDate(run.finishTime);
   if (run.retryTime) shown.retryAt = timestampDate(run.retryTime);
+  showTriggering(run, shown);
   if (run.payload) shown.payload = read(run.payload) as TPayload;
   if (run.output) shown.output = read(run.output) as TOutput;
   if (run.failure) shown.error = serializedError(run.failure);
@@ -122,6 +158,21 @@ export function retrievedRun<TPayload, TOutput>(run: Run, read = plainValueOfPay
   if (run.machine) shown.machine = run.machine;
   if (run.pendingReason) shown.pendingReason = PendingReason[run.pendingReason] as RunPendingReason | undefined;
   return shown;
+}
+
+/** What of its trigger's options a run shows, where they were given. */
+function showTriggering(run: Run, shown: RetrievedRun<unknown, unknown>): void {
+  if (run.queueTime && run.createTime && timestampMs(run.queueTime) > timestampMs(run.createTime)) shown.delayedUntil = timestampDate(run.queueTime);
+  if (run.ttlSeconds > 0) shown.ttl = periodText(run.ttlSeconds);
+  if (run.state === RunState.EXPIRED && run.finishTime) shown.expiredAt = timestampDate(run.finishTime);
+  if (run.expireTime) shown.expiresAt = timestampDate(run.expireTime);
+  if (run.idempotencyKey) shown.idempotencyKey = run.idempotencyKey;
+  const scope = keyScopes[run.idempotencyScope];
+  if (scope) shown.idempotencyKeyScope = scope;
+  if (run.batchId) shown.batchId = run.batchId;
+  if (run.concurrencyKey) shown.concurrencyKey = run.concurrencyKey;
+  if (run.prioritySeconds !== 0) shown.priority = run.prioritySeconds;
+  if (run.replayOfRunId) shown.replayOf = run.replayOfRunId;
 }
 
 function runStatus(state: RunState): RunStatus {

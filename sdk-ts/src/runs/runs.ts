@@ -1,14 +1,22 @@
+import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { errorInfoOf } from "../client/grpc-error.js";
 import { defaultClient } from "../client/runlane-client.js";
 import { apiErrorOf } from "../errors/api-error.js";
 import type { AnyRunHandle, AnyTask, InferRunTypes } from "../task/task-types.js";
+import { delayOption } from "../time/period.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { CursorPage, CursorPagePromise, type Pagination } from "./cursor-page.js";
 import { type ListedRun, type ListRunsOptions, listRequest, pageRequest, shownToken } from "./run-list.js";
 import { type RetrieveRunResult, retrievedRun } from "./run-object.js";
 import { RunSubscription, type SubscribeToRunOptions } from "./run-subscription.js";
 import { withStoredValues } from "./stored-values.js";
+
+/** What `runs.reschedule` takes. */
+export interface RescheduleRunOptions {
+  /** When the run enters its queue: after a time like "1h30m" from now, at a Date, or at a time in ISO 8601. A time that has passed means at once. */
+  delay: string | Date;
+}
 
 // As in Trigger.dev: a handle carries its types; beside a task as the type argument stands the run's id.
 type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string : T extends string ? T : never;
@@ -38,6 +46,21 @@ async function poll<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>, op
     defaultClient().triggerStream.watch(runId, waiter);
   });
   return retrieve<T>(run);
+}
+
+async function reschedule(run: string | AnyRunHandle, options: RescheduleRunOptions): Promise<RetrieveRunResult<string>> {
+  refuseUnsupported("runs.reschedule", options, ["delay"]);
+  const delay = delayOption("runs.reschedule: delay", options.delay);
+  const client = defaultClient();
+  const { run: found } = await client.runs.rescheduleRun({ runId: idOf(run), delay }).catch(throwApiError);
+  return retrievedRun(await withStoredValues(found!, client.payloads).catch(throwApiError));
+}
+
+async function replay(run: string | AnyRunHandle): Promise<{ id: string }> {
+  const { runId } = await defaultClient()
+    .runs.replayRun({ requestId: randomUUID(), runId: idOf(run) })
+    .catch(throwApiError);
+  return { id: runId };
 }
 
 function list(options?: ListRunsOptions): CursorPagePromise<ListedRun> {
@@ -77,7 +100,7 @@ export const runs = {
   /**
    * Lists runs, newest first: await it for a page, or iterate with `for await` over all of them. What this client triggered, cancelled or read before is in it as it was then, or newer.
    *
-   * Trigger.dev's filters that have no meaning here yet (`schedule`, `isTest`, `batch`, `bulkAction`, `region`, `machine`, `error`) are refused with an error.
+   * Trigger.dev's filters that have no meaning here yet (`schedule`, `bulkAction`, `region`, `machine`, `error`) are refused with an error.
    *
    * @throws BadRequestError for a filter that cannot be; ApiError if the server cannot be reached.
    */
@@ -96,6 +119,18 @@ export const runs = {
    * @throws NotFoundError if there is none; ApiError if the server cannot be reached.
    */
   cancel,
+  /**
+   * Gives a DELAYED run another time: `delay` as a trigger takes it.
+   *
+   * @throws UnprocessableEntityError for a run that is not DELAYED; NotFoundError if there is none; Error for a delay that is none; ApiError if the server cannot be reached.
+   */
+  reschedule,
+  /**
+   * Triggers a run again, whatever became of it: with its payload, metadata, tags, queue, concurrency key, machine and test mark, on the current version, and with nothing else of it.
+   *
+   * @throws NotFoundError if there is none; ApiError if the server refuses it, or cannot be reached.
+   */
+  replay,
   /**
    * Waits until a run is final, however long that takes, and reads it. The server tells when that is: `pollIntervalMs` is accepted for code written for Trigger.dev and
    * changes nothing.

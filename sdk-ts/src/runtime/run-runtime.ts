@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { BatchOutcome, BatchPart, RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { AttemptScope } from "./attempt-scope.js";
 import type { RunUpdates } from "./run-updates.js";
 import type { TaskRunContext } from "./task-run-context.js";
@@ -15,6 +15,8 @@ export interface RunRuntime {
   readonly scope: AttemptScope;
   /** Triggers runs as children of this one. One outcome for each item; more than 500 items, or 512 KiB, are split by the runtime. */
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]>;
+  /** Triggers one part of a batch: at most 500 items and 384 KiB. Rejects with a ConnectError if the part is refused as a whole. `batch` is undefined if the server is too old to know batches. */
+  triggerBatch(items: TriggerItem[], part: BatchPart): Promise<{ outcomes: TriggerOutcome[]; batch: BatchOutcome | undefined }>;
   /**
    * Triggers runs as children of this one and waits for all of them, holding no slot meanwhile. `results` has one entry for each item, undefined where the outcome is an
    * error. Several may be under way at once.

@@ -1,4 +1,6 @@
 import type { TaskHookTable } from "../hooks/hook-table.js";
+import type { ConcurrencyLimitOptions, DeclaredConcurrency } from "../queues/concurrency-limit.js";
+import type { DeclaredQueue } from "../queues/queue.js";
 import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "../task/retry-options.js";
 import type { TaskRunContext } from "./task-run-context.js";
@@ -28,6 +30,10 @@ export interface RegisteredTask {
   readonly machine?: string | undefined;
   /** Whole seconds that an attempt may be active; 0 for no limit. Undefined lets the config's default apply. */
   readonly maxDuration?: number | undefined;
+  /** The limits that its runs hold beside their queue's. */
+  readonly concurrency?: DeclaredConcurrency | undefined;
+  /** Whole seconds that a run may be in its queue before it starts; 0 for no limit. Undefined lets the config's default apply. */
+  readonly ttl?: number | undefined;
 }
 
 /**
@@ -36,6 +42,10 @@ export interface RegisteredTask {
  */
 export interface TaskRegistry {
   readonly tasks: RegisteredTask[];
+  /** What `queue` was given, and tasks that say more of their queue than its name and limit. Of two with the same name the later counts. */
+  readonly queues: DeclaredQueue[];
+  /** What `concurrencyLimit` was given; likewise. */
+  readonly concurrencyLimits: ConcurrencyLimitOptions[];
 }
 
 const key = Symbol.for("runlane.task-registry.v1");
@@ -43,6 +53,6 @@ const key = Symbol.for("runlane.task-registry.v1");
 /** The registry of this process. */
 export function taskRegistry(): TaskRegistry {
   const holder = globalThis as { [key]?: TaskRegistry };
-  holder[key] ??= { tasks: [] };
+  holder[key] ??= { tasks: [], queues: [], concurrencyLimits: [] };
   return holder[key];
 }

@@ -1,3 +1,5 @@
+import type { IdempotencyKeyScope } from "../idempotency/idempotency-key.js";
+
 /** What a run knows of itself: `ctx`, as Trigger.dev v4 names it. Frozen, and the same for all hooks of an attempt. Fields without a meaning here are left out, or say so. */
 export interface TaskRunContext {
   readonly attempt: {
@@ -8,9 +10,9 @@ export interface TaskRunContext {
   readonly run: {
     readonly id: string;
     readonly tags: readonly string[];
-    /** Always false so far. */
+    /** It was triggered as a test, or by a run that was. */
     readonly isTest: boolean;
-    /** Always false so far. */
+    /** It repeats another run. */
     readonly isReplay: boolean;
     readonly createdAt: Date;
     readonly startedAt: Date;
@@ -19,6 +21,14 @@ export interface TaskRunContext {
     readonly maxDuration?: number | undefined;
     /** Version of the code, for instance "20261123.1". */
     readonly version?: string | undefined;
+    /** Its idempotency key as its author wrote it, not the hash. */
+    readonly idempotencyKey?: string | undefined;
+    /** The scope of that key; undefined if it is not known. */
+    readonly idempotencyKeyScope?: IdempotencyKeyScope | undefined;
+    /** Seconds by which it counts as older in its queue; undefined for 0. */
+    readonly priority?: number | undefined;
+    /** The concurrency key that its trigger gave. Ours. */
+    readonly concurrencyKey?: string | undefined;
     readonly parentTaskRunId?: string | undefined;
     readonly rootTaskRunId?: string | undefined;
   };
@@ -35,7 +45,7 @@ export interface TaskRunContext {
   readonly project: { readonly id: string; readonly ref: string; readonly slug: string; readonly name: string };
   /** The preset that the attempt has a process of; undefined for tasks that share processes. Memory in GB; runs cost nothing here. */
   readonly machine?: { readonly name: string; readonly cpu: number; readonly memory: number; readonly centsPerMs: number } | undefined;
-  /** The batch that the run belongs to; undefined so far. */
+  /** The batch that the run belongs to. Undefined for batches that are waited for, so far. */
   readonly batch?: { readonly id: string } | undefined;
   /** The build that executes the run; undefined before the server has numbered it. */
   readonly deployment?:

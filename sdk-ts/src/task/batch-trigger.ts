@@ -1,91 +1,104 @@
-import { randomBytes } from "node:crypto";
 import type { RunResult, TriggerItem } from "#gen/runlane/v1/run_pb.js";
-import { errorOfStatus } from "../client/grpc-error.js";
-import { defaultClient, homeClient } from "../client/runlane-client.js";
+import { defaultClient } from "../client/runlane-client.js";
 import { apiErrorOf } from "../errors/api-error.js";
 import { type BatchFailure, BatchTriggerError } from "../errors/task-errors.js";
+import { wireKey } from "../idempotency/idempotency-key.js";
 import { isLarge } from "../payload.js";
 import { currentRunRuntime } from "../runtime/run-runtime.js";
-import { refuseUnsupported } from "../unsupported.js";
+import { madeBatchId, outcomeError, presentClient, sendBatch } from "./batch-sending.js";
+import { type BatchEntry, type BatchSource, readBatch } from "./batch-source.js";
 import { storedRunResult } from "./run-result.js";
-import type { BatchItem, BatchItems, BatchResult, BatchRunHandle, BatchTriggerAndWaitOptions, BatchTriggerOptions, RunHandle } from "./task-types.js";
+import type {
+  AnyBatchResult,
+  AnyBatchRunHandle,
+  AnyRunHandle,
+  BatchItem,
+  BatchItems,
+  BatchResult,
+  BatchRunHandle,
+  BatchTriggerAndWaitOptions,
+  BatchTriggerOptions,
+} from "./task-types.js";
 import type { PayloadCheck } from "./trigger.js";
-import { storedItem, triggerItem } from "./trigger-item.js";
+import { storedItem } from "./trigger-item.js";
 
-/** What became of one item; with `result` if results are awaited and the run exists. */
+/** What became of one item; with `result` if the run exists. */
 type ItemOutcome = { readonly runId: string; readonly result?: RunResult } | { readonly error: unknown };
 
-/** Triggers a run for each item. */
-export async function batchTriggerRuns<TIdentifier extends string, TPayload, TOutput>(
+/** How a batch of several tasks is made of what its caller gives. */
+export type EntryOf<T> = (item: T) => BatchEntry;
+
+/** Triggers a run of one task for each item. */
+export function batchTriggerRuns<TIdentifier extends string, TPayload, TOutput>(
   taskId: TIdentifier,
   items: BatchItems<TPayload>,
   options: BatchTriggerOptions | undefined,
   check?: PayloadCheck,
 ): Promise<BatchRunHandle<TIdentifier, TPayload, TOutput>> {
-  const batch = await openBatch(taskId, items, options, check);
-  const outcomes = await outcomesOf(batch.items, false);
-  const runs: RunHandle<TIdentifier, TPayload, TOutput>[] = [];
-  const failures: BatchFailure[] = [];
-  for (const [index, outcome] of outcomes.entries()) {
-    if ("error" in outcome) failures.push({ index, error: outcome.error });
-    else runs.push({ id: outcome.runId, taskIdentifier: taskId });
-  }
-  if (failures.length > 0) throw failedBatch(batch, failures, runs);
-  return { batchId: batch.id, runCount: runs.length, runs };
+  return triggerBatch(items, entriesOf(taskId, check), options) as Promise<BatchRunHandle<TIdentifier, TPayload, TOutput>>;
 }
 
-/** Triggers a run for each item and waits for all. */
-export async function batchTriggerRunsAndWait<TIdentifier extends string, TPayload, TOutput>(
+/** Triggers a run of one task for each item and waits for all. */
+export function batchTriggerRunsAndWait<TIdentifier extends string, TPayload, TOutput>(
   taskId: TIdentifier,
   items: BatchItems<TPayload>,
   options: BatchTriggerAndWaitOptions | undefined,
   check?: PayloadCheck,
 ): Promise<BatchResult<TIdentifier, TOutput>> {
-  const batch = await openBatch(taskId, items, options, check);
-  const outcomes = await outcomesOf(batch.items, true);
+  return triggerBatchAndWait(items, entriesOf(taskId, check), options) as Promise<BatchResult<TIdentifier, TOutput>>;
+}
+
+function entriesOf<TPayload>(taskId: string, check: PayloadCheck | undefined): EntryOf<BatchItem<TPayload>> {
+  return ({ payload, options }) => ({ taskId, payload, options, check });
+}
+
+/** Triggers a run for each item. Items that cannot be triggered become failed runs. */
+export async function triggerBatch<T>(source: BatchSource<T>, entryOf: EntryOf<T>, options: BatchTriggerOptions | undefined): Promise<AnyBatchRunHandle> {
+  const items = await readBatch(source, entryOf, options);
+  const { batchId, runCount, cached, outcomes } = await sendBatch(items, wireKey("batch", options?.idempotencyKey, options?.idempotencyKeyTTL));
+  const handleOf = (id: string, index: number, isCached: boolean): AnyRunHandle => ({ id, taskIdentifier: items[index]?.taskId ?? "", isCached });
+  if (cached) return { batchId, runCount, isCached: true, runs: (await runIdsOf(batchId)).map((id, index) => handleOf(id, index, true)) };
+  const runs: AnyRunHandle[] = [];
+  const failures: BatchFailure[] = [];
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.outcome.case === "runId") runs.push(handleOf(outcome.outcome.value, index, outcome.cached));
+    else failures.push({ index, error: outcomeError(outcome) });
+  }
+  if (failures.length > 0) throw failedBatch(batchId, items.length, failures, runs);
+  return { batchId, runCount, isCached: false, runs };
+}
+
+async function runIdsOf(batchId: string): Promise<string[]> {
+  const { batch } = await presentClient()
+    .runs.getBatch({ batchId })
+    .catch((error: unknown) => {
+      throw apiErrorOf(error);
+    });
+  return batch?.runIds ?? [];
+}
+
+/** Triggers a run for each item and waits for all. */
+export async function triggerBatchAndWait<T>(
+  source: BatchSource<T>,
+  entryOf: EntryOf<T>,
+  options: BatchTriggerAndWaitOptions | undefined,
+): Promise<AnyBatchResult> {
+  const items = await readBatch(source, entryOf, options);
+  const id = madeBatchId();
+  const outcomes = await outcomesOf(items);
   const failures = outcomes.flatMap((outcome, index) => ("error" in outcome ? [{ index, error: outcome.error }] : []));
-  if (failures.length === outcomes.length) throw failedBatch(batch, failures, []);
-  const runs = outcomes.map((outcome) => {
+  if (failures.length === outcomes.length) throw failedBatch(id, items.length, failures, []);
+  const runs = outcomes.map((outcome, index) => {
+    const { taskId } = items[index]!;
     if ("error" in outcome) return { ok: false as const, id: "", taskIdentifier: taskId, error: outcome.error };
-    return storedRunResult<TIdentifier, TOutput>(outcome.result!, taskId, () => presentClient().payloads);
+    return storedRunResult<string, unknown>(outcome.result!, taskId, () => presentClient().payloads);
   });
-  return { id: batch.id, runs: await Promise.all(runs) };
-}
-
-interface Batch {
-  readonly id: string;
-  readonly items: TriggerItem[];
-}
-
-async function openBatch<TPayload>(
-  taskId: string,
-  items: BatchItems<TPayload>,
-  options: BatchTriggerOptions | undefined,
-  check: PayloadCheck | undefined,
-): Promise<Batch> {
-  refuseUnsupported("batch", options, ["triggerSequentially"] satisfies (keyof BatchTriggerOptions)[]);
-  const collected = Array.isArray(items) ? (items as readonly BatchItem<TPayload>[]) : await collect(items as AsyncIterable<BatchItem<TPayload>>);
-  const id = `batch_${randomBytes(12).toString("base64url").replaceAll(/[-_]/g, "0")}`;
-  if (collected.length === 0) throw new BatchTriggerError("A batch needs at least one item", { itemCount: 0 });
-  const batch = { id, items: collected.map((item) => triggerItem(taskId, item.payload, item.options)) };
-  if (check) await Promise.all(collected.map(({ payload }) => check(payload)));
-  return batch;
-}
-
-async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const collected: T[] = [];
-  for await (const item of items) collected.push(item);
-  return collected;
-}
-
-/** Inside a run its own server's, whatever the code has configured. */
-function presentClient() {
-  return currentRunRuntime() ? homeClient() : defaultClient();
+  return { id, runs: await Promise.all(runs) };
 }
 
 /** Sends items; large payloads go before them, into the store. One that cannot be stored fails its item alone. */
-async function outcomesOf(items: TriggerItem[], awaitResults: boolean): Promise<ItemOutcome[]> {
-  if (!items.some(({ payload }) => isLarge(payload))) return await outcomesOfSendable(items, awaitResults);
+async function outcomesOf(items: TriggerItem[]): Promise<ItemOutcome[]> {
+  if (!items.some(({ payload }) => isLarge(payload))) return await outcomesOfSendable(items);
   const { payloads } = presentClient();
   const outcomes: ItemOutcome[] = new Array(items.length);
   const sendable: { readonly index: number; readonly item: TriggerItem }[] = [];
@@ -100,30 +113,24 @@ async function outcomesOf(items: TriggerItem[], awaitResults: boolean): Promise<
   );
   sendable.sort((a, b) => a.index - b.index);
   if (sendable.length === 0) return outcomes;
-  const sent = await outcomesOfSendable(
-    sendable.map(({ item }) => item),
-    awaitResults,
-  );
+  const sent = await outcomesOfSendable(sendable.map(({ item }) => item));
   for (const [at, { index }] of sendable.entries()) outcomes[index] = sent[at]!;
   return outcomes;
 }
 
-function outcomesOfSendable(items: TriggerItem[], awaitResults: boolean): Promise<ItemOutcome[]> {
+async function outcomesOfSendable(items: TriggerItem[]): Promise<ItemOutcome[]> {
   const runtime = currentRunRuntime();
-  if (!runtime) return outcomesOutside(items, awaitResults);
-  return (awaitResults ? runtime.triggerAndWait(items) : runtime.trigger(items).then((outcomes) => ({ outcomes, results: [] as undefined[] }))).then(
-    ({ outcomes, results }) =>
-      outcomes.map(({ outcome }, index) => {
-        if (outcome.case === "runId") return { runId: outcome.value, result: results[index]! };
-        return { error: apiErrorOf(outcome.case === "error" ? errorOfStatus(outcome.value) : new Error("the server did not say what became of the trigger")) };
-      }),
-    (error: unknown) => {
-      throw apiErrorOf(error);
-    },
-  );
+  if (!runtime) return await outcomesOutside(items);
+  const { outcomes, results } = await runtime.triggerAndWait(items).catch((error: unknown) => {
+    throw apiErrorOf(error);
+  });
+  return outcomes.map((outcome, index) => {
+    if (outcome.outcome.case === "runId") return { runId: outcome.outcome.value, result: results[index]! };
+    return { error: outcomeError(outcome) };
+  });
 }
 
-function outcomesOutside(items: TriggerItem[], awaitsResult: boolean): Promise<ItemOutcome[]> {
+function outcomesOutside(items: TriggerItem[]): Promise<ItemOutcome[]> {
   return new Promise((resolve, reject) => {
     const outcomes: ItemOutcome[] = new Array(items.length);
     let left = items.length;
@@ -134,17 +141,16 @@ function outcomesOutside(items: TriggerItem[], awaitsResult: boolean): Promise<I
     };
     const { triggerStream } = defaultClient();
     for (const [index, item] of items.entries()) {
-      let runId: string | undefined;
+      let exists = false;
       triggerStream.trigger(item, {
-        awaitsResult,
-        triggered(id) {
-          runId = id;
-          if (!awaitsResult) settle(index, { runId });
+        awaitsResult: true,
+        triggered() {
+          exists = true;
         },
         finished: (result) => settle(index, { runId: result.runId, result }),
         failed(error) {
           // A run that exists and whose result nobody can tell is no result.
-          if (runId === undefined) settle(index, { error: apiErrorOf(error) });
+          if (!exists) settle(index, { error: apiErrorOf(error) });
           else reject(apiErrorOf(error));
         },
       });
@@ -152,8 +158,8 @@ function outcomesOutside(items: TriggerItem[], awaitsResult: boolean): Promise<I
   });
 }
 
-function failedBatch(batch: Batch, failures: BatchFailure[], runs: { id: string; taskIdentifier: string }[]): BatchTriggerError {
+function failedBatch(batchId: string, itemCount: number, failures: BatchFailure[], runs: AnyRunHandle[]): BatchTriggerError {
   const [first] = failures;
-  const message = `${failures.length} of ${batch.items.length} items could not be triggered: ${first!.error instanceof Error ? first!.error.message : String(first!.error)}`;
-  return new BatchTriggerError(message, { batchId: batch.id, itemCount: batch.items.length, failures, runs });
+  const message = `${failures.length} of ${itemCount} items could not be triggered: ${first!.error instanceof Error ? first!.error.message : String(first!.error)}`;
+  return new BatchTriggerError(message, { batchId, itemCount, failures, runs });
 }

@@ -60,11 +60,14 @@ describe("when the store refuses", () => {
     expect(service.frames).toEqual([]);
   });
 
-  test("an item of a batch fails alone", async () => {
+  test("a batch is not begun", async () => {
     const error = await failureOf<BatchTriggerError>(echo.batchTrigger([{ payload: small }, { payload: large }]));
     expect(error).toBeInstanceOf(BatchTriggerError);
-    expect(error.failures.map(({ index }) => index)).toEqual([1]);
-    expect(error.runs).toHaveLength(1);
+    expect(error).toMatchObject({ phase: "offload", itemCount: 2, isRateLimited: true });
+    expect(service.frames).toEqual([]);
+  });
+
+  test("an item of a batch that is waited for fails alone", async () => {
     const { runs: results } = await echo.batchTriggerAndWait([{ payload: large }, { payload: small }]);
     expect(results.map(({ ok }) => ok)).toEqual([false, true]);
   });

@@ -2,7 +2,15 @@ import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
-import { RunResultSchema, RunState, type TriggerItem, type TriggerOutcome, TriggerOutcomeSchema } from "#gen/runlane/v1/run_pb.js";
+import {
+  type BatchOutcome,
+  type BatchPart,
+  RunResultSchema,
+  RunState,
+  type TriggerItem,
+  type TriggerOutcome,
+  TriggerOutcomeSchema,
+} from "#gen/runlane/v1/run_pb.js";
 import { ApiError, BatchTriggerError, logger, task } from "../index.js";
 import { newAttemptScope } from "../runtime/attempt-scope.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
@@ -17,7 +25,7 @@ class FakeRuntime implements RunRuntime {
   readonly ctx = {} as TaskRunContext;
   readonly signal = new AbortController().signal;
   readonly scope = newAttemptScope();
-  readonly calls: { kind: "trigger" | "triggerAndWait"; items: TriggerItem[] }[] = [];
+  readonly calls: { kind: "trigger" | "triggerBatch" | "triggerAndWait"; items: TriggerItem[] }[] = [];
   readonly lines: unknown[] = [];
   readonly waitedMs = 0;
   readonly updates = {} as RunUpdates;
@@ -25,6 +33,17 @@ class FakeRuntime implements RunRuntime {
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     this.calls.push({ kind: "trigger", items });
     return Promise.resolve(items.map((item, index) => this.#outcome(item, index)));
+  }
+
+  async triggerBatch(items: TriggerItem[], part: BatchPart) {
+    this.calls.push({ kind: "triggerBatch", items });
+    const batch: BatchOutcome = {
+      $typeName: "runlane.v1.BatchOutcome",
+      batchId: part.batchId || "batch_1",
+      runCount: part.firstIndex + items.length,
+      cached: false,
+    };
+    return { outcomes: items.map((item, index) => this.#outcome(item, part.firstIndex + index)), batch };
   }
 
   async triggerAndWait(items: TriggerItem[]) {
@@ -65,7 +84,7 @@ function inside<T>(code: () => T): { runtime: FakeRuntime; result: T } {
 
 test("trigger goes through the worker, as the run's child", async () => {
   const { runtime, result } = inside(() => child.trigger(1));
-  expect(await result).toEqual({ id: "run_0", taskIdentifier: "child" });
+  expect(await result).toEqual({ id: "run_0", taskIdentifier: "child", isCached: false });
   expect(runtime.calls).toMatchObject([{ kind: "trigger", items: [{ taskId: "child" }] }]);
 });
 
@@ -95,7 +114,7 @@ test("what the server refuses is an ApiError", async () => {
 test("a batch is one call to the worker", async () => {
   const { runtime, result } = inside(() => child.batchTrigger([1, 2, 3].map((payload) => ({ payload }))));
   expect(await result).toMatchObject({ runCount: 3, runs: [{ id: "run_0" }, { id: "run_1" }, { id: "run_2" }] });
-  expect(runtime.calls).toMatchObject([{ kind: "trigger", items: [{}, {}, {}] }]);
+  expect(runtime.calls).toMatchObject([{ kind: "triggerBatch", items: [{}, {}, {}] }]);
 });
 
 test("batchTriggerAndWait: a refused item is a failed result beside the others", async () => {

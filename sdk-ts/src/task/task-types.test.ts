@@ -56,7 +56,7 @@ test("triggers take the payload, and nothing for a task without one", () => {
   // @ts-expect-error: another id
   never(() => tasks.trigger<typeof resize>("rezise", { url: "u" }));
   // @ts-expect-error: not yet supported
-  never(() => resize.trigger({ url: "u" }, { delay: "1h" }));
+  never(() => resize.trigger({ url: "u" }, { region: "eu" }));
   // @ts-expect-error: the payload of an item
   never(() => resize.batchTrigger([{ payload: 7 }]));
   // @ts-expect-error: not yet supported

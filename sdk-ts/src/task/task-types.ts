@@ -1,6 +1,9 @@
 import type { InitOutput } from "../hooks/hook-params.js";
 import type { TaskHooks } from "../hooks/task-hooks.js";
+import type { KeyMaterial } from "../idempotency/idempotency-key.js";
 import type { MachineOption, MachinePresetName } from "../machine/machine-option.js";
+import type { TaskConcurrency } from "../queues/concurrency-limit.js";
+import type { QueueOptions } from "../queues/queue.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 import type { JSONSchema } from "../schema/json-schema.js";
 import type { RetryOptions } from "./retry-options.js";
@@ -19,13 +22,8 @@ export interface RunFnParams<TInit extends InitOutput = any> {
   signal: AbortSignal;
 }
 
-/** The queue of a task. */
-export interface TaskQueueOptions {
-  /** 1 to 128 characters of letters, digits and "_-./:". Tasks that name the same one share it. Default: "task/<task id>". */
-  name?: string;
-  /** Runs of the queue that may execute at once, 0 to 100,000. Waiting runs do not count. Default: no limit. */
-  concurrencyLimit?: number;
-}
+/** The queue of a task. Default of its name: "task/<task id>". Tasks that name the same one share it. */
+export interface TaskQueueOptions extends Partial<QueueOptions> {}
 
 /** What `task` takes. */
 // biome-ignore lint/suspicious/noExplicitAny: see the top of this file
@@ -39,8 +37,18 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
   jsonSchema?: JSONSchema;
   /** When a failed attempt is tried again. Default: the config's `retries.default`, else 3 attempts. An object given here replaces the config's as a whole. */
   retry?: RetryOptions;
-  /** The queue of the task's runs, or its name. */
+  /** The queue of the task's runs: its name, what `queue` has made, or what is to be said of it. */
   queue?: string | TaskQueueOptions;
+  /**
+   * How many runs of the task may execute at once, whatever their queue: `{ perKey, total }`, a limit that `concurrencyLimit` has made, or its name; a list may have one of the first
+   * kind and two of the others. A run needs a slot of each. Default: no limit.
+   */
+  concurrency?: TaskConcurrency;
+  /**
+   * How long a run may be in its queue before it starts: a text like "10m", or seconds; 0 for no limit. One that does not start in time is EXPIRED. It counts from the end of the
+   * trigger's `delay`; attempts after the first have no such limit. Default: the config's, else no limit.
+   */
+  ttl?: string | number;
   /** Gives each run a process of its own, limited to the preset's memory. Default: the config's `machine`; without one, tasks share processes. */
   machine?: MachineOption;
   /**
@@ -80,6 +88,41 @@ export interface TriggerOptions {
   machine?: MachinePresetName;
   /** How long an attempt may be active, in seconds, 5 at least; `timeout.None` for no limit. */
   maxDuration?: number;
+  /** When the run enters its queue: after a time like "1h30m", at a Date, or at a time in ISO 8601; 366 days ahead at most. Until then it is DELAYED. A time that has passed means at once. */
+  delay?: string | Date;
+  /** How long the run may be in its queue before it starts: a text like "10m", or seconds, 365 days at most; 0 for no limit. See the task's `ttl`. */
+  ttl?: string | number;
+  /**
+   * There is one run of the task for each key: a trigger with a key that a run has already returns that run, with `isCached: true`, also if it has ended; not if it failed or expired.
+   *
+   * What `idempotencyKeys.create` made, or a text or list of texts, which inside a run is part of that run (scope "run") and outside global. 2,048 characters at most. A text of 64
+   * characters is taken for a key that was made. An empty one is none, as in Trigger.dev.
+   */
+  idempotencyKey?: KeyMaterial;
+  /** How long the key is kept: a text like "1h" or "30d", 1 s to 366 days. Default 30 days. */
+  idempotencyKeyTTL?: string;
+  /** Collects triggers into one delayed run. An idempotency key that finds a run comes first. Not together with `delay`. */
+  debounce?: DebounceOptions;
+  /** Gives each of its values a copy of the queue, with the queue's whole limit; at most 512 characters. Numbers become texts. */
+  concurrencyKey?: string | number;
+  /** Names of shared limits, one or two, in place of those that the task shares. The task's own limit holds in any case. */
+  concurrency?: string | string[];
+  /** Seconds by which the run counts as older in its queue, -2,147,483 to 2,147,483. It passes runs of its own concurrency key only. Default 0. */
+  priority?: number;
+  /** What the run takes from the rate limits of its queue when it starts, 1 to 1,000,000. Default 1. Ours. */
+  weight?: number;
+}
+
+/** Collects the triggers of a task that have the same key into one run. While that is DELAYED, each further trigger postpones it and returns it, with `isCached: true`. */
+export interface DebounceOptions {
+  /** 1 to 512 characters. */
+  key: string;
+  /** The run is due this long after the last trigger: a text like "5s" or "1m", 1 s to 366 days. */
+  delay: string;
+  /** Whose payload, metadata, tags, machine, `maxAttempts` and `maxDuration` the run has: "leading" the first trigger's, "trailing" the last one's. Default "leading". */
+  mode?: "leading" | "trailing";
+  /** The run is postponed no further than this from its first trigger; a trigger that would do so makes a new run. More than `delay`. Default: no bound. */
+  maxDelay?: string;
 }
 
 /** As {@link TriggerOptions}, without `version`: a run that another waits for runs the code of that other. */
@@ -87,6 +130,10 @@ export type TriggerAndWaitOptions = Omit<TriggerOptions, "version">;
 
 /** What a batch may say as a whole. */
 export interface BatchTriggerOptions {
+  /** Each item without a key of its own gets this one and its index: "key-0", "key-1" … The batch has it, too: a second one with the same key is the first, with `isCached: true`. */
+  idempotencyKey?: KeyMaterial;
+  /** How long these keys are kept. See {@link TriggerOptions}. */
+  idempotencyKeyTTL?: string;
   /** Runs are created in the order of the items in any case. Accepted for code written for Trigger.dev. */
   triggerSequentially?: boolean;
 }
@@ -100,7 +147,7 @@ export interface BatchItem<TPayload> {
   options?: TriggerOptions;
 }
 
-/** The items of a batch. An iterable is read to its end before anything is triggered. */
+/** The items of a batch, 1 to 1,000. An iterable is read to its end before anything is triggered, so that a batch begins only if all of it may. */
 export type BatchItems<TPayload> = readonly BatchItem<TPayload>[] | AsyncIterable<BatchItem<TPayload>> | ReadableStream<BatchItem<TPayload>>;
 
 declare const runTypes: unique symbol;
@@ -116,6 +163,8 @@ export type RunHandle<TIdentifier extends string, TPayload, TOutput> = {
   id: string;
   /** Id of its task. */
   taskIdentifier: TIdentifier;
+  /** The run existed before: its idempotency key or its debounce key found it. A trigger always says so, or that it did not. */
+  isCached?: boolean;
   /** Trigger.dev has here a token that lets a browser follow the run. Runlane has no such tokens so far: it is always absent. */
   publicAccessToken?: string;
 } & BrandedRun<TPayload, TOutput>;
@@ -125,15 +174,20 @@ export type AnyRunHandle = RunHandle<string, any, any>;
 
 /** A batch that was triggered. */
 export type BatchRunHandle<TIdentifier extends string, TPayload, TOutput> = {
-  /** Names the batch for your logs. It is made by the SDK; the server does not know it so far. */
+  /** Id of the batch, for `batch.retrieve`. */
   batchId: string;
   /** Number of runs. */
   runCount: number;
+  /** The batch existed before: its idempotency key found it. */
+  isCached: boolean;
   /** The runs, in the order of the items. Ours: Trigger.dev v4 leaves them out. */
   runs: RunHandle<TIdentifier, TPayload, TOutput>[];
   /** Always absent so far; see {@link RunHandle}. */
   publicAccessToken?: string;
 } & BrandedRun<TPayload, TOutput>;
+
+// biome-ignore lint/suspicious/noExplicitAny: see the top of this file
+export type AnyBatchRunHandle = BatchRunHandle<string, any, any>;
 
 /** How a run ended. */
 export type TaskRunResult<TIdentifier extends string, TOutput = unknown> =
@@ -149,11 +203,13 @@ export type TaskRunResult<TIdentifier extends string, TOutput = unknown> =
 
 /** How the runs of a batch ended. */
 export interface BatchResult<TIdentifier extends string, TOutput = unknown> {
-  /** Names the batch for your logs; see {@link BatchRunHandle}. */
+  /** Names the batch for your logs: the server does not know batches that are waited for so far. */
   id: string;
   /** In the order of the items. */
   runs: TaskRunResult<TIdentifier, TOutput>[];
 }
+
+export type AnyBatchResult = BatchResult<string, unknown>;
 
 /** A task, as `task` returns it. */
 export interface Task<TIdentifier extends string, TInput = void, TOutput = unknown> {
@@ -168,9 +224,10 @@ export interface Task<TIdentifier extends string, TInput = void, TOutput = unkno
    */
   trigger: (payload: TInput, options?: TriggerOptions) => Promise<RunHandle<TIdentifier, TInput, TOutput>>;
   /**
-   * Triggers a run for each item.
+   * Triggers a run for each item, 1,000 at most, as one batch; inside a run they are its children. An item that cannot be triggered becomes a failed run (SYSTEM_FAILURE), which
+   * `batch.retrieve` tells of.
    *
-   * @throws BatchTriggerError if there are no items, or some could not be triggered: it says which, and which runs exist.
+   * @throws BatchTriggerError if there are no items, or more than 1,000, or the server refuses the batch, or cannot be reached; TypeError, or Error, for an item that cannot be sent.
    */
   batchTrigger: (items: BatchItems<TInput>, options?: BatchTriggerOptions) => Promise<BatchRunHandle<TIdentifier, TInput, TOutput>>;
   /**

@@ -1,7 +1,11 @@
 import { type HookKind, hookKinds, hooksAmong } from "../hooks/hook-table.js";
 import { presetOf } from "../machine/machine-option.js";
+import { declaredConcurrency } from "../queues/concurrency-limit.js";
+import { isName, nameRule } from "../queues/limit-rules.js";
+import { declaredQueue, isQueue } from "../queues/queue.js";
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 import { maxJsonSchemaLength } from "../schema/json-schema.js";
+import { secondsOption } from "../time/period.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { batchTriggerRuns, batchTriggerRunsAndWait } from "./batch-trigger.js";
 import { maxDurationSeconds } from "./max-duration.js";
@@ -21,12 +25,13 @@ const supportedOptions: readonly (keyof TaskOptions<string>)[] = [
   "queue",
   "machine",
   "maxDuration",
+  "concurrency",
+  "ttl",
   "run",
   "handleError",
   ...hookKinds,
 ];
 const supportedRetryOptions: readonly (keyof RetryOptions)[] = ["maxAttempts", "factor", "minTimeoutInMs", "maxTimeoutInMs", "randomize", "outOfMemory"];
-const name = /^[A-Za-z0-9_\-./:]{1,128}$/;
 
 /**
  * Defines a task. Workers find it when the module is loaded, exported or not; the returned object triggers it from anywhere.
@@ -71,7 +76,7 @@ export function defineTask<TIdentifier extends string, TInput, TOutput>(
 function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): RegisteredTask {
   const { id, description, retry, run } = options;
   const where = `task ${JSON.stringify(id)}`;
-  check(typeof id === "string" && name.test(id), `${where}: an id has 1 to 128 characters of letters, digits and "_-./:"`);
+  check(isName(id), `${where}: an id ${nameRule}`);
   check(typeof run === "function", `${where}: run must be a function`);
   check(description === undefined || description.length <= 1_000, `${where}: a description has at most 1,000 characters`);
   refuseUnsupported(where, options, supportedOptions);
@@ -94,22 +99,23 @@ function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): 
     jsonSchema,
     hooks,
     retry,
-    queue: queueOf(where, options.queue),
+    queue: queueOf(where, id, options.queue),
     machine: options.machine === undefined ? undefined : presetOf(`${where}: machine`, options.machine),
     maxDuration: options.maxDuration === undefined ? undefined : maxDurationSeconds(where, options.maxDuration),
+    concurrency: options.concurrency === undefined ? undefined : declaredConcurrency(where, options.concurrency),
+    ttl: options.ttl === undefined ? undefined : secondsOption(`${where}: ttl`, options.ttl),
   };
 }
 
-function queueOf(where: string, queue: string | TaskQueueOptions | undefined): TaskQueueOptions | undefined {
+/** The queue's name and limit travel with the task. What else is said of it is declared as `queue` would; what `queue` has made is declared already. */
+function queueOf(where: string, taskId: string, queue: string | TaskQueueOptions | undefined): RegisteredTask["queue"] {
   if (queue === undefined) return undefined;
-  const { name: queueName, concurrencyLimit: limit, ...rest } = typeof queue === "string" ? { name: queue, concurrencyLimit: undefined } : queue;
-  refuseUnsupported(`${where}: queue`, rest, []);
-  check(queueName === undefined || name.test(queueName), `${where}: the name of a queue has 1 to 128 characters of letters, digits and "_-./:"`);
-  check(
-    limit === undefined || (Number.isInteger(limit) && limit >= 0 && limit <= 100_000),
-    `${where}: queue.concurrencyLimit must be a whole number from 0 to 100,000`,
-  );
-  return { name: queueName, concurrencyLimit: limit };
+  if (typeof queue === "string") return { name: declaredQueue(`${where}: queue`, { name: queue }).name };
+  if (isQueue(queue)) return { name: queue.name };
+  const declared = declaredQueue(`${where}: queue`, { ...queue, name: queue.name ?? `task/${taskId}` });
+  const { totalLimit, rateLimit, keyRateLimit, concurrencyLimit } = declared;
+  if (totalLimit !== undefined || rateLimit || keyRateLimit) taskRegistry().queues.push(declared);
+  return { name: queue.name, concurrencyLimit };
 }
 
 function check(holds: boolean, rule: string): void {

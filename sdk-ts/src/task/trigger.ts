@@ -37,7 +37,7 @@ function sendTrigger(item: TriggerItem, waiter: TriggerWaiter): void {
   if (!runtime) return triggerOutside(item, waiter);
   const outcomes = isLarge(item.payload) ? storedItem(item, homeClient().payloads).then((stored) => runtime.trigger([stored])) : runtime.trigger([item]);
   outcomes.then(([outcome]) => {
-    if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value);
+    if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value, outcome.cached);
     else
       waiter.failed(outcome?.outcome.case === "error" ? errorOfStatus(outcome.outcome.value) : new Error("the server did not say what became of the trigger"));
   }, waiter.failed.bind(waiter));
@@ -106,8 +106,8 @@ class HandleWaiter<TIdentifier extends string, TPayload, TOutput> implements Tri
     this.#reject = reject;
   }
 
-  triggered(runId: string): void {
-    this.#resolve({ id: runId, taskIdentifier: this.#taskId });
+  triggered(runId: string, isCached: boolean): void {
+    this.#resolve({ id: runId, taskIdentifier: this.#taskId, isCached });
   }
 
   finished(): void {}

@@ -1,7 +1,8 @@
 import { create, type DescService, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { PayloadService } from "#gen/runlane/v1/payload_service_pb.js";
-import { type RunResult, RunResultSchema, RunState, type TriggerItem } from "#gen/runlane/v1/run_pb.js";
+import { QueueService } from "#gen/runlane/v1/queue_service_pb.js";
+import { type BatchPart, type RunResult, RunResultSchema, RunState, type TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { RunService, type TriggerFrame, type TriggerStreamRequestSchema, type TriggerStreamResponseSchema } from "#gen/runlane/v1/run_service_pb.js";
 import { FakePayloadService } from "./fake-payload-service.js";
 import { type FakeCall, type FakeServer, type FakeService, refusalStatus, startFakeServer } from "./fake-server.js";
@@ -20,6 +21,8 @@ export class FakeRunService {
   readonly unwatched: string[] = [];
   /** What was triggered, by run id. */
   readonly runs = new Map<string, { item: TriggerItem; result: RunResult | undefined }>();
+  /** Batches by their id. */
+  readonly batches = new Map<string, { runIds: string[]; sealed: boolean }>();
   /** Streams opened so far. */
   streams = 0;
   /** Decides what becomes of a run; by default it returns its payload. */
@@ -30,6 +33,8 @@ export class FakeRunService {
   key: string | undefined;
   /** Payloads that are kept apart. */
   readonly payloads = new FakePayloadService();
+  /** Methods of QueueService. */
+  queues: FakeService<typeof QueueService> = {};
   /** Further methods. */
   more: FakeService<typeof RunService> = {};
 
@@ -43,6 +48,7 @@ export class FakeRunService {
     const services: [DescService, object][] = [
       [RunService, handlers],
       [PayloadService, this.payloads.handlers],
+      [QueueService, this.queues],
     ];
     this.#server = await startFakeServer(services, { port });
     return this.#server;
@@ -83,9 +89,9 @@ export class FakeRunService {
   /** Triggers what a frame asks for, once, and answers it. */
   answer(frame: TriggerFrame, call: StreamCall): void {
     const runIds = this.trigger(frame);
-    call.send({
-      frame: { case: "outcomes", value: { requestId: frame.requestId, outcomes: runIds.map((runId) => ({ outcome: { case: "runId", value: runId } })) } },
-    });
+    const outcomes = runIds.map((runId) => ({ outcome: { case: "runId" as const, value: runId } }));
+    const batch = frame.batch && this.#join(frame.batch, runIds);
+    call.send({ frame: { case: "outcomes", value: { requestId: frame.requestId, outcomes, ...(batch ? { batch } : {}) } } });
     for (const index of frame.awaitResults) this.#watch(runIds[index]!, call);
   }
 
@@ -101,6 +107,15 @@ export class FakeRunService {
       }
     }
     return runIds;
+  }
+
+  #join({ batchId, firstIndex, seal }: BatchPart, runIds: string[]) {
+    const id = batchId || `batch_${this.batches.size + 1}`;
+    const batch = this.batches.get(id) ?? { runIds: [], sealed: false };
+    batch.runIds.splice(firstIndex, runIds.length, ...runIds);
+    batch.sealed ||= seal;
+    this.batches.set(id, batch);
+    return { batchId: id, runCount: batch.runIds.length };
   }
 
   #watch(runId: string, call: StreamCall): void {

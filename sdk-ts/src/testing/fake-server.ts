@@ -12,6 +12,8 @@ export interface FakeCall<I, O> {
   readonly metadata: Metadata;
   readonly cancelled: boolean;
   send(message: O): void;
+  /** Sends the one message of a unary call. */
+  answer(message: O): void;
   end(status?: Status, trailer?: Record<string, string>): void;
   onMessage(listener: (message: I, bytes: Uint8Array) => void): void;
   onEnd(listener: () => void): void;
@@ -116,6 +118,10 @@ function fakeCall<M extends DescMethod>(
       return call.cancelled;
     },
     send: (message) => call.write(toBinary(method.output, create(method.output, message))),
+    answer(message) {
+      this.send(message);
+      this.end();
+    },
     end(status, trailer = {}) {
       const metadata = new Metadata();
       for (const [key, value] of Object.entries(trailer)) metadata.set(key, value);

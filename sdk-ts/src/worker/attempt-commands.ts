@@ -2,8 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
-import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { BatchOutcome, BatchPart, RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { AttemptCommand, CommandOutcome, Resume, UpdateRunCommand } from "#gen/runlane/v1/worker_service_pb.js";
+import { errorOfStatus } from "../client/grpc-error.js";
 import { maxPayloadBytes } from "../payload.js";
 import { triggerItemLength } from "./outbound.js";
 
@@ -12,9 +13,10 @@ const unavailable = 14;
 /** Code RESOURCE_EXHAUSTED of gRPC. */
 const resourceExhausted = 8;
 
-const maxItems = 500;
+/** Items of a command. */
+export const maxItems = 500;
 /** Bytes of a command's items. A frame has at most 512 KiB; the rest is for what stands around them. */
-const maxItemsLength = 384 * 1_024;
+export const maxItemsLength = 384 * 1_024;
 /** How long to wait before a command that was answered UNAVAILABLE is sent again, in milliseconds; the upper half is random. */
 const retryDelayMs = 400;
 
@@ -35,8 +37,7 @@ type Command = Exclude<AttemptCommand["command"], { case: undefined }>;
 
 interface UnansweredCommand {
   readonly command: Command;
-  readonly itemCount: number;
-  readonly resolve: (outcomes: TriggerOutcome[]) => void;
+  readonly resolve: (outcome: CommandOutcome) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -70,10 +71,17 @@ export class AttemptCommands {
   /** See RunRuntime.trigger. */
   async trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     const answers = await inCommands(items, async (part) => {
-      const outcomes = await this.#ask({ case: "trigger", value: { $typeName: "runlane.v1.TriggerCommand", items: part } }, part.length);
+      const outcomes = await this.#outcomes({ case: "trigger", value: { $typeName: "runlane.v1.TriggerCommand", items: part } }, part.length);
       return outcomes.map((outcome) => ({ outcome, result: undefined }));
     });
     return answers.map((answer) => answer.outcome);
+  }
+
+  /** See RunRuntime.triggerBatch. */
+  async triggerBatch(items: TriggerItem[], batch: BatchPart): Promise<{ outcomes: TriggerOutcome[]; batch: BatchOutcome | undefined }> {
+    const answer = await this.#ask({ case: "trigger", value: { $typeName: "runlane.v1.TriggerCommand", items, batch } });
+    if (answer.error) throw errorOfStatus(answer.error);
+    return { outcomes: answer.outcomes, batch: answer.batch };
   }
 
   /** See RunRuntime.triggerAndWait. */
@@ -84,8 +92,7 @@ export class AttemptCommands {
 
   /** Changes tags and metadata; resolves with the server's refusal, if there is one. */
   async update(value: UpdateRunCommand): Promise<Status | undefined> {
-    const [refused] = await this.#ask({ case: "updateRun", value }, 1);
-    return refused?.outcome.case === "error" ? refused.outcome.value : undefined;
+    return (await this.#ask({ case: "updateRun", value })).error;
   }
 
   /** How long the attempt has waited for other runs so far, in milliseconds. */
@@ -103,7 +110,7 @@ export class AttemptCommands {
       return;
     }
     this.#unanswered.delete(outcome.commandId);
-    asked.resolve(error ? Array.from({ length: asked.itemCount }, () => failed(error)) : outcome.outcomes);
+    asked.resolve(outcome);
   }
 
   /** Takes results of a wait. Results are told apart by their run, so it does no harm if some come twice. */
@@ -121,7 +128,7 @@ export class AttemptCommands {
       this.#continueScheduled = false;
       if (this.#waits.size === 0) return;
       // Refused if one of them has ended meanwhile: then its resume is on its way.
-      this.#ask({ case: "continueWaiting", value: { $typeName: "runlane.v1.ContinueWaitingCommand", openWaits: [...this.#waits.keys()] } }, 0).catch(() => {});
+      this.#ask({ case: "continueWaiting", value: { $typeName: "runlane.v1.ContinueWaitingCommand", openWaits: [...this.#waits.keys()] } }).catch(() => {});
     });
   }
 
@@ -137,11 +144,17 @@ export class AttemptCommands {
     this.#waits.clear();
   }
 
-  #ask(command: Command, itemCount: number): Promise<TriggerOutcome[]> {
+  /** What a command's triggers came to: all of them to its refusal, if it was refused. */
+  async #outcomes(command: Command, itemCount: number): Promise<TriggerOutcome[]> {
+    const { error, outcomes } = await this.#ask(command);
+    return error ? Array.from({ length: itemCount }, () => failed(error)) : outcomes;
+  }
+
+  #ask(command: Command): Promise<CommandOutcome> {
     if (this.#aborted && !(this.#aborted.updatesGoOn && command.case === "updateRun")) return Promise.reject(this.#aborted.reason);
     return new Promise((resolve, reject) => {
       const id = ++this.#lastCommandId;
-      this.#unanswered.set(id, { command, itemCount, resolve, reject });
+      this.#unanswered.set(id, { command, resolve, reject });
       this.#send(id, command);
     });
   }
@@ -153,7 +166,7 @@ export class AttemptCommands {
       const wait: OpenWait = { outcomes: undefined, results: new Map(), resumed: false, resolve, reject };
       if (this.#waits.size === 0) this.#waitingSince = performance.now();
       this.#waits.set(waitId, wait);
-      this.#ask({ case: "triggerAndWait", value: { $typeName: "runlane.v1.TriggerAndWaitCommand", waitId, items } }, items.length).then((outcomes) => {
+      this.#outcomes({ case: "triggerAndWait", value: { $typeName: "runlane.v1.TriggerAndWaitCommand", waitId, items } }, items.length).then((outcomes) => {
         wait.outcomes = outcomes;
         this.#endWait(waitId, wait);
       }, reject);

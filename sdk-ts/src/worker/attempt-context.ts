@@ -1,5 +1,6 @@
 import type { RunnerSession } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Assignment } from "#gen/runlane/v1/worker_service_pb.js";
+import { keyScopes } from "../idempotency/key-scopes.js";
 import { machinePresets } from "../machine/machine-preset.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
 
@@ -57,13 +58,17 @@ export class ContextMaker {
       run: Object.freeze({
         id: assignment.runId,
         tags: settings === undefined || settings.tags.length === 0 ? noTags : Object.freeze([...settings.tags]),
-        isTest: false,
-        isReplay: false,
+        isTest: settings?.test ?? false,
+        isReplay: Boolean(settings?.replayOfRunId),
         createdAt: new Date(Number(assignment.createTimeMs)),
         startedAt: new Date(Number(assignment.startTimeMs)),
         maxAttempts: assignment.maxAttempts,
         maxDuration: settings?.maxDurationSeconds || undefined,
         version: this.#version,
+        idempotencyKey: settings?.idempotencyKey || undefined,
+        idempotencyKeyScope: settings && keyScopes[settings.idempotencyScope],
+        priority: settings?.prioritySeconds || undefined,
+        concurrencyKey: settings?.concurrencyKey || undefined,
         parentTaskRunId: assignment.parentRunId || undefined,
         rootTaskRunId: assignment.rootRunId || undefined,
       }),
@@ -73,6 +78,7 @@ export class ContextMaker {
       organization,
       project: this.#project,
       machine: settings && machines.get(settings.machine),
+      batch: settings?.batchId ? Object.freeze({ id: settings.batchId }) : undefined,
       deployment: this.#deployment,
     });
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
-import type { RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
+import type { BatchOutcome, BatchPart, RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
 import type { Assignment, AttemptCommand } from "#gen/runlane/v1/worker_service_pb.js";
 import type { RetryRules } from "../execution/retry-decision.js";
 import type { ExecutionHost, TaskExecution } from "../execution/task-execution.js";
@@ -167,6 +167,10 @@ export class Attempt implements RunRuntime, ExecutionHost {
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     return this.commands.trigger(items);
+  }
+
+  triggerBatch(items: TriggerItem[], part: BatchPart): Promise<{ outcomes: TriggerOutcome[]; batch: BatchOutcome | undefined }> {
+    return this.commands.triggerBatch(items, part);
   }
 
   triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }> {

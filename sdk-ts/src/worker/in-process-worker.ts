@@ -1,10 +1,10 @@
 import type { ConnectionSource } from "../client/connection-source.js";
-import type { RegisteredTask } from "../runtime/task-registry.js";
+import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 import { InProcessRunner } from "./in-process-runner.js";
 import { manifestTask, type TaskDefaults } from "./manifest-task.js";
 import type { RunnerOptions } from "./runner.js";
 import { Supervisor } from "./supervisor.js";
-import { indexedTask } from "./task-index.js";
+import { indexedLimits, indexedTask } from "./task-index.js";
 
 /** More than anybody has: what limits runs is their queues. */
 const slots = 100_000;
@@ -46,6 +46,7 @@ export class InProcessWorker {
         modules: [],
         tasks: Array.from(tasks.values(), (task) => manifestTask(indexedTask(task, ""), defaults)),
         defaultRetry,
+        ...indexedLimits(taskRegistry()),
       },
       program: { entry: "", manifestFile: "", start: () => new InProcessRunner({ ...options, defaultRetry, quietFailures: true, library, onFrame }) },
       source,

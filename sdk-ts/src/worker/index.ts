@@ -5,6 +5,7 @@ export { presetOf } from "../machine/machine-option.js";
 export { describeMachine, machinePreset } from "../machine/machine-preset.js";
 export { maxDurationSeconds } from "../task/max-duration.js";
 export { defaultRetryOptions } from "../task/retry-options.js";
+export { secondsOption } from "../time/period.js";
 export type { AttemptReport } from "./attempt-reporter.js";
 export { defaultConcurrency, defaultGraceMs, type LaunchedWorker, launchWorker, type WorkerOptions } from "./launcher.js";
 export { type ManifestTask, readManifest, type WorkerManifest } from "./manifest.js";

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { LogLevel } from "../logger.js";
+import type { ConcurrencyLimitOptions, DeclaredConcurrency } from "../queues/concurrency-limit.js";
+import type { DeclaredQueue } from "../queues/queue.js";
 import type { RetryOptions } from "../task/retry-options.js";
 
 /** What a build hands to a worker: which bundles to load, and which tasks they hold. Stored as JSON beside the bundles, so that a worker greets the server before it has loaded any. */
@@ -18,6 +20,10 @@ export interface WorkerManifest {
   /** Entry of the runner process, from the copy of the SDK that the tasks import. Undefined: the worker's own. Relative to the manifest's folder or absolute. */
   readonly runnerEntry?: string | undefined;
   readonly tasks: readonly ManifestTask[];
+  /** Queues that are declared by themselves. Default: none. */
+  readonly queues?: readonly DeclaredQueue[] | undefined;
+  /** Limits that tasks share. Default: none. */
+  readonly concurrencyLimits?: readonly ConcurrencyLimitOptions[] | undefined;
   /** The config's `retries.default`, for tasks without `retry`. */
   readonly defaultRetry?: RetryOptions | undefined;
   /** False: no failed attempt is tried again. Default true. */
@@ -52,6 +58,10 @@ export interface ManifestTask {
   readonly machine?: string | undefined;
   /** Seconds that an attempt may be active, the config's default included. Unset or 0: no limit. */
   readonly maxDuration?: number | undefined;
+  /** The limits that its runs hold beside their queue's. */
+  readonly concurrency?: DeclaredConcurrency | undefined;
+  /** Seconds that a run may be in its queue before it starts, the config's default included. Unset or 0: no limit. */
+  readonly ttl?: number | undefined;
   /** Retry options that name a machine for attempts whose memory runs out, the config's default included. Unset: such an attempt is the last. */
   readonly outOfMemoryRetry?: RetryOptions | undefined;
 }

@@ -137,8 +137,9 @@ export function triggerItemLength(item: TriggerItem): number {
   return itemOverhead + 4 * item.taskId.length + (item.options ? optionsLength(item.options) : 0) + (item.payload ? payloadLength(item.payload) : 0);
 }
 
-function optionsLength({ queue = "", tags, metadata }: NonNullable<TriggerItem["options"]>): number {
-  const named = tags.reduce((sum, tag) => sum + 4 * tag.length + 4, 4 * queue.length);
+function optionsLength({ queue = "", tags, metadata, concurrencyKey, idempotencyKey, debounce }: NonNullable<TriggerItem["options"]>): number {
+  const keys = concurrencyKey.length + (debounce?.key.length ?? 0) + (idempotencyKey ? idempotencyKey.key.length + idempotencyKey.displayKey.length : 0);
+  const named = tags.reduce((sum, tag) => sum + 4 * tag.length + 4, 4 * (queue.length + keys));
   return named + (metadata ? payloadLength(metadata) : 0);
 }
 

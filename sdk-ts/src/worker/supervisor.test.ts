@@ -286,21 +286,31 @@ describe("a run that waits for others", () => {
     expect(retryDelay).toBeUndefined();
   });
 
-  test("splits what no frame could carry", async () => {
+  test("sends a batch in parts, the next when the one before is answered, and seals it with the last", async () => {
     const { service } = await welcomedWorker();
-    const token = service.assign("fan-out", 1_200);
-    await service.until(() => service.commands.length === 3);
-    const items = service.commands.map(({ command }) => (command.case === "trigger" ? command.value.items.length : 0));
-    expect(items).toEqual([500, 500, 200]);
-    let run = 0;
-    service.send({
-      commandOutcomes: items.map((count, index) => ({
-        token,
-        commandId: index + 1,
-        outcomes: Array.from({ length: count }, () => ({ outcome: { case: "runId" as const, value: `run_${run++}` } })),
-      })),
-    });
-    expect(outputOf(await service.result(token))).toBe(1_200);
+    const token = service.assign("fan-out", 1_000);
+    const answer = (commandId: number, first: number) =>
+      service.send({
+        commandOutcomes: [
+          {
+            token,
+            commandId,
+            outcomes: Array.from({ length: 500 }, (_, index) => ({ outcome: { case: "runId" as const, value: `run_${first + index}` } })),
+            batch: { batchId: "batch_1", runCount: first + 500 },
+          },
+        ],
+      });
+    await service.until(() => service.commands.length === 1);
+    answer(1, 0);
+    await service.until(() => service.commands.length === 2);
+    answer(2, 500);
+    expect(outputOf(await service.result(token))).toBe(1_000);
+    const parts = service.commands.map(({ command }) => (command.case === "trigger" ? command.value : undefined));
+    expect(parts.map((part) => part?.items.length)).toEqual([500, 500]);
+    expect(parts.map((part) => part?.batch)).toMatchObject([
+      { batchId: "", firstIndex: 0, seal: false },
+      { batchId: "batch_1", firstIndex: 500, seal: true },
+    ]);
   });
 });
 

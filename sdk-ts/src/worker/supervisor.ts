@@ -21,6 +21,7 @@ import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
 import type { ManifestTask } from "./manifest.js";
 import type { Outbound } from "./outbound.js";
 import type { PassingAssignment, RunnerFrame, ServerFrame } from "./passing-frames.js";
+import { limitDeclaration, queueDeclaration } from "./queue-declaration.js";
 import { RunnerPool } from "./runner-pool.js";
 import type { RunnerProcess } from "./runner-process.js";
 import { Session, type SessionHost } from "./session.js";
@@ -122,8 +123,8 @@ export class Supervisor implements SessionHost {
       buildId: manifest.buildId,
       capabilities: [],
       capacity: { $typeName: "runlane.v1.Capacity", ...this.#capacity },
-      queues: [],
-      concurrencyLimits: [],
+      queues: (manifest.queues ?? []).map(queueDeclaration),
+      concurrencyLimits: (manifest.concurrencyLimits ?? []).map(limitDeclaration),
       description: `${userAgent} node/${process.versions.node}`,
     };
   }

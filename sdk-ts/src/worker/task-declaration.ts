@@ -1,4 +1,5 @@
-import type { TaskDeclaration } from "#gen/runlane/v1/worker_service_pb.js";
+import type { TaskConcurrency, TaskDeclaration } from "#gen/runlane/v1/worker_service_pb.js";
+import type { DeclaredConcurrency } from "../queues/concurrency-limit.js";
 import type { ManifestTask } from "./manifest.js";
 
 /** A task of a build, as its worker declares it. */
@@ -14,5 +15,11 @@ export function taskDeclaration(task: ManifestTask): TaskDeclaration {
     machine: task.machine ?? "",
     maxDurationSeconds: task.maxDuration ?? 0,
     payloadSchema: task.payloadSchema ?? "",
+    ttlSeconds: task.ttl,
+    ...(task.concurrency ? { concurrency: concurrencyOf(task.concurrency) } : {}),
   };
+}
+
+function concurrencyOf({ perKey, total, limits }: DeclaredConcurrency): TaskConcurrency {
+  return { $typeName: "runlane.v1.TaskConcurrency", perKey, total, limits: [...limits] };
 }

@@ -1,10 +1,16 @@
-import type { RegisteredTask } from "../runtime/task-registry.js";
+import type { ConcurrencyLimitOptions, DeclaredConcurrency } from "../queues/concurrency-limit.js";
+import type { DeclaredQueue } from "../queues/queue.js";
+import type { RegisteredTask, TaskRegistry } from "../runtime/task-registry.js";
 import type { RetryOptions } from "../task/retry-options.js";
 
 /** What the code of a build declares. */
 export interface TaskIndex {
   /** In the order in which they were declared; an id may occur twice. */
   tasks: IndexedTask[];
+  /** Queues that are declared by themselves. Undefined: the SDK that the tasks import knows none. */
+  queues?: readonly DeclaredQueue[];
+  /** Limits that tasks share; likewise. */
+  concurrencyLimits?: readonly ConcurrencyLimitOptions[];
   /** Bundles that threw while they were loaded, with the stack trace of what they threw. */
   failures: { module: string; message: string }[];
 }
@@ -25,6 +31,9 @@ export interface IndexedTask {
   readonly machine?: string | undefined;
   /** Seconds, 0 for no limit. */
   readonly maxDuration?: number | undefined;
+  readonly concurrency?: DeclaredConcurrency | undefined;
+  /** Seconds, 0 for no limit. */
+  readonly ttl?: number | undefined;
   /** It has retry options of its own with a machine for attempts whose memory runs out: these. */
   readonly outOfMemoryRetry?: RetryOptions | undefined;
 }
@@ -45,6 +54,17 @@ export function indexedTask(task: RegisteredTask, filePath: string, payloadSchem
     hasRetry: task.retry !== undefined,
     machine: task.machine,
     maxDuration: task.maxDuration,
+    concurrency: task.concurrency,
+    ttl: task.ttl,
     outOfMemoryRetry: task.retry?.outOfMemory?.machine === undefined ? undefined : task.retry,
   };
+}
+
+/** The queues and limits that code has declared by themselves: of those with one name the last. */
+export function indexedLimits({ queues, concurrencyLimits }: TaskRegistry): Required<Pick<TaskIndex, "queues" | "concurrencyLimits">> {
+  return { queues: lastOfEach(queues), concurrencyLimits: lastOfEach(concurrencyLimits) };
+}
+
+function lastOfEach<T extends { readonly name: string }>(declared: readonly T[]): T[] {
+  return [...new Map(declared.map((one) => [one.name, one])).values()];
 }

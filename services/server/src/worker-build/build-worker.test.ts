@@ -52,7 +52,7 @@ describe("a build", () => {
     const folder = temporaryProject({
       "runlane.config.ts": `import { defineConfig } from "@runlane/sdk";
         const dirs: string[] = ["./jobs"];
-        export default defineConfig({ project: "x", dirs, retries: { default: { maxAttempts: 9, factor: 3 } }, isolation: "process", logLevel: "debug", ttl: 60 });`,
+        export default defineConfig({ project: "x", dirs, retries: { default: { maxAttempts: 9, factor: 3 } }, isolation: "process", logLevel: "debug", ttl: "1h", extraCACerts: "x" });`,
       "jobs/a.ts": taskSource("a"),
       "jobs/b.ts": taskSource("b", "retry: { factor: 1 },"),
       "trigger/c.ts": taskSource("c"),
@@ -63,7 +63,8 @@ describe("a build", () => {
       ["a", 9],
       ["b", 3],
     ]);
-    expect(warnings).toEqual([expect.stringContaining("ttl")]);
+    expect(manifest.tasks.map(({ ttl }) => ttl)).toEqual([3_600, 3_600]);
+    expect(warnings).toEqual([expect.stringContaining("extraCACerts")]);
   });
 
   test("gives tasks the config's machine and limits, unless they say", async () => {

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from "node:fs/pro
 import { dirname, join, relative, resolve } from "node:path";
 import type { RunlaneConfig } from "@runlane/sdk";
 import { keysWithoutEffect } from "@runlane/sdk/internal";
-import { type ManifestTask, manifestTask, maxDurationSeconds, presetOf, type WorkerManifest } from "@runlane/sdk/worker";
+import { type ManifestTask, manifestTask, maxDurationSeconds, presetOf, secondsOption, type WorkerManifest } from "@runlane/sdk/worker";
 import { type Bundle, buildsFolder, bundleSources } from "./bundle.js";
 import { bundleSettings } from "./bundle-settings.js";
 import { indexTasks, resolveSdk } from "./index-tasks.js";
@@ -123,7 +123,7 @@ export class WorkerBuilder {
       sources.map((source) => relative(cwd, source)),
       { env: variables, conditions: config.build?.conditions },
     );
-    const { tasks, warnings } = declarableSchemas(indexed);
+    const { tasks, warnings } = declarableSchemas(indexed.tasks);
     if (tasks.length === 0) throw new WorkerBuildError(`the task files declare no task: ${sources.map((source) => relative(cwd, source)).join(", ")}`);
     const manifest: WorkerManifest = {
       formatVersion: 1,
@@ -133,6 +133,8 @@ export class WorkerBuilder {
       runnerEntry,
       tasks: tasks.map((task) => manifestTask(task, { ...settings, ...defaults })),
       ...settings,
+      queues: indexed.queues,
+      concurrencyLimits: indexed.concurrencyLimits,
     };
     const manifestFile = join(target, "manifest.json");
     await replace(manifestFile, JSON.stringify(manifest));
@@ -154,7 +156,7 @@ function buildIdOf({ hash }: Bundle, settings: Partial<WorkerManifest>, variable
 }
 
 /** What the config says for tasks that do not. @throws WorkerBuildError if it makes no sense */
-function taskDefaults({ machine, maxDuration, stallTimeout, retries }: RunlaneConfig): Pick<ManifestTask, "machine" | "maxDuration"> {
+function taskDefaults({ machine, maxDuration, stallTimeout, retries, ttl }: RunlaneConfig): Pick<ManifestTask, "machine" | "maxDuration" | "ttl"> {
   try {
     const larger = retries?.default?.outOfMemory?.machine;
     if (larger !== undefined) presetOf("config: retries.default.outOfMemory.machine", larger);
@@ -162,6 +164,7 @@ function taskDefaults({ machine, maxDuration, stallTimeout, retries }: RunlaneCo
     return {
       machine: machine === undefined ? undefined : presetOf("config: machine", machine),
       maxDuration: maxDuration === undefined ? undefined : maxDurationSeconds("config", maxDuration),
+      ttl: ttl === undefined ? undefined : secondsOption("config: ttl", ttl),
     };
   } catch (error) {
     throw new WorkerBuildError((error as Error).message, { cause: error });

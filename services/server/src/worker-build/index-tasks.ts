@@ -13,7 +13,7 @@ export interface IndexSettings {
 }
 
 /**
- * Loads bundles in a process of their own, with the project's copy of the SDK, and asks which tasks they declare.
+ * Loads bundles in a process of their own, with the project's copy of the SDK, and asks which tasks, queues and limits they declare.
  *
  * @param modules absolute paths
  * @param sources the file that each was made from, for messages
@@ -24,7 +24,7 @@ export async function indexTasks(
   modules: readonly string[],
   sources: readonly string[],
   { env, conditions = [] }: IndexSettings = {},
-): Promise<IndexedTask[]> {
+): Promise<Omit<TaskIndex, "failures">> {
   const flags = conditions.map((condition) => `--conditions=${condition}`);
   const { answer, words, end } = await askNode(folder, [...flags, resolveSdk(folder, "@runlane/sdk/worker/task-index"), ...modules], env);
   // Exit code 13, for instance, is Node's for a module that awaits for ever.
@@ -35,7 +35,7 @@ export async function indexTasks(
     throw new WorkerBuildError(failures.join("\n\n"));
   }
   checkIds(index.tasks);
-  return index.tasks;
+  return index;
 }
 
 /**
