@@ -213,6 +213,10 @@ function declareTasks(durable: Durable, event: TasksDeclared): void {
     const from = queueOf(environment, queueNameOf(declaration.id, before));
     const to = queueOf(environment, queueNameOf(declaration.id, after));
     if (from !== to || machineOf(before) !== machineOf(after)) followDeclaration(durable, declaration.id, from, to, machineOf(after));
+    if (machineOf(before) !== machineOf(after)) {
+      // Runs whose trigger named another queue want the task's machine as well.
+      for (const other of environment.queues.values()) if (other !== from) followDeclaration(durable, declaration.id, other, other, machineOf(after));
+    }
     durable.eligible.add(to);
     // Tasks that share a queue need not all repeat its limit.
     limits.set(to.name, declaration.concurrencyLimit ?? limits.get(to.name));

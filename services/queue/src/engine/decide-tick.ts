@@ -17,6 +17,8 @@ export function decideTick(step: Step, leaseMs: number): void {
   for (let entry = nextUnaccepted(volatile); entry && entry.deadline <= step.monotonic; entry = nextUnaccepted(volatile)) {
     volatile.unaccepted.shift();
     emit(step, runReturned(entry.run));
+    // What waits for a worker has its turn before the run that came back.
+    volatile.freed.add(entry.connection);
   }
   dropUnreferenced(step);
   for (const session of durable.sessions.values()) {

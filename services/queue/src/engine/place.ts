@@ -19,6 +19,8 @@ const passSize = 2_000;
 export function place(step: Step): boolean {
   const { durable, volatile } = step;
   let left = passSize;
+  // All of them before the first gets work: an older run may want a later one.
+  for (const connection of volatile.freed) if (freeSlots(connection) > 0) offer(volatile, connection);
   for (const current of [true, false]) {
     for (const connection of volatile.freed) {
       if (isCurrent(connection) !== current) continue;
@@ -50,7 +52,6 @@ function fill(step: Step, connection: Connection, most: number): number {
   const room = roomOf(volatile, connection.session.environment);
   let placed = room.resumes.size === 0 ? 0 : resumeParked(step, connection, most);
   if (freeSlots(connection) <= 0) return placed;
-  offer(volatile, connection);
   const tasks = connection.taskIds;
   let idle = room.parked.size === 0 ? tasks.length : 0;
   while (idle < tasks.length && placed < most && freeSlots(connection) > 0) {
@@ -61,9 +62,10 @@ function fill(step: Step, connection: Connection, most: number): number {
       idle += 1;
       continue;
     }
+    // Also if its queue is full: what else waits for this task has not had its turn.
+    idle = 0;
     if (!placeOne(step, parked.queue)) continue;
     placed += 1;
-    idle = 0;
     park(room, parked.need, parked.queue);
   }
   return placed;
@@ -95,12 +97,14 @@ function placeOne(step: Step, queue: QueueRecord): boolean {
   let worker: Connection | undefined;
   let blocked: { run: RunRecord; list: ReadyList }[] | undefined;
   for (const [key, list] of queue.ready) {
-    const run = head(queue, list, "rearmed") ?? head(queue, list, "queued");
-    if (!run) {
+    const [rearmed, queued] = [head(queue, list, "rearmed"), head(queue, list, "queued")];
+    if (!rearmed && !queued) {
       queue.ready.delete(key);
       continue;
     }
-    if (run.phase === "queued" && !slot) continue;
+    // The older of the two: a younger run that has its slot must not hide it from other lists.
+    const run = slot && queued && (!rearmed || queued.number < rearmed.number) ? queued : rearmed;
+    if (!run) continue;
     if (best && best.number < run.number) continue;
     const connection = workerFor(volatile, run.environment, list);
     if (connection) {

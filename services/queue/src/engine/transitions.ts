@@ -97,7 +97,7 @@ export function endAttempt(durable: Durable, run: RunRecord): void {
 /** For everybody outside, the run ends now: whoever waits for it is told. */
 export function conclude(durable: Durable, run: RunRecord): void {
   run.finishMs = durable.now;
-  run.children = undefined;
+  handOverChildren(durable, run);
   const waiter = run.waiter;
   if (!waiter) return;
   const parent = durable.runs.get(waiter.run);
@@ -111,6 +111,22 @@ export function conclude(durable: Durable, run: RunRecord): void {
     durable.eligible.add(parent.queue);
   } else if (parent.phase === "executing") {
     wait.delivered = true;
+  }
+}
+
+/** What a run triggered and has not ended belongs to its next ancestor now, whose cancellation reaches all descendants. */
+function handOverChildren({ runs }: Durable, run: RunRecord): void {
+  const children = run.children;
+  run.children = undefined;
+  if (!children || run.parent === 0) return;
+  let heir = runs.get(run.parent);
+  while (heir && phases[heir.phase].final) heir = runs.get(heir.parent);
+  if (!heir) return;
+  for (const number of children) {
+    const child = runs.get(number);
+    if (!child || phases[child.phase].final) continue;
+    heir.children ??= [];
+    heir.children.push(number);
   }
 }
 

@@ -1,0 +1,179 @@
+import type { AttemptFailed, AttemptSucceeded, RunAssigned, RunResumed } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { type Failure, FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { Grounds } from "./grounds.js";
+import type { Model } from "./model.js";
+import type { Observation } from "./observation.js";
+import { holdsSlots, isFinal, type RunModel } from "./run-model.js";
+import { promise } from "./violation.js";
+
+/** Longest retry delay: 30 days. */
+const maxDelayMs = 30 * 24 * 3_600_000;
+/** Shorter retry delays keep the slots. */
+const shortDelayMs = 30_000;
+/** How long a worker has to accept. */
+const acceptMs = 5_000;
+
+const expectedState: Readonly<Record<string, RunState>> = {
+  TASK_RUN_STALLED_EXECUTING: RunState.FAILED,
+  TASK_PROCESS_OOM_KILLED: RunState.CRASHED,
+};
+
+/** A run starts, or starts again. */
+export function assigned(model: Model, run: RunModel, event: RunAssigned, { now }: Observation): void {
+  promise(run.place === "queued" || run.place === "rearmed", () => `run ${run.number} is started while it is ${run.place}`);
+  const session = model.sessions.get(Number(event.session));
+  promise(session?.connection !== undefined, () => `run ${run.number} is given to session ${event.session}, which is not connected`);
+  const unfit = model.unfit(run, session.connection);
+  promise(unfit === undefined, () => `run ${run.number} is given to worker ${session.workerId}, but ${unfit}`);
+  promise(model.tasks.has(run.taskId) && model.isKnown(run.queue), () => `run ${run.number} starts, but its task or queue was never declared`);
+  mayTakeSlots(model, run, now);
+  promise(model.hasRate(run, now), () => `run ${run.number} starts before the rate of queue ${run.queue} lets it`);
+  promise(event.attempt === run.attempt + 1, () => `run ${run.number} starts attempt ${event.attempt} after attempt ${run.attempt}`);
+  const ttl = ttlOf(model, run);
+  const late = !run.started && ttl > 0 && run.queueMs + ttl * 1_000 <= now;
+  promise(!late, () => `run ${run.number} starts, but its time to live of ${ttl} s ended at ${run.queueMs + ttl * 1_000}, and it is ${now}`);
+  inOrder(model, run, now);
+  if (!run.started) {
+    run.machine = model.machineOf(run);
+    run.maxAttempts = run.askedAttempts || (model.tasks.get(run.taskId)?.declaration.maxAttempts ?? 3);
+    run.started = true;
+  }
+  promise(event.attempt <= run.maxAttempts, () => `run ${run.number} starts attempt ${event.attempt} of ${run.maxAttempts}`);
+  if (run.place === "queued") model.takeRate(run, now, run.weight);
+  run.attempt = event.attempt;
+  run.session = session.number;
+  run.token = undefined;
+  run.leftAt = undefined;
+  run.sequence = undefined;
+  run.failure = undefined;
+  model.move(run, "assigned", now);
+  run.version = session.version;
+}
+
+/** A run that waited goes on. */
+export function resumed(model: Model, run: RunModel, event: RunResumed, { now }: Observation): void {
+  promise(run.place === "resumable", () => `run ${run.number} is resumed while it is ${run.place}`);
+  mayTakeSlots(model, run, now);
+  inOrder(model, run, now);
+  const session = model.sessions.get(run.session ?? 0);
+  promise(session !== undefined && model.hasRoom(run, session), () => `run ${run.number} is resumed on a worker without room for its machine`);
+  promise(event.waitIds.length > 0, () => `run ${run.number} is resumed for nothing`);
+  for (const id of event.waitIds) {
+    const wait = run.waits.get(id);
+    promise(wait !== undefined && !wait.delivered, () => `run ${run.number} is resumed for wait ${id}, which it does not wait in`);
+    for (const child of wait.children) promise(isFinal(model.run(child)), () => `run ${run.number} is resumed for wait ${id}, but run ${child} has not ended`);
+    wait.delivered = true;
+  }
+  model.move(run, "executing", now);
+}
+
+/** An assignment, or an attempt, is given back at no cost. */
+export function returned(model: Model, run: RunModel, { now, monotonic, cause }: Observation, grounds: Grounds): void {
+  const unaccepted = cause.kind === "tick" && run.place === "assigned" && run.leftAt !== undefined && monotonic - run.leftAt >= acceptMs;
+  const released = grounds.results.get(run)?.outcome.case === "release" && !isFinal(run);
+  const lost = run.place === "assigned" && grounds.mayLose(model, run);
+  promise(unaccepted || released || lost || grounds.returns.has(run), () => `run ${run.number} (${run.place}) is taken back, and nobody gave it back`);
+  model.takeRate(run, now, -run.weight);
+  run.attempt -= 1;
+  endAttempt(run);
+  if (run.attempt === 0) {
+    run.started = false;
+    run.machine = "";
+    run.version = run.askedVersion;
+  }
+  model.move(run, "queued", now);
+}
+
+/** An attempt returned. */
+export function succeeded(model: Model, run: RunModel, _event: AttemptSucceeded, { now }: Observation, grounds: Grounds): void {
+  const outcome = grounds.results.get(run)?.outcome;
+  promise(
+    outcome !== undefined && outcome.case !== "failure" && outcome.case !== "release",
+    () => `run ${run.number} is completed, but its worker did not say so`,
+  );
+  mustRun(run, "completed");
+  endAttempt(run);
+  finish(model, run, RunState.COMPLETED, now);
+}
+
+/** An attempt failed, or was lost. */
+export function failed(model: Model, run: RunModel, event: AttemptFailed, { now }: Observation, grounds: Grounds): void {
+  const outcome = grounds.results.get(run)?.outcome;
+  const lost = run.place !== "assigned" && grounds.mayLose(model, run) && event.failure?.code === "TASK_RUN_STALLED_EXECUTING";
+  promise(lost || outcome?.case === "failure", () => `run ${run.number} (${run.place}) fails, but its worker neither said so nor lost it`);
+  mustRun(run, "failed");
+  const failure = outcome?.case === "failure" ? outcome.value : undefined;
+  const askedMs =
+    lost || failure?.processLost ? 0 : failure?.retryDelay && Number(failure.retryDelay.seconds) * 1_000 + Math.ceil(failure.retryDelay.nanos / 1e6);
+  const machine = failure?.retryMachine && failure.retryMachine !== model.machineOf(run) ? failure.retryMachine : "";
+  // Whose process died together with others' may not have been at fault.
+  const shared = failure?.processLost === true && !run.ownProcess && model.machineOf(run) === "";
+  const hopeless = failure?.failure?.kind === FailureKind.INTERNAL && failure.failure.code === "TASK_PROCESS_OOM_KILLED" && machine === "" && !shared;
+  const more = askedMs !== undefined && run.attempt < run.maxAttempts && !hopeless;
+  const retryAt = event.retryAtMs === undefined ? undefined : Number(event.retryAtMs);
+  const expected = more ? now + Math.min(askedMs, maxDelayMs) : undefined;
+  promise(
+    retryAt === expected,
+    () => `attempt ${run.attempt} of ${run.maxAttempts} of run ${run.number} failed: the next one is due at ${retryAt}, not at ${expected}`,
+  );
+  const keeps = holdsSlots.has(run.place);
+  endAttempt(run);
+  run.failure = event.failure;
+  run.ownProcess ||= event.ownProcess;
+  if (retryAt === undefined) return finish(model, run, stateAfter(event.failure), now);
+  // What a machine took is given back as it was taken.
+  model.move(run, retryAt <= now ? "queued" : keeps && retryAt - now < shortDelayMs ? "backoff" : "resting", now);
+  if (machine !== "") run.machine = machine;
+  run.retryAtMs = retryAt;
+}
+
+/** A run has reached its final state. */
+export function finish(model: Model, run: RunModel, state: RunState, now: number, place: "over" | "canceling" | "cancelingIdle" = "over"): void {
+  promise(run.final === undefined, () => `run ${run.number} ended as ${RunState[run.final as RunState]} and ends again as ${RunState[state]}`);
+  run.final = state;
+  model.move(run, place, now);
+  for (const waiter of run.waiters) {
+    if (waiter.place === "waiting" && endedWaits(model, waiter).length > 0) model.move(waiter, "resumable", now);
+    else if (waiter.place === "executing") for (const id of endedWaits(model, waiter)) (waiter.waits.get(id) as { delivered: boolean }).delivered = true;
+  }
+}
+
+/** The waits of a run that have ended and whose results its worker has not got. */
+export function endedWaits(model: Model, run: RunModel): number[] {
+  return [...run.waits].filter(([, wait]) => !wait.delivered && wait.children.every((child) => isFinal(model.run(child)))).map(([id]) => id);
+}
+
+/** Seconds that a run may be in its queue before it starts; 0 for no limit. */
+export function ttlOf(model: Model, run: RunModel): number {
+  return run.askedTtl ?? model.tasks.get(run.taskId)?.declaration.ttlSeconds ?? 0;
+}
+
+/** What belongs to one attempt alone is over. */
+export function endAttempt(run: RunModel): void {
+  run.token = undefined;
+  run.waits.clear();
+  run.commands.clear();
+}
+
+function stateAfter(failure: Failure | undefined): RunState {
+  return (failure?.kind === FailureKind.INTERNAL && expectedState[failure.code]) || RunState.FAILED;
+}
+
+function mustRun(run: RunModel, what: string): void {
+  const running = run.place === "executing" || run.place === "assigned" || run.place === "waiting" || run.place === "resumable";
+  promise(running, () => `run ${run.number} is ${what} while it is ${run.place}`);
+}
+
+function mayTakeSlots(model: Model, run: RunModel, now: number): void {
+  const closed = model.closedGate(run, now);
+  promise(closed === undefined, () => `run ${run.number} of queue ${run.queue}, key "${run.key}" starts past ${closed}`);
+}
+
+function inOrder(model: Model, run: RunModel, now: number): void {
+  const other = model.overtaken(run, now);
+  promise(
+    other === undefined,
+    () => `run ${run.number} starts before run ${other?.number}, which is ahead of it in its queue (${run.queue}, key "${run.key}") and could start`,
+  );
+}

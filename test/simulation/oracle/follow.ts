@@ -1,0 +1,286 @@
+import type { Event, NewRun, RunsCreated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { assigned, endedWaits, failed, finish, resumed, returned, succeeded, ttlOf } from "./attempts.js";
+import type { Grounds } from "./grounds.js";
+import type { Model } from "./model.js";
+import type { Observation } from "./observation.js";
+import { isFinal, type RunModel } from "./run-model.js";
+import { promise } from "./violation.js";
+import type { SessionModel } from "./worker-model.js";
+
+/** How long a run waits for a worker of its version. */
+const patienceMs = 5 * 60_000;
+
+/** What following an event needs. */
+export interface Following {
+  readonly model: Model;
+  readonly workers: Map<string, SessionModel>;
+  readonly seen: Observation;
+  readonly grounds: Grounds;
+}
+
+/** Checks that an event may happen, and lets it happen. */
+export function follow(following: Following, { event }: Event): void {
+  const { model, seen, grounds } = following;
+  const { now, cause } = seen;
+  switch (event.case) {
+    case "environmentCreated":
+    case "payloadStored":
+    case "payloadDropped":
+      return;
+    case "runsCreated":
+      return create(following, event.value);
+    case "versionCreated": {
+      const { version } = event.value;
+      promise(!model.versions.has(version), () => `version ${version} is created twice`);
+      const record = { version, index: model.versions.size, setAside: false };
+      model.versions.set(version, record);
+      model.current = record;
+      return;
+    }
+    case "versionPromoted": {
+      const record = model.versions.get(event.value.version);
+      promise(record !== undefined && cause.kind === "promote", () => `version ${event.value.version} is promoted, and nobody asked`);
+      for (const other of model.versions.values()) if (other.index > record.index) other.setAside = true;
+      record.setAside = false;
+      model.current = record;
+      return;
+    }
+    case "tasksDeclared":
+      return declare(model, event.value);
+    case "queuesDeclared":
+      for (const queue of event.value.queues) model.queue(queue.name).declare(queue, now);
+      for (const limit of event.value.limits) model.limit(limit.name).declare(limit);
+      return;
+    case "sessionOpened":
+      return openSession(following, event.value);
+    case "sessionEnded":
+      return endSession(following, Number(event.value.session));
+    case "runAssigned":
+      return assigned(model, model.run(event.value.run), event.value, seen);
+    case "runResumed":
+      return resumed(model, model.run(event.value.run), event.value, seen);
+    case "runsAccepted":
+      for (const number of event.value.runs) {
+        const run = model.run(number);
+        promise(run.place === "assigned" && grounds.accepts.has(run), () => `run ${number} (${run.place}) counts as accepted, and its worker did not say so`);
+        model.move(run, "executing", now);
+      }
+      return;
+    case "runReturned":
+      return returned(model, model.run(event.value.run), seen, grounds);
+    case "attemptSucceeded":
+      return succeeded(model, model.run(event.value.run), event.value, seen, grounds);
+    case "attemptFailed":
+      return failed(model, model.run(event.value.run), event.value, seen, grounds);
+    case "retryDue":
+      return due(model, model.run(event.value.run), now);
+    case "waitBegan":
+      return beginWait(following, model.run(event.value.run), event.value.waitId, event.value.children.map(Number));
+    case "waitContinued": {
+      const run = model.run(event.value.run);
+      const asked = grounds.commands.get(run)?.some(({ commandId }) => commandId === event.value.commandId);
+      promise(asked === true && run.place === "executing", () => `run ${run.number} (${run.place}) waits on, and its code did not ask for it`);
+      answer(run, event.value.commandId, "done");
+      return model.move(run, "waiting", now);
+    }
+    case "runCanceled":
+      return cancel(following, model.run(event.value.run));
+    case "cancelConfirmed": {
+      const run = model.run(event.value.run);
+      const told = grounds.confirms.has(run) || grounds.results.has(run) || grounds.mayLose(model, run);
+      promise(
+        told && (run.place === "canceling" || run.place === "cancelingIdle"),
+        () => `the slot of run ${run.number} (${run.place}) is freed, and its code may still run`,
+      );
+      run.token = undefined;
+      return model.move(run, "over", now);
+    }
+    case "commandAnswered": {
+      const run = model.run(event.value.run);
+      const asked = grounds.commands.get(run)?.some(({ commandId }) => commandId === event.value.commandId);
+      promise(asked === true && run.place !== "over", () => `run ${run.number} has a command answered that it did not give`);
+      return answer(run, event.value.commandId, event.value.refusal ? "refused" : "done");
+    }
+    case "runUpdated": {
+      const [run, by] = [model.run(event.value.run), model.run(event.value.by)];
+      // A cancelled run may say how far it came, until its code has ended.
+      promise(run === by ? run.place !== "over" : !isFinal(run), () => `run ${run.number} has ended and is changed`);
+      const asked = grounds.commands.get(by)?.some(({ commandId }) => commandId === event.value.commandId);
+      promise(asked === true, () => `run ${run.number} is changed by run ${by.number}, whose code did not ask for it`);
+      if (run === by || !by.commands.has(event.value.commandId)) answer(by, event.value.commandId, "done");
+      return;
+    }
+    case "runUnbound": {
+      const run = model.run(event.value.run);
+      const there = [...model.streams.values()].some(({ session, draining }) => session.version === run.version && !draining);
+      promise(!there, () => `run ${run.number} is let go from version ${run.version}, and a worker of it is there`);
+      promise(now - run.readyMs >= patienceMs, () => `run ${run.number} is let go from version ${run.version} after ${now - run.readyMs} ms`);
+      run.version = "";
+      run.askedVersion = "";
+      return;
+    }
+    case "runExpired": {
+      const run = model.run(event.value.run);
+      const ttl = ttlOf(model, run);
+      promise(run.place === "queued" && !run.started, () => `run ${run.number} expires while it is ${run.place}`);
+      promise(ttl > 0 && now >= run.queueMs + ttl * 1_000, () => `run ${run.number} expires ${run.queueMs + ttl * 1_000 - now} ms too early`);
+      return finish(model, run, RunState.EXPIRED, now);
+    }
+    default:
+      promise(false, () => `an event ${event.case} that the oracle does not know`);
+  }
+}
+
+function create({ model, seen, grounds }: Following, event: RunsCreated): void {
+  const { now, cause } = seen;
+  const parent = event.parent ? model.run(event.parent) : undefined;
+  if (parent) {
+    const asked = grounds.commands.get(parent)?.some(({ commandId }) => commandId === event.commandId);
+    promise(asked === true && !isFinal(parent), () => `runs are created for a command of run ${parent.number} that it did not give`);
+    answer(parent, event.commandId, "created");
+  } else {
+    promise(cause.kind === "trigger" && cause.requestId === event.requestId, () => "runs are created, and nobody asked for them");
+  }
+  promise(Number(event.firstNumber) === model.nextRun, () => `the next run is ${event.firstNumber}, not ${model.nextRun}`);
+  for (const item of event.runs) {
+    const run = newRun(model, item, model.nextRun, event, now);
+    model.runs.set(run.number, run);
+    model.nextRun += 1;
+    parent?.children.push(run.number);
+    model.move(run, run.queueMs > now ? "delayed" : "queued", now);
+  }
+}
+
+function newRun(model: Model, { taskId, queue, maxAttempts, settings }: NewRun, number: number, event: RunsCreated, now: number): RunModel {
+  const delayUntil = Number(settings?.delayUntilMs ?? 0n);
+  const version = settings?.version || event.version;
+  return {
+    number,
+    taskId,
+    askedQueue: queue,
+    queue: queue || model.queueOf(taskId),
+    key: settings?.concurrencyKey ?? "",
+    priorityMs: Number(settings?.priorityMs ?? 0n),
+    weight: settings?.weight || 1,
+    createMs: now,
+    queueMs: Math.max(now, delayUntil),
+    // Nowhere: it is put into its place at once.
+    place: "delayed",
+    attempt: 0,
+    askedAttempts: maxAttempts,
+    maxAttempts,
+    version,
+    askedVersion: version,
+    askedMachine: settings?.machine ?? "",
+    machine: "",
+    askedLimits: settings?.concurrencyLimits?.names,
+    askedTtl: settings?.ttlSeconds,
+    taken: [],
+    session: undefined,
+    token: undefined,
+    sequence: undefined,
+    leftAt: undefined,
+    retryAtMs: 0,
+    readyMs: 0,
+    started: false,
+    ownProcess: false,
+    parent: Number(event.parent),
+    children: [],
+    waiters: new Set(),
+    waits: new Map(),
+    commands: new Map(),
+    idempotencyKey: settings?.idempotency?.key ?? "",
+    debounceKey: settings?.debounce?.key ?? "",
+    final: undefined,
+    failure: undefined,
+  };
+}
+
+function declare(model: Model, event: TasksDeclared): void {
+  const limits = new Map<string, number | undefined>();
+  for (const declaration of event.tasks) {
+    const from = model.queueOf(declaration.id);
+    model.tasks.set(declaration.id, { declaration });
+    const to = model.queueOf(declaration.id);
+    model.queue(to).known = true;
+    if (from !== to) {
+      for (const run of model.runs.values()) {
+        if (run.taskId === declaration.id && run.place === "queued" && run.askedQueue === "" && run.queue === from) model.requeue(run, to);
+      }
+    }
+    // Tasks that share a queue need not all repeat its limit.
+    limits.set(to, declaration.concurrencyLimit ?? limits.get(to));
+    const { concurrency } = declaration;
+    if (concurrency) model.limit(`task/${declaration.id}`).declare(concurrency);
+  }
+  for (const [name, limit] of limits) model.queue(name).perKey.base = limit;
+}
+
+function openSession({ model, workers, seen }: Following, event: Extract<Event["event"], { case: "sessionOpened" }>["value"]): void {
+  promise(seen.cause.kind === "hello", () => "a session is opened, and no worker said Hello");
+  const session: SessionModel = {
+    number: Number(event.session),
+    workerId: event.workerId,
+    incarnation: event.incarnation,
+    version: event.version,
+    milliCpus: event.capacity?.milliCpus ?? 0,
+    memoryMib: event.capacity?.memoryMib ?? 0,
+    heardAt: seen.monotonic,
+    connection: undefined,
+  };
+  promise(!model.sessions.has(session.number), () => `session ${session.number} is opened twice`);
+  model.sessions.set(session.number, session);
+  workers.set(session.workerId, session);
+}
+
+function endSession({ model, workers, seen, grounds }: Following, number: number): void {
+  const session = model.sessions.get(number);
+  promise(
+    session !== undefined && grounds.ending.has(session),
+    () => `session ${number} ends ${seen.monotonic - (session?.heardAt ?? 0)} ms after its worker was heard of`,
+  );
+  const left = [...model.runs.values()].find((run) => run.session === number);
+  promise(left === undefined, () => `session ${number} ends and still holds run ${left?.number}`);
+  if (session.connection) model.streams.delete(session.connection.streamId);
+  model.sessions.delete(number);
+  if (workers.get(session.workerId) === session) workers.delete(session.workerId);
+}
+
+function due(model: Model, run: RunModel, now: number): void {
+  if (run.place === "delayed") {
+    promise(now >= run.queueMs, () => `run ${run.number} enters its queue ${run.queueMs - now} ms too early`);
+    return model.move(run, "queued", now);
+  }
+  promise(run.place === "backoff" || run.place === "resting", () => `run ${run.number} is retried while it is ${run.place}`);
+  promise(now >= run.retryAtMs, () => `run ${run.number} is retried ${run.retryAtMs - now} ms too early`);
+  model.move(run, run.place === "backoff" ? "rearmed" : "queued", now);
+}
+
+function beginWait({ model, seen, grounds }: Following, run: RunModel, waitId: number, children: number[]): void {
+  promise(grounds.commands.has(run) && !isFinal(run), () => `run ${run.number} waits, and its code did not ask for it`);
+  promise(!run.waits.has(waitId), () => `run ${run.number} waits twice under the id ${waitId}`);
+  run.waits.set(waitId, { children, delivered: false });
+  for (const child of children) model.run(child).waiters.add(run);
+  if (run.place === "executing") model.move(run, "waiting", seen.now);
+  if (run.place === "waiting" && endedWaits(model, run).length > 0) model.move(run, "resumable", seen.now);
+}
+
+function cancel({ model, seen }: Following, run: RunModel): void {
+  const { cause, now } = seen;
+  promise(cause.kind === "cancel" && isDescendant(model, run, cause.run), () => `run ${run.number} is cancelled, and nobody asked for it`);
+  const place = run.place === "waiting" || run.place === "resumable" ? "cancelingIdle" : run.session !== undefined ? "canceling" : "over";
+  run.waits.clear();
+  run.commands.clear();
+  finish(model, run, RunState.CANCELED, now, place);
+}
+
+function isDescendant(model: Model, run: RunModel, ancestor: number): boolean {
+  for (let each: RunModel | undefined = run; each; each = model.runs.get(each.parent)) if (each.number === ancestor) return true;
+  return false;
+}
+
+function answer(run: RunModel, commandId: number, what: string): void {
+  promise(!run.commands.has(commandId), () => `command ${commandId} of run ${run.number} is answered twice`);
+  run.commands.set(commandId, what);
+}

@@ -1,0 +1,95 @@
+import { create } from "@bufbuild/protobuf";
+import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { addSubscriber, decideCancel, decidePromote, decideTrigger, forEachOutcome, phases, tellResult } from "@runlane/queue/testing/simulated.js";
+import type { Outcome } from "../oracle/observation.js";
+import type { Chance } from "./chance.js";
+import type { SimulatedOwner } from "./owner.js";
+import { lateTask, type Setting, taskIds } from "./setting.js";
+
+/** Programs that trigger runs, cancel them, and wait for results. */
+export class Clients {
+  readonly #owner: SimulatedOwner;
+  readonly #setting: Setting;
+  readonly #requests: { readonly id: string; readonly items: TriggerItem[]; heard: string | undefined }[] = [];
+
+  constructor(owner: SimulatedOwner, setting: Setting) {
+    this.#owner = owner;
+    this.#setting = setting;
+  }
+
+  /** Something to trigger. */
+  item(chance: Chance): TriggerItem {
+    const { wishes, keys } = this.#setting;
+    const versions = [...this.#owner.environment.versions.byNumber.keys()];
+    const wish = () => chance.is(wishes * 0.3);
+    return create(TriggerItemSchema, {
+      taskId: chance.is(0.03) ? lateTask : chance.of(taskIds),
+      options: {
+        ...(wish() ? { maxAttempts: 1 + chance.below(3) } : {}),
+        ...(wish() ? { queue: chance.of(["one", "two"]) } : {}),
+        ...(wish() ? { machine: chance.of(["micro", "small-2x", "medium-1x", "large-2x"]) } : {}),
+        ...(wish() && versions.length > 0 ? { version: chance.of(versions) } : {}),
+        ...(wish() ? { tags: ["t"] } : {}),
+        concurrencyKey: chance.is(wishes) ? chance.of(keys) : "",
+      },
+    });
+  }
+
+  trigger(chance: Chance): void {
+    const items = Array.from({ length: 1 + chance.below(4) }, () => this.item(chance));
+    const request = { id: `request ${this.#requests.length}`, items, heard: undefined };
+    this.#requests.push(request);
+    this.#ask(request);
+  }
+
+  /** A client that saw no answer, or lost it, asks the same again. */
+  repeat(chance: Chance): void {
+    if (this.#requests.length > 0) this.#ask(chance.of(this.#requests.slice(-8)));
+  }
+
+  cancel(chance: Chance): void {
+    const live = [...this.#owner.durable.runs.values()].filter(({ phase }) => !phases[phase].final);
+    const parents = live.filter(({ children }) => children !== undefined);
+    const run = chance.of(parents.length > 0 && chance.is(0.5) ? parents : live);
+    if (!run) return;
+    this.#owner.decide(
+      (step) => decideCancel(step, run, "enough"),
+      () => ({ kind: "cancel", run: run.number, reason: "enough" }),
+    );
+  }
+
+  promote(chance: Chance): void {
+    const { environment } = this.#owner;
+    const record = chance.of([...environment.versions.byNumber.values()]);
+    if (!record) return;
+    this.#owner.decide(
+      (step) => decidePromote(step, environment, record),
+      () => ({ kind: "promote", version: record.version }),
+    );
+  }
+
+  subscribe(chance: Chance): void {
+    const run = chance.of([...this.#owner.durable.runs.values()].slice(-12));
+    if (!run) return;
+    const subscriber = `subscriber ${chance.below(2)}`;
+    this.#owner.decide(
+      (step) => {
+        if (phases[run.phase].final) tellResult(step, subscriber, run);
+        else addSubscriber(step.volatile.results, run.number, subscriber);
+      },
+      () => ({ kind: "subscribe", run: run.number, subscriber }),
+    );
+  }
+
+  #ask({ id, items }: { readonly id: string; readonly items: TriggerItem[] }): void {
+    const { environment } = this.#owner;
+    this.#owner.decide(
+      (step) => decideTrigger(step, { environment, requestId: id, items }),
+      (created) => {
+        const outcomes: Outcome[] = [];
+        forEachOutcome(created, (_, outcome) => outcomes.push(typeof outcome === "number" ? { run: outcome, cached: false } : { refused: outcome.reason }));
+        return { kind: "trigger", requestId: id, items, outcomes };
+      },
+    );
+  }
+}

@@ -1,0 +1,91 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Capacity,
+  type ConcurrencyLimitDeclaration,
+  type QueueDeclaration,
+  type TaskDeclaration,
+  TaskDeclarationSchema,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { Chance } from "./chance.js";
+import { type Kind, kinds } from "./kinds.js";
+
+/** A build of a project's code, as its workers declare it. */
+export interface Build {
+  readonly id: string;
+  readonly tasks: TaskDeclaration[];
+  readonly queues: QueueDeclaration[];
+  readonly limits: ConcurrencyLimitDeclaration[];
+}
+
+/** What a history is played with. Small, so that interesting things meet; different for each seed, so that each seed tries something else. */
+export interface Setting {
+  readonly builds: readonly Build[];
+  /** Declare everything and limit nothing, one after the other: let every history come to its end. */
+  readonly last: readonly Build[];
+  readonly capacities: readonly (Pick<Capacity, "milliCpus" | "memoryMib"> | undefined)[];
+  /** How often each kind of command comes. */
+  readonly weights: readonly (readonly [Kind, number])[];
+  /** Probability that a frame gets lost, late or doubled. */
+  readonly faults: number;
+  /** Probability that a decision is on disk before the next. */
+  readonly promptness: number;
+  /** Probability that a trigger asks for something special. */
+  readonly wishes: number;
+  readonly keys: readonly string[];
+}
+
+/** Tasks that builds declare. */
+export const taskIds = ["a", "b", "c", "d"] as const;
+/** A task that only the last build declares. */
+export const lateTask = "late";
+const sharedQueues = ["one", "two"];
+const presets = ["micro", "small-2x", "medium-1x"];
+
+/** Makes what a seed plays with. */
+export function createSetting(chance: Chance): Setting {
+  const limit = () => chance.of([undefined, 0, 1, 1, 2, 3]);
+  const queueNames = taskIds.map(() => (chance.is(0.5) ? chance.of(sharedQueues) : ""));
+  const queueLimits = new Map(["", ...sharedQueues].map((name) => [name, limit()]));
+  const machines = chance.is(0.3);
+  const builds = Array.from({ length: 1 + chance.below(3) }, (_, index): Build => {
+    const tasks = taskIds
+      .filter(() => chance.is(0.85))
+      .map((id, i) => {
+        // Now and then a build moves a task to another queue, or limits it otherwise.
+        const moved = index > 0 && chance.is(0.2);
+        const queue = moved ? chance.of(["", ...sharedQueues]) : (queueNames[i] as string);
+        const concurrencyLimit = moved ? limit() : queueLimits.get(queue);
+        const declaration = { id, queue, machine: machines && chance.is(0.4) ? chance.of(presets) : "", maxDurationSeconds: 0 };
+        return create(TaskDeclarationSchema, {
+          ...declaration,
+          ...(concurrencyLimit === undefined ? {} : { concurrencyLimit }),
+          ...(chance.is(0.3) ? { maxAttempts: 1 + chance.below(3) } : {}),
+        });
+      });
+    return { id: `build ${index}`, tasks, queues: [], limits: [] };
+  });
+  const everything = [...taskIds, lateTask];
+  const last: Build[] = [
+    { id: "last build but one", tasks: everything.map((id) => create(TaskDeclarationSchema, { id })), queues: [], limits: [] },
+    {
+      id: "last build",
+      tasks: everything.map((id, i) =>
+        create(TaskDeclarationSchema, { id, queue: sharedQueues[i] ?? "", ...(i < sharedQueues.length ? { concurrencyLimit: 50 } : {}) }),
+      ),
+      queues: [],
+      limits: [],
+    },
+  ];
+  return {
+    builds,
+    last,
+    capacities: machines ? [{ milliCpus: 1_000, memoryMib: 1_024 }, { milliCpus: 2_500, memoryMib: 4_096 }, undefined] : [undefined],
+    weights: Object.entries(kinds).map(
+      ([kind, weight]) => [kind as Kind, chance.is(0.25) && kind !== "trigger" && kind !== "connect" ? 0 : weight * (0.5 + chance.next())] as const,
+    ),
+    faults: chance.of([0, 0, 0.05, 0.2]),
+    promptness: chance.of([1, 0.8, 0.4]),
+    wishes: chance.of([0.1, 0.5]),
+    keys: ["", "x", "y", "z"].slice(0, 1 + chance.below(4)),
+  };
+}

@@ -1,0 +1,418 @@
+import { create } from "@bufbuild/protobuf";
+import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import {
+  type AttemptCommand,
+  AttemptCommandSchema,
+  AttemptResultSchema,
+  type WorkRequest,
+  WorkRequestSchema,
+  type WorkResponse,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideClosed, decideFrame, decideHello } from "@runlane/queue/testing/simulated.js";
+import { leaseMs, Oracle } from "../oracle/oracle.js";
+import { promise } from "../oracle/violation.js";
+import { Chance } from "./chance.js";
+import { Clients } from "./clients.js";
+import type { Command } from "./kinds.js";
+import { SimulatedOwner } from "./owner.js";
+import type { Build, Setting } from "./setting.js";
+import { type Attempt, nameOf, type Sent, SimulatedWorker } from "./worker.js";
+
+/** Runs that a history may hold; more would make it slow and show nothing new. */
+const mostRuns = 90;
+const executor = "executor";
+
+/** Everything around the engine: clients, workers and the streams between, time, and an owner that may die. What happens is told to it command by command. */
+export class World {
+  readonly oracle = new Oracle();
+  readonly owner: SimulatedOwner;
+  readonly #setting: Setting;
+  readonly #clients: Clients;
+  readonly #workers: SimulatedWorker[] = [];
+  readonly #late: { readonly streamId: string; readonly sequence: number; readonly request: WorkRequest }[] = [];
+  /** Tokens of all attempts there were. */
+  readonly #tokens: Uint8Array[] = [];
+  #streams = 0;
+  #faults: number;
+
+  constructor(seed: number, setting: Setting) {
+    this.#setting = setting;
+    this.#faults = setting.faults;
+    this.owner = new SimulatedOwner(this.oracle, new Chance(seed + 1), (streamId, message) => this.#deliver(streamId, message));
+    this.#clients = new Clients(this.owner, setting);
+  }
+
+  /** Lets something happen. */
+  happen([kind, how]: Command): void {
+    const chance = new Chance(how);
+    const { owner } = this;
+    switch (kind) {
+      case "trigger":
+        if (this.oracle.model.nextRun < mostRuns) this.#clients.trigger(chance);
+        break;
+      case "repeat":
+        this.#clients.repeat(chance);
+        break;
+      case "cancel":
+        this.#clients.cancel(chance);
+        break;
+      case "promote":
+        this.#clients.promote(chance);
+        break;
+      case "subscribe":
+        this.#clients.subscribe(chance);
+        break;
+      case "accept":
+      case "decline":
+      case "succeed":
+      case "fail":
+      case "release":
+      case "spawn":
+      case "wait":
+      case "waitOn":
+      case "update":
+      case "confirm":
+        this.#work(kind, chance);
+        break;
+      case "heartbeat": {
+        const worker = this.#connected(chance);
+        if (worker) this.#send(worker, worker.heartbeat(owner.monotonic), chance);
+        break;
+      }
+      case "connect":
+        this.#connect(chance);
+        break;
+      case "die": {
+        const worker = chance.of(this.#workers);
+        if (!worker) break;
+        if (chance.is(0.5)) this.#close(worker, false);
+        this.#workers.splice(this.#workers.indexOf(worker), 1);
+        // The launcher starts it again, or it is gone for ever.
+        if (chance.is(0.7)) this.#workers.push(new SimulatedWorker(worker.id, worker.incarnation + 1, worker.build, worker.slots, worker.capacity));
+        break;
+      }
+      case "close": {
+        const worker = this.#connected(chance);
+        if (worker) this.#close(worker, worker.draining);
+        break;
+      }
+      case "drain": {
+        const worker = this.#connected(chance);
+        if (!worker) break;
+        worker.draining = true;
+        this.#send(worker, { drain: {} }, chance);
+        break;
+      }
+      case "late": {
+        const [frame] = this.#late.splice(chance.below(this.#late.length), 1);
+        if (frame) this.#arrive(frame.streamId, frame.sequence, frame.request);
+        break;
+      }
+      case "mischief":
+        this.#mischief(chance);
+        break;
+      case "moment":
+        this.#advance(chance.below(chance.of([5, 200, 1_500])), true);
+        break;
+      case "seconds":
+        this.#advance(chance.of([1_000, 5_000, 9_000, 31_000]), true);
+        break;
+      case "minutes":
+        this.#advance(chance.of([60_000, 120_000]), true);
+        break;
+      case "silence":
+        this.#advance(chance.of([9_999, 10_000, 12_000]), false);
+        break;
+      case "hours":
+        this.#advance(chance.of([6 * 60_000, 3_600_000, 26 * 3_600_000]), false);
+        break;
+      case "clock":
+        owner.wall += chance.of([-5_000, -60_000, 700, 20_000]);
+        break;
+      case "crash":
+        owner.crash(chance.of(["undecided", "unsaid", "clean"]));
+        for (const worker of this.#workers) worker.mustHello = true;
+        break;
+    }
+    if (chance.is(this.#setting.promptness)) owner.commit();
+    else if (chance.is(0.3)) owner.seal();
+  }
+
+  /** Lets everything come to its end, with workers that have everything and no faults. */
+  settle(): void {
+    this.#faults = 0;
+    this.#workers.length = 0;
+    this.#late.length = 0;
+    // Old ones stay away until their leases have ended.
+    this.#advance(leaseMs + 1_000, false);
+    const chance = new Chance(1);
+    const { builds, last } = this.#setting;
+    for (const build of [...builds.map(({ id }) => ({ ...(last[0] as Build), id })), ...last]) {
+      this.#workers.push(new SimulatedWorker(`settler of ${build.id}`, 1, build, 50, { milliCpus: 32_000, memoryMib: 64_000 }));
+    }
+    for (let round = 0; round < 400; round++) {
+      for (const worker of this.#workers) {
+        this.#send(worker, worker.heartbeat(this.owner.monotonic), chance);
+        for (const attempt of [...worker.attempts.values()]) this.#end(worker, attempt, chance);
+      }
+      this.owner.commit();
+      if ([...this.oracle.model.runs.values()].every(({ place }) => place === "over")) break;
+      this.#advance(round < 300 ? 5_000 : 60_000, true);
+    }
+    this.oracle.end();
+    this.owner.compare();
+  }
+
+  /** What an attempt does so that it ends, and well. */
+  #end(worker: SimulatedWorker, attempt: Attempt, chance: Chance): void {
+    if (!attempt.accepted) {
+      attempt.accepted = true;
+      this.#send(worker, { accepted: [attempt.token] }, chance);
+    }
+    if (attempt.canceled) this.#send(worker, { cancelConfirmed: [attempt.token] }, chance);
+    else if (attempt.openWaits.size === 0) this.#send(worker, { results: [create(AttemptResultSchema, { token: attempt.token })] }, chance);
+    else if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
+  }
+
+  #connected(chance: Chance): SimulatedWorker | undefined {
+    return chance.of(this.#workers.filter(({ streamId }) => streamId !== undefined));
+  }
+
+  #connect(chance: Chance): void {
+    let worker = this.#workers.length > 0 && chance.is(0.5) ? chance.of(this.#workers) : undefined;
+    if (!worker) {
+      const id = `worker ${chance.below(3)}`;
+      worker = this.#workers.find((each) => each.id === id);
+      const before = this.oracle.model.sessions.values();
+      const incarnation = 1 + Math.max(0, ...[...before].filter(({ workerId }) => workerId === id).map((session) => Number(session.incarnation)));
+      if (worker && chance.is(0.3)) this.#workers.splice(this.#workers.indexOf(worker), 1);
+      if (!worker || !this.#workers.includes(worker)) {
+        worker = new SimulatedWorker(
+          id,
+          Math.max(incarnation, (worker?.incarnation ?? 0) + 1),
+          chance.of(this.#setting.builds),
+          1 + chance.below(4),
+          chance.of(this.#setting.capacities),
+        );
+        this.#workers.push(worker);
+      }
+    }
+    worker.mustHello = true;
+    if (chance.is(0.5)) worker.streamId = undefined;
+    this.#sayHello(worker);
+  }
+
+  #sayHello(worker: SimulatedWorker): void {
+    const { owner } = this;
+    worker.mind(owner.monotonic, leaseMs);
+    this.#streams += worker.streamId === undefined ? 1 : 0;
+    const streamId = worker.streamId ?? `stream ${this.#streams}`;
+    worker.streamId = streamId;
+    worker.sent = 1;
+    worker.missed = false;
+    worker.mustHello = true;
+    const hello = worker.hello(owner.monotonic);
+    owner.decide(
+      (step) => decideHello(step, hello, { environment: owner.environment, streamId, executor, leaseMs }),
+      () => ({ kind: "hello", streamId, hello }),
+    );
+  }
+
+  /** A worker sends a frame; on its way it may get lost, late or doubled. */
+  #send(worker: SimulatedWorker, frame: Sent, chance: Chance): void {
+    if (worker.streamId === undefined || worker.mustHello) return this.#sayHello(worker);
+    const request = create(WorkRequestSchema, frame);
+    worker.sent += 1;
+    const { streamId, sent } = worker;
+    if (!chance.is(this.#faults)) return this.#arrive(streamId, sent, request);
+    const fault = chance.of(["lost", "late", "doubled"]);
+    if (fault === "late") this.#late.push({ streamId, sequence: sent, request });
+    if (fault !== "doubled") return;
+    this.#arrive(streamId, sent, request);
+    this.#arrive(streamId, sent, request);
+  }
+
+  /** A frame arrives at the owner, which takes those that follow each other. */
+  #arrive(streamId: string, sequence: number, request: WorkRequest): void {
+    const connection = this.owner.volatile.streams.get(streamId);
+    if (!connection) return this.#askHello(streamId);
+    connection.received += 1;
+    if (sequence !== connection.received) {
+      this.owner.decide(
+        () => {
+          connection.open = false;
+          this.owner.volatile.streams.delete(streamId);
+        },
+        () => ({ kind: "closed", streamId, goodbye: false }),
+      );
+      return this.#askHello(streamId);
+    }
+    this.owner.decide(
+      (step) => decideFrame(step, connection, request),
+      () => ({ kind: "frame", streamId, request }),
+    );
+  }
+
+  #askHello(streamId: string): void {
+    for (const worker of this.#workers) if (worker.streamId === streamId) worker.mustHello = true;
+  }
+
+  #close(worker: SimulatedWorker, goodbye: boolean): void {
+    const { streamId } = worker;
+    worker.streamId = undefined;
+    worker.mustHello = true;
+    const connection = streamId === undefined ? undefined : this.owner.volatile.streams.get(streamId);
+    if (!connection || streamId === undefined) return;
+    this.owner.decide(
+      (step) => decideClosed(step, connection),
+      () => ({ kind: "closed", streamId, goodbye: goodbye || connection.draining }),
+    );
+  }
+
+  #deliver(streamId: string, message: WorkResponse): void {
+    const worker = this.#workers.find((each) => each.streamId === streamId);
+    for (const { token } of message.assignments) this.#tokens.push(token);
+    if (!worker) return;
+    if (worker.missed && !message.welcome) {
+      worker.mustHello = true;
+      return;
+    }
+    if (this.#faults > 0 && this.owner.monotonic % 100 < this.#faults * 100 && !message.welcome) {
+      worker.missed = true;
+      return;
+    }
+    if (!worker.take(message)) return;
+    const again = worker.repeated();
+    if (again) this.#send(worker, again, new Chance(0));
+  }
+
+  #work(kind: "accept" | "decline" | "succeed" | "fail" | "release" | "spawn" | "wait" | "waitOn" | "update" | "confirm", chance: Chance): void {
+    const worker = this.#connected(chance);
+    if (!worker) return;
+    const attempts = [...worker.attempts.values()];
+    if (kind === "accept" || kind === "decline") {
+      const offered = attempts.filter(({ accepted }) => !accepted);
+      if (offered.length === 0) return;
+      const taken = kind === "accept" ? offered.slice(0, 1 + chance.below(offered.length)) : [];
+      for (const attempt of taken) attempt.accepted = true;
+      const declined = kind === "decline" ? [chance.of(offered)] : [];
+      for (const { token } of declined) worker.attempts.delete(nameOf(token));
+      return this.#send(worker, { accepted: taken.map(({ token }) => token), declined: declined.map(({ token }) => ({ token })) }, chance);
+    }
+    if (kind === "confirm") {
+      const canceled = attempts.filter((attempt) => attempt.canceled && !attempt.result);
+      for (const attempt of canceled) attempt.confirmed = true;
+      if (canceled.length > 0) this.#send(worker, { cancelConfirmed: canceled.map(({ token }) => token) }, chance);
+      return;
+    }
+    const attempt = chance.of(attempts.filter(({ result, confirmed }) => !result && !confirmed));
+    if (!attempt) return;
+    attempt.accepted = true;
+    const { token } = attempt;
+    switch (kind) {
+      case "succeed":
+        return this.#report(worker, attempt, { case: undefined }, chance);
+      case "release":
+        return this.#report(worker, attempt, { case: "release", value: { reason: "" } }, chance);
+      case "fail": {
+        const oom = chance.is(0.15);
+        const delayMs = chance.of([undefined, 0, 500, 5_000, 29_999, 30_000, 90_000]);
+        const failure = oom ? { kind: FailureKind.INTERNAL, code: "TASK_PROCESS_OOM_KILLED" } : { kind: FailureKind.ERROR, message: "no" };
+        const retryDelay = delayMs === undefined ? undefined : { seconds: BigInt(Math.floor(delayMs / 1_000)), nanos: (delayMs % 1_000) * 1e6 };
+        const value = {
+          failure,
+          processLost: chance.is(0.1),
+          ...(retryDelay ? { retryDelay } : {}),
+          ...(oom && chance.is(0.5) ? { retryMachine: "medium-1x" } : {}),
+        };
+        return this.#report(worker, attempt, { case: "failure", value }, chance);
+      }
+      case "spawn":
+      case "wait": {
+        if (this.oracle.model.nextRun >= mostRuns) return;
+        const items = Array.from({ length: 1 + chance.below(3) }, () => this.#clients.item(chance));
+        if (kind === "spawn") return this.#command(worker, attempt, { case: "trigger", value: { items } }, chance);
+        attempt.waits += 1;
+        attempt.openWaits.add(attempt.waits);
+        return this.#command(worker, attempt, { case: "triggerAndWait", value: { waitId: attempt.waits, items } }, chance);
+      }
+      case "waitOn":
+        if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
+        return;
+      case "update":
+        return this.#command(worker, attempt, { case: "updateRun", value: { addTags: [`tag ${chance.below(3)}`], metadata: [] } }, chance);
+    }
+    promise(token.length > 0, () => "an attempt has no token");
+  }
+
+  #waitOn(worker: SimulatedWorker, attempt: Attempt, chance: Chance): void {
+    attempt.mustWaitOn = false;
+    this.#command(worker, attempt, { case: "continueWaiting", value: { openWaits: [...attempt.openWaits] } }, chance);
+  }
+
+  #report(
+    worker: SimulatedWorker,
+    attempt: Attempt,
+    outcome: NonNullable<Parameters<typeof create<typeof AttemptResultSchema>>[1]>["outcome"],
+    chance: Chance,
+  ): void {
+    attempt.result = create(AttemptResultSchema, { token: attempt.token, outcome });
+    this.#send(worker, { results: [attempt.result] }, chance);
+  }
+
+  #command(
+    worker: SimulatedWorker,
+    attempt: Attempt,
+    command: NonNullable<Parameters<typeof create<typeof AttemptCommandSchema>>[1]>["command"],
+    chance: Chance,
+  ): void {
+    attempt.commands += 1;
+    const message: AttemptCommand = create(AttemptCommandSchema, { token: attempt.token, commandId: attempt.commands, command });
+    attempt.unanswered.set(attempt.commands, message);
+    this.#send(worker, { commands: chance.is(0.1) ? [message, message] : [message] }, chance);
+  }
+
+  /** Says something with any token that there ever was, from any worker. */
+  #mischief(chance: Chance): void {
+    const worker = this.#connected(chance);
+    const token = chance.of(this.#tokens);
+    // What it says of what it really has is said by the others.
+    if (!worker || !token || worker.attempts.has(nameOf(token)) || worker.mustHello) return;
+    const frames: Sent[] = [
+      { accepted: [token] },
+      { declined: [{ token }] },
+      { results: [create(AttemptResultSchema, { token })] },
+      { results: [create(AttemptResultSchema, { token, outcome: { case: "release", value: {} } })] },
+      { cancelConfirmed: [token] },
+      { commands: [create(AttemptCommandSchema, { token, commandId: 9, command: { case: "trigger", value: { items: [this.#clients.item(chance)] } } })] },
+    ];
+    this.#send(worker, chance.of(frames), chance);
+  }
+
+  /** Lets time pass; the owner is woken when it wants to be. */
+  #advance(ms: number, alive: boolean): void {
+    const { owner } = this;
+    owner.commit();
+    const until = owner.monotonic + ms;
+    const beat = Math.min(3_000, leaseMs / 3);
+    let nextBeat = alive ? owner.monotonic + beat : Number.POSITIVE_INFINITY;
+    for (let wakes = 0; ; wakes++) {
+      promise(wakes < 5_000, () => "the engine wants to be woken again and again");
+      const due = owner.monotonic + (owner.nextDue() ?? Number.POSITIVE_INFINITY);
+      const next = Math.min(due, nextBeat, until);
+      owner.wall += next - owner.monotonic;
+      owner.monotonic = next;
+      if (due <= next) owner.tick();
+      if (next >= until) break;
+      if (next < nextBeat) continue;
+      nextBeat += beat;
+      for (const worker of this.#workers) if (worker.streamId !== undefined) this.#send(worker, worker.heartbeat(owner.monotonic), new Chance(next));
+      owner.commit();
+    }
+    for (const worker of this.#workers) worker.mind(owner.monotonic, leaseMs);
+    owner.commit(true);
+  }
+}
+
+/** What a worker of the world is made of. */
+export type { Build };
