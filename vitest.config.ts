@@ -32,13 +32,17 @@ export default defineConfig({
           ...patience,
           name: "system",
           include: ["{test,examples}/**/*.test.ts"],
-          exclude: ["test/survival/!(lease|ledger|stale-token).test.ts"],
+          exclude: ["test/survival/!(lease|ledger|stale-token).test.ts", "test/simulation/**"],
           maxWorkers: 4,
           // Tests of leases wait side by side: all of them, not five at a time.
           maxConcurrency: 10,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
+      },
+      {
+        // By itself, for it takes all cores; its files one after the other, for each does so.
+        test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], fileParallelism: false, testTimeout: 600_000, hookTimeout: 60_000 },
       },
       {
         test: {

@@ -57,6 +57,7 @@ await Promise.all([
   ]),
 ]);
 await tally.part("unit and property tests", () => runVitest(tally, "unit", environment));
+await tally.part("simulation", () => runVitest(tally, "simulation", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));
 await tally.part("survival", () => runVitest(tally, "survival", environment));
 process.exitCode = tally.finish();
