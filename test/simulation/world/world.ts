@@ -1,7 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import {
-  type AttemptCommand,
   AttemptCommandSchema,
   AttemptResultSchema,
   type WorkRequest,
@@ -13,10 +11,11 @@ import { leaseMs, Oracle } from "../oracle/oracle.js";
 import { promise } from "../oracle/violation.js";
 import { Chance } from "./chance.js";
 import { Clients } from "./clients.js";
+import { RunningCode } from "./code.js";
 import type { Command } from "./kinds.js";
 import { SimulatedOwner } from "./owner.js";
 import type { Build, Setting } from "./setting.js";
-import { type Attempt, nameOf, type Sent, SimulatedWorker } from "./worker.js";
+import { nameOf, type Sent, SimulatedWorker } from "./worker.js";
 
 /** Runs that a history may hold; more would make it slow and show nothing new. */
 const mostRuns = 90;
@@ -28,6 +27,7 @@ export class World {
   readonly owner: SimulatedOwner;
   readonly #setting: Setting;
   readonly #clients: Clients;
+  readonly #code: RunningCode;
   readonly #workers: SimulatedWorker[] = [];
   readonly #late: { readonly streamId: string; readonly sequence: number; readonly request: WorkRequest }[] = [];
   /** Tokens of all attempts there were. */
@@ -40,6 +40,11 @@ export class World {
     this.#faults = setting.faults;
     this.owner = new SimulatedOwner(this.oracle, new Chance(seed + 1), (streamId, message) => this.#deliver(streamId, message));
     this.#clients = new Clients(this.owner, setting);
+    this.#code = new RunningCode({
+      send: (worker, frame, chance) => this.#send(worker, frame, chance),
+      item: (chance) => this.#clients.item(chance),
+      mayTrigger: () => this.oracle.model.nextRun < mostRuns,
+    });
   }
 
   /** Lets something happen. */
@@ -71,9 +76,11 @@ export class World {
       case "wait":
       case "waitOn":
       case "update":
-      case "confirm":
-        this.#work(kind, chance);
+      case "confirm": {
+        const worker = this.#connected(chance);
+        if (worker) this.#code.act(kind, worker, chance);
         break;
+      }
       case "heartbeat": {
         const worker = this.#connected(chance);
         if (worker) this.#send(worker, worker.heartbeat(owner.monotonic), chance);
@@ -153,7 +160,7 @@ export class World {
     for (let round = 0; round < 400; round++) {
       for (const worker of this.#workers) {
         this.#send(worker, worker.heartbeat(this.owner.monotonic), chance);
-        for (const attempt of [...worker.attempts.values()]) this.#end(worker, attempt, chance);
+        for (const attempt of [...worker.attempts.values()]) this.#code.end(worker, attempt, chance);
       }
       this.owner.commit();
       if ([...this.oracle.model.runs.values()].every(({ place }) => place === "over")) break;
@@ -161,17 +168,6 @@ export class World {
     }
     this.oracle.end();
     this.owner.compare();
-  }
-
-  /** What an attempt does so that it ends, and well. */
-  #end(worker: SimulatedWorker, attempt: Attempt, chance: Chance): void {
-    if (!attempt.accepted) {
-      attempt.accepted = true;
-      this.#send(worker, { accepted: [attempt.token] }, chance);
-    }
-    if (attempt.canceled) this.#send(worker, { cancelConfirmed: [attempt.token] }, chance);
-    else if (attempt.openWaits.size === 0) this.#send(worker, { results: [create(AttemptResultSchema, { token: attempt.token })] }, chance);
-    else if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
   }
 
   #connected(chance: Chance): SimulatedWorker | undefined {
@@ -286,92 +282,6 @@ export class World {
     if (again) this.#send(worker, again, new Chance(0));
   }
 
-  #work(kind: "accept" | "decline" | "succeed" | "fail" | "release" | "spawn" | "wait" | "waitOn" | "update" | "confirm", chance: Chance): void {
-    const worker = this.#connected(chance);
-    if (!worker) return;
-    const attempts = [...worker.attempts.values()];
-    if (kind === "accept" || kind === "decline") {
-      const offered = attempts.filter(({ accepted }) => !accepted);
-      if (offered.length === 0) return;
-      const taken = kind === "accept" ? offered.slice(0, 1 + chance.below(offered.length)) : [];
-      for (const attempt of taken) attempt.accepted = true;
-      const declined = kind === "decline" ? [chance.of(offered)] : [];
-      for (const { token } of declined) worker.attempts.delete(nameOf(token));
-      return this.#send(worker, { accepted: taken.map(({ token }) => token), declined: declined.map(({ token }) => ({ token })) }, chance);
-    }
-    if (kind === "confirm") {
-      const canceled = attempts.filter((attempt) => attempt.canceled && !attempt.result);
-      for (const attempt of canceled) attempt.confirmed = true;
-      if (canceled.length > 0) this.#send(worker, { cancelConfirmed: canceled.map(({ token }) => token) }, chance);
-      return;
-    }
-    const attempt = chance.of(attempts.filter(({ result, confirmed }) => !result && !confirmed));
-    if (!attempt) return;
-    attempt.accepted = true;
-    const { token } = attempt;
-    switch (kind) {
-      case "succeed":
-        return this.#report(worker, attempt, { case: undefined }, chance);
-      case "release":
-        return this.#report(worker, attempt, { case: "release", value: { reason: "" } }, chance);
-      case "fail": {
-        const oom = chance.is(0.15);
-        const delayMs = chance.of([undefined, 0, 500, 5_000, 29_999, 30_000, 90_000]);
-        const failure = oom ? { kind: FailureKind.INTERNAL, code: "TASK_PROCESS_OOM_KILLED" } : { kind: FailureKind.ERROR, message: "no" };
-        const retryDelay = delayMs === undefined ? undefined : { seconds: BigInt(Math.floor(delayMs / 1_000)), nanos: (delayMs % 1_000) * 1e6 };
-        const value = {
-          failure,
-          processLost: chance.is(0.1),
-          ...(retryDelay ? { retryDelay } : {}),
-          ...(oom && chance.is(0.5) ? { retryMachine: "medium-1x" } : {}),
-        };
-        return this.#report(worker, attempt, { case: "failure", value }, chance);
-      }
-      case "spawn":
-      case "wait": {
-        if (this.oracle.model.nextRun >= mostRuns) return;
-        const items = Array.from({ length: 1 + chance.below(3) }, () => this.#clients.item(chance));
-        if (kind === "spawn") return this.#command(worker, attempt, { case: "trigger", value: { items } }, chance);
-        attempt.waits += 1;
-        attempt.openWaits.add(attempt.waits);
-        return this.#command(worker, attempt, { case: "triggerAndWait", value: { waitId: attempt.waits, items } }, chance);
-      }
-      case "waitOn":
-        if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
-        return;
-      case "update":
-        return this.#command(worker, attempt, { case: "updateRun", value: { addTags: [`tag ${chance.below(3)}`], metadata: [] } }, chance);
-    }
-    promise(token.length > 0, () => "an attempt has no token");
-  }
-
-  #waitOn(worker: SimulatedWorker, attempt: Attempt, chance: Chance): void {
-    attempt.mustWaitOn = false;
-    this.#command(worker, attempt, { case: "continueWaiting", value: { openWaits: [...attempt.openWaits] } }, chance);
-  }
-
-  #report(
-    worker: SimulatedWorker,
-    attempt: Attempt,
-    outcome: NonNullable<Parameters<typeof create<typeof AttemptResultSchema>>[1]>["outcome"],
-    chance: Chance,
-  ): void {
-    attempt.result = create(AttemptResultSchema, { token: attempt.token, outcome });
-    this.#send(worker, { results: [attempt.result] }, chance);
-  }
-
-  #command(
-    worker: SimulatedWorker,
-    attempt: Attempt,
-    command: NonNullable<Parameters<typeof create<typeof AttemptCommandSchema>>[1]>["command"],
-    chance: Chance,
-  ): void {
-    attempt.commands += 1;
-    const message: AttemptCommand = create(AttemptCommandSchema, { token: attempt.token, commandId: attempt.commands, command });
-    attempt.unanswered.set(attempt.commands, message);
-    this.#send(worker, { commands: chance.is(0.1) ? [message, message] : [message] }, chance);
-  }
-
   /** Says something with any token that there ever was, from any worker. */
   #mischief(chance: Chance): void {
     const worker = this.#connected(chance);
@@ -413,6 +323,3 @@ export class World {
     owner.commit(true);
   }
 }
-
-/** What a worker of the world is made of. */
-export type { Build };
