@@ -48,6 +48,16 @@ describe("a build", () => {
     expect(other.buildId).not.toBe(first.buildId);
   });
 
+  test("of files in which only a comment has changed since another process built them is the same, and there", async () => {
+    const folder = temporaryProject({ "trigger/a.ts": taskSource("a"), "trigger/b.ts": `import "./a.js";${taskSource("b")}` });
+    const { manifest: first } = await build(folder);
+    writeFileSync(join(folder, "trigger/a.ts"), `// a comment\n${taskSource("a")}`);
+    const { manifest: second } = await build(folder);
+    expect(second.buildId).toBe(first.buildId);
+    for (const module of [...first.modules, ...second.modules]) expect(existsSync(module)).toBe(true);
+    expect(second.tasks).toEqual(first.tasks);
+  });
+
   test("follows the config: folders, retries, isolation, log level", async () => {
     const folder = temporaryProject({
       "runlane.config.ts": `import { defineConfig } from "@runlane/sdk";

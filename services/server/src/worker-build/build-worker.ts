@@ -171,9 +171,13 @@ function taskDefaults({ machine, maxDuration, stallTimeout, retries, ttl }: Runl
   }
 }
 
-/** Writes a bundle, unless it is there: workers that run may read it at any time. */
+/**
+ * Writes a bundle, unless it is there: workers that run may read it at any time. One of the same content may be there under other names, since esbuild's follow the source maps, too: a comment moves
+ * lines. Then what is missing is put beside it.
+ */
 async function store({ files }: Bundle, target: string): Promise<void> {
   if (existsSync(target)) {
+    for (const [path, bytes] of files) if (!existsSync(join(target, path))) await replace(join(target, path), bytes);
     await utimes(target, new Date(), new Date());
     return;
   }
@@ -189,8 +193,9 @@ async function store({ files }: Bundle, target: string): Promise<void> {
   });
 }
 
-async function replace(file: string, text: string): Promise<void> {
-  await writeFile(`${file}-${process.pid}`, text);
+async function replace(file: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}-${process.pid}`, content);
   await rename(`${file}-${process.pid}`, file);
 }
 
