@@ -95,6 +95,12 @@ export class JetStreamLog implements Log {
     return (await this.#state()).last_seq;
   }
 
+  async first(): Promise<number> {
+    const { first_seq: first, last_seq: last } = await this.#state();
+    // A stream that never had a message says 0; one that was emptied, the next.
+    return Math.max(1, Math.min(first, last + 1));
+  }
+
   async purge(to: number): Promise<void> {
     // A purge beyond the end would move the last sequence, and with it the fence.
     const below = Math.min(to, (await this.last()) + 1);

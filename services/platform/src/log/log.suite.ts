@@ -22,6 +22,7 @@ export function logSuite(name: string, makeFixture: () => Promise<LogFixture>): 
 
     test("an empty log: last is 0, there is nothing to read", async () => {
       expect(await log.last()).toBe(0);
+      expect(await log.first()).toBe(1);
       expect(await log.at(1)).toBeUndefined();
       expect(await readAll(log, 1)).toEqual([]);
     });
@@ -80,10 +81,12 @@ export function logSuite(name: string, makeFixture: () => Promise<LogFixture>): 
       await log.purge(3);
       expect(await readAll(log, 1)).toEqual(["3:a3", "4:a4", "5:a5"]);
       expect(await log.at(2)).toBeUndefined();
+      expect(await log.first()).toBe(3);
       await log.purge(2);
       await log.purge(0);
       expect(await readAll(log, 1)).toEqual(["3:a3", "4:a4", "5:a5"]);
       await log.purge(6);
+      expect(await log.first()).toBe(6);
       expect(await readAll(log, 1)).toEqual([]);
       expect(await log.last()).toBe(5);
       expect(await log.append(5, bytes("a6"))).toBe(6);

@@ -33,6 +33,9 @@ export interface Log {
   /** Sequence of the last record ever appended, 0 for an empty log, as the log's leader sees it. */
   last(): Promise<number>;
 
+  /** Sequence of the first record that was not purged; that of the next record if there is none. */
+  first(): Promise<number>;
+
   /** Deletes every record below `to`, at most all of them. The last sequence stays as it is. */
   purge(to: number): Promise<void>;
 

@@ -82,6 +82,11 @@ export class MemoryLog implements Log {
     return this.#last();
   }
 
+  async first(): Promise<number> {
+    this.#mustBeOpen();
+    return this.records.first;
+  }
+
   async purge(to: number): Promise<void> {
     this.#mustBeOpen();
     const count = Math.min(to - this.records.first, this.records.records.length);

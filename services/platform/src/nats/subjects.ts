@@ -5,6 +5,7 @@
  * | --- | --- |
  * | `runlane.log.<partition>` | appends to a partition's log, stream `RUNLANE_LOG_<partition>` |
  * | `runlane.payload.<environment>.<reference>` | chunks of a payload, stream `RUNLANE_PAYLOADS` |
+ * | `runlane.snapshot.<partition>.<name>` | chunks of a snapshot, stream `RUNLANE_SNAPSHOTS` |
  * | `runlane.call.>` | the internal transport |
  * | `$KV.RUNLANE_OWNERS.<partition>` | claims of partitions, KV bucket `RUNLANE_OWNERS` |
  * | `runlane.owners.<partition>` | the same, sent out again once it is stored |
@@ -20,6 +21,10 @@ export const subjects = {
   payload: (environment: string, reference: string): string => `runlane.payload.${environment}.${reference}`,
   /** Every payload's subject. */
   allPayloads: "runlane.payload.*.*",
+  /** Where the chunks of a snapshot are published. */
+  snapshot: (partition: number, name: string): string => `runlane.snapshot.${partition}.${name}`,
+  /** Every snapshot's subject. */
+  allSnapshots: "runlane.snapshot.*.*",
   /** Everything of the internal transport. */
   allCalls: "runlane.call.>",
   /** Where a partition's claim is written. */
@@ -42,6 +47,8 @@ export const streams = {
   log: (partition: number): string => `RUNLANE_LOG_${partition}`,
   /** Chunks of payloads. */
   payloads: "RUNLANE_PAYLOADS",
+  /** Chunks of snapshots. */
+  snapshots: "RUNLANE_SNAPSHOTS",
   /** The KV bucket of claims, as a stream. */
   owners: "KV_RUNLANE_OWNERS",
 } as const;

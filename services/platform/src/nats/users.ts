@@ -49,7 +49,7 @@ const payloadRights = [subjects.allPayloads, `$JS.API.DIRECT.GET.${streams.paylo
  */
 export const natsPermissions: Readonly<Record<NatsUser, NatsPermissions>> = {
   queue: {
-    publish: [subjects.allLogs, subjects.allPayloads, subjects.allClaims, subjects.allCalls, "_INBOX.>", "$JS.API.>"],
+    publish: [subjects.allLogs, subjects.allPayloads, subjects.allSnapshots, subjects.allClaims, subjects.allCalls, "_INBOX.>", "$JS.API.>"],
     subscribe: [subjects.allCalls, subjects.allOwners, `${subjects.inbox("queue")}.>`, `${subjects.logInbox}.>`],
   },
   scheduler: { ...caller("scheduler"), publish: [...caller("scheduler").publish, ...payloadRights] },
