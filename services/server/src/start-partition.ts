@@ -1,16 +1,18 @@
 import { join } from "node:path";
 import {
   ensurePayloadStream,
+  ensureSnapshotStream,
   type InternalTransport,
   JetStreamLog,
   JetStreamPayloadStore,
+  JetStreamSnapshotStore,
   type Logger,
   type NatsCredentials,
   type NatsLink,
   type PartitionClaims,
   type PayloadStore,
 } from "@runlane/platform";
-import { type OwnerHandle, startHistory, startOwner } from "@runlane/queue";
+import { createSnapshots, type OwnerHandle, type SnapshotRules, startHistory, startOwner } from "@runlane/queue";
 import { partition, type ServerProcess } from "./server-process.js";
 
 /** What the queue of a process stands on. */
@@ -27,6 +29,8 @@ export interface PartitionFooting {
   readonly claims: PartitionClaims;
   /** How long a run that is bound to a version waits for a worker of it, in milliseconds. Default 5 minutes. */
   readonly versionPatienceMs?: number | undefined;
+  /** When a snapshot is due, and what is kept of the log. */
+  readonly snapshotRules?: Partial<SnapshotRules> | undefined;
   readonly transport: InternalTransport;
   readonly logger: Logger;
 }
@@ -38,7 +42,10 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
   server.stops.add("log", () => log.close());
   await ensurePayloadStream(link.connection, replicas);
   const payloads = new JetStreamPayloadStore({ link });
-  const history = startHistory({ file: join(folder, "history", "runs.db"), partition, nats: { servers: nats.servers, ...nats.credentials }, logger });
+  await ensureSnapshotStream(link.connection, replicas);
+  const connection = { servers: nats.servers, ...nats.credentials };
+  const snapshots = createSnapshots({ partition, store: new JetStreamSnapshotStore({ link, partition }), nats: connection, logger });
+  const history = startHistory({ file: join(folder, "history", "runs.db"), partition, nats: connection, logger });
   server.stops.add("history", () => history.close());
   const owner = startOwner({
     partition,
@@ -47,6 +54,8 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
     claims,
     history,
     payloads,
+    snapshots,
+    snapshotRules: footing.snapshotRules,
     transport,
     logger,
     versionPatienceMs: footing.versionPatienceMs,

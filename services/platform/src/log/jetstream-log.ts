@@ -46,6 +46,11 @@ export class JetStreamLog implements Log {
     return new JetStreamLog(options);
   }
 
+  /** The log of a partition whose stream is there: for its readers, who must not say how it is kept. */
+  static of(options: Omit<JetStreamLogOptions, "replicas">): JetStreamLog {
+    return new JetStreamLog(options);
+  }
+
   private constructor({ link, partition, logger }: JetStreamLogOptions) {
     this.#link = link;
     this.#stream = streams.log(partition);

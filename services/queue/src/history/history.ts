@@ -39,6 +39,8 @@ export interface History {
   awaitChanges(request: AwaitChangesRequest): Promise<AwaitChangesResponse>;
   /** A run with payload and output, as it was at `sequence` of the log or later; undefined if there is none. @throws ConnectError UNAVAILABLE if history is not there yet. */
   read(environment: string, runId: string, sequence: number): Promise<Run | undefined>;
+  /** Brings what it has to the disk, and says up to which sequence that is: it needs the log from there on. 0 while it is away. */
+  secure(): Promise<number>;
   /** Writes what is not written, and stops. */
   close(): Promise<void>;
 }
@@ -120,6 +122,12 @@ class ThreadedHistory implements History {
   async read(environment: string, runId: string, sequence: number): Promise<Run | undefined> {
     const response = await this.#call({ method: "read", environment, runId, sequence });
     return response && fromBinary(RunSchema, response);
+  }
+
+  async secure(): Promise<number> {
+    if (!this.#open) return 0;
+    const response = await this.#call({ method: "secure" });
+    return response ? Number(new TextDecoder().decode(response)) : 0;
   }
 
   async close(): Promise<void> {

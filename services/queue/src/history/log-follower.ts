@@ -1,4 +1,5 @@
 import { type Log, LogClosed, type Logger, refusal } from "@runlane/platform";
+import { markOf } from "../owner/record-mark.js";
 
 /** Where a follower stands, and how to know the log again. */
 export interface FollowedLog {
@@ -7,8 +8,6 @@ export interface FollowedLog {
   readonly mark: Uint8Array;
 }
 
-/** Bytes of a record that tell it from any other: they hold epoch and batch number, or an owner's nonce. */
-const markBytes = 64;
 /** How long a call waits for a position. */
 const patienceMs = 3_000;
 
@@ -142,11 +141,6 @@ export class LogFollower {
       this.#reading = false;
     }
   }
-}
-
-/** How a record is known again. */
-export function markOf(record: Uint8Array): Uint8Array {
-  return record.slice(0, markBytes);
 }
 
 function sleep(ms: number): Promise<void> {

@@ -9,9 +9,10 @@ import { PageSide } from "@runlane/platform/gen/runlane/internal/v1/history_serv
 import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunView } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { runNumberOf } from "../engine/run-id.js";
+import { markOf } from "../owner/record-mark.js";
 import { ChangeStreams } from "./change-streams.js";
 import { type HistoryDatabase, openHistoryDatabase, removeHistoryDatabase } from "./history-database.js";
-import { type FollowedLog, LogFollower, markOf } from "./log-follower.js";
+import { type FollowedLog, LogFollower } from "./log-follower.js";
 import { Reducer } from "./reducer.js";
 import { rowFilter } from "./row-filter.js";
 import { addBodies, basicRun, type RowContext, runBytes } from "./run-message.js";
@@ -123,6 +124,13 @@ export class Projection {
     const number = runNumberOf({ tag: this.#context.tags.get(name) ?? "" }, runId);
     const row = number === undefined ? undefined : this.#reducer.table.read(number);
     return row?.environment === name ? addBodies(basicRun(this.#context, row), this.#reducer.table.bodiesOf(row.number)) : undefined;
+  }
+
+  /** Writes what is not written, brings it to the disk, and says up to where in the log that is. What is committed alone, a power loss may take back. */
+  secure(): number {
+    this.#flush();
+    this.#database.sqlite.prepare("PRAGMA wal_checkpoint(FULL)").all();
+    return this.#written;
   }
 
   /** Writes what is not written, and closes the file. */

@@ -20,7 +20,7 @@ export async function serveHistory(port: MessagePort, data: ThreadData): Promise
   const send = (message: FromThread) => port.postMessage(message);
   const logger = createLogger({ name: "history", env: { RUNLANE_LOG_LEVEL: data.logLevel }, destination: { write: (line) => send({ kind: "log", line }) } });
   const link = await connectNats({ ...data.nats, name: "runlane history", logger, timeoutMs: 60_000 });
-  const log = await JetStreamLog.open({ link, partition: data.partition, logger });
+  const log = JetStreamLog.of({ link, partition: data.partition, logger });
   const projection = await Projection.open({ file: data.file, log, logger });
   let unreported = 0;
   port.on("message", (message: ToThread) => receive(message));
@@ -61,6 +61,8 @@ export async function serveHistory(port: MessagePort, data: ThreadData): Promise
         return toBinary(FindRunsResponseSchema, await projection.find(fromBinary(FindRunsRequestSchema, call.request)));
       case "awaitChanges":
         return toBinary(AwaitChangesResponseSchema, await projection.awaitChanges(fromBinary(AwaitChangesRequestSchema, call.request)));
+      case "secure":
+        return new TextEncoder().encode(String(projection.secure()));
       case "read": {
         const run = await projection.read(call.environment, call.runId, call.sequence);
         return run && toBinary(RunSchema, run);

@@ -10,9 +10,10 @@ export interface ThreadData {
   readonly logLevel: string;
 }
 
-/** Calls that the thread answers: FindRuns, AwaitChanges, and reading one run. Messages travel encoded. */
+/** Calls that the thread answers: FindRuns, AwaitChanges, reading one run, and bringing all to the disk, which is answered by a number. Messages travel encoded. */
 export type ThreadCall =
   | { readonly method: "find" | "awaitChanges"; readonly request: Uint8Array }
+  | { readonly method: "secure" }
   | { readonly method: "read"; readonly environment: string; readonly runId: string; readonly sequence: number };
 
 /** To the thread. */

@@ -46,8 +46,8 @@ export interface GroupCommitOptions {
   readonly clock: Clock;
   /** Sends what a batch on disk allows to leave. */
   readonly deliver: (outbox: Outbox) => void;
-  /** A record is on disk at this sequence. What hangs on it leaves after this. */
-  readonly committed: (sequence: number, record: Uint8Array) => void;
+  /** A record with so many events is on disk at this sequence. What hangs on it leaves after this. */
+  readonly committed: (sequence: number, record: Uint8Array, events: number) => void;
   /** The state in memory is worth nothing any more: another owner wrote to the log, or the engine failed. */
   readonly lost: (cause: unknown) => void;
 }
@@ -267,7 +267,7 @@ export class GroupCommit {
     this.#expected = sequence;
     this.#uncommitted -= forming.bytes;
     forming.outbox.leaves(this.#options.clock.monotonic());
-    this.#options.committed(sequence, record);
+    this.#options.committed(sequence, record, forming.events.length);
     this.#release(forming);
     const { durable, volatile } = this.#options;
     if (this.#sealed.length > 0 || this.#open.events.length > 0 || this.#open.replies.length > 0 || !this.#open.outbox.empty) this.#schedule();

@@ -13,13 +13,15 @@ import {
 import { HistoryService } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import { createDurable } from "../engine/durable.js";
 import type { History } from "../history/history.js";
 import { historyAddress, historyService } from "../history/history-service.js";
+import { recover } from "../snapshot/recover.js";
+import { SnapshotKeeper } from "../snapshot/snapshot-keeper.js";
+import { defaultSnapshotRules, type SnapshotRules } from "../snapshot/snapshot-rules.js";
+import type { Snapshots } from "../snapshot/snapshots.js";
 import { type Clock, systemClock } from "./clock.js";
 import { ownerService } from "./owner-service.js";
 import { Partition } from "./partition.js";
-import { replay } from "./replay.js";
 
 /** How long a session may be silent before what it holds is lost, unless told otherwise. */
 export const defaultLeaseMs = 10_000;
@@ -48,6 +50,10 @@ export interface OwnerOptions {
   readonly history?: History;
   readonly transport: InternalTransport;
   readonly logger: Logger;
+  /** Where the state is kept besides the log, so that the log can be purged and a take-over need not replay all of it. Without it, the log grows for ever. */
+  readonly snapshots?: Snapshots;
+  /** When a snapshot is due, and what is kept. Default {@link defaultSnapshotRules}. */
+  readonly snapshotRules?: Partial<SnapshotRules> | undefined;
   /** Where payloads are that are too large for the log. Without one, the bytes of those that are dropped stay where they are. */
   readonly payloads?: PayloadStore;
   /** Environments that must exist. Default: dev. */
@@ -131,15 +137,17 @@ interface Epoch {
 }
 
 async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: AbortSignal): Promise<Epoch> {
-  const { log, logger, transport, nodeId, history, partition: number } = options;
+  const { log, logger, transport, nodeId, history, snapshots, partition: number } = options;
   const clock = options.clock ?? systemClock;
   let partition: Partition | undefined;
   let server: Served | undefined;
   let historyServer: Served | undefined;
+  let keeper: SnapshotKeeper | undefined;
   let ended = false;
   const end = async () => {
     if (ended) return;
     ended = true;
+    keeper?.stop();
     await partition?.leave(lastAppendMs);
     await server?.close();
     // Calls that wait for changes would wait for long: whoever made them asks the next owner.
@@ -148,8 +156,10 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
   };
   try {
     const epoch = await startEpoch(log, nodeId, clock);
-    const durable = createDurable();
-    const { events, ms } = await replay(log, durable, epoch);
+    const { durable, snapshot, events, bytes, ms } = await recover({ log, store: snapshots?.store, to: epoch, logger });
+    const rules = { ...defaultSnapshotRules, ...options.snapshotRules };
+    const since = { events, bytes };
+    keeper = snapshots && new SnapshotKeeper({ log, snapshots, history, rules, clock, logger, last: snapshot, since });
     signal.throwIfAborted();
     history?.begin(epoch);
     let lose: (cause: unknown) => void = () => {};
@@ -166,6 +176,10 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
       epoch,
       durable,
       ...(history ? { history } : {}),
+      committed: (sequence, record, events) => {
+        history?.feed(sequence, record);
+        keeper?.committed(sequence, record.length, events);
+      },
       ...(options.payloads ? { payloads: options.payloads } : {}),
       transport,
       clock,
@@ -181,7 +195,8 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
     if (history) historyServer = await transport.serve(historyAddress(number, epoch), HistoryService, historyService(history));
     server = await transport.serve(address, OwnerService, ownerService(partition));
     await claim.publish({ epoch: BigInt(epoch), address });
-    logger.info({ partition: number, epoch, events, replayMs: Math.round(ms), runs: durable.runs.size }, "partition served");
+    const from = snapshot?.sequence ?? 0;
+    logger.info({ partition: number, epoch, snapshot: from, events, recoverMs: Math.round(ms), runs: durable.runs.size }, "partition served");
     return { epoch, lost, end };
   } catch (error) {
     await end();

@@ -39,6 +39,8 @@ export interface PartitionOptions {
   readonly epoch: number;
   readonly durable: Durable;
   readonly history?: History;
+  /** A record with so many events is on disk. */
+  readonly committed: (sequence: number, record: Uint8Array, events: number) => void;
   /** Where payloads are that are too large for the log. */
   readonly payloads?: PayloadStore;
   readonly environments: readonly string[];
@@ -71,7 +73,7 @@ export class Partition {
     this.#options = options;
     this.durable = options.durable;
     this.volatile = createVolatile(options.versionPatienceMs);
-    const { log, clock, transport, logger, history } = options;
+    const { log, clock, transport, logger } = options;
     const epoch = BigInt(options.epoch);
     this.#delivery = new Delivery(transport, epoch, (address, error) => logger.debug({ address, err: error }, "could not be told"));
     this.#commit = new GroupCommit({
@@ -84,9 +86,9 @@ export class Partition {
         this.#delivery.deliver(outbox, this.#commit.sequence);
         this.#removal?.remove(outbox.droppedPayloads);
       },
-      committed: (sequence, record) => {
+      committed: (sequence, record, events) => {
         // Before any answer leaves: whoever asks history after that answer finds what it told.
-        history?.feed(sequence, record);
+        options.committed(sequence, record, events);
         this.#wake();
       },
       lost: (cause) => {

@@ -1,26 +1,38 @@
-import { decodeMessage, type Log } from "@runlane/platform";
+import { decodeMessage, type Log, LogDamaged } from "@runlane/platform";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { apply, UnexpectedEvent } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
 
+/** Which part of a log is replayed. */
+export interface ReplayedPart {
+  /** Sequence of the last record that the state has seen; 0 for none. */
+  readonly after: number;
+  /** Sequence of the last record to replay. It was appended. */
+  readonly to: number;
+}
+
 /** What a replay went through. */
 export interface Replayed {
   readonly events: number;
-  readonly ms: number;
+  readonly bytes: number;
 }
 
 /**
- * Brings the state to where the log is, up to and including the owner's own epoch record: on a replicated stream a read may come from a replica that lags, and only
- * that record proves that nothing is missing.
+ * Brings the state to where the log is at `to`. An owner gives the sequence of its own epoch record: on a replicated stream a read may come from a replica that lags, and only that record proves
+ * that nothing is missing.
+ *
+ * @throws LogDamaged if a record between is not there (any more)
  */
-export async function replay(log: Log, durable: Durable, epoch: number): Promise<Replayed> {
-  const began = performance.now();
+export async function replay(log: Log, durable: Durable, { after, to }: ReplayedPart): Promise<Replayed> {
   let events = 0;
-  let next = 1;
-  while (next <= epoch) {
+  let bytes = 0;
+  let next = after + 1;
+  while (next <= to) {
     for await (const { sequence, record } of log.read(next)) {
-      if (sequence > epoch) break;
+      if (sequence > to) break;
+      if (sequence !== next) throw new LogDamaged(`records ${next} to ${sequence - 1} of the log are not there any more, and the state needs them`);
       next = sequence + 1;
+      bytes += record.length;
       // Runs keep slices of what they are decoded from; a view into a larger read buffer would keep all of that alive.
       const { record: entry } = decodeMessage(LogRecordSchema, record.slice());
       if (entry.case === "batch") {
@@ -37,5 +49,5 @@ export async function replay(log: Log, durable: Durable, epoch: number): Promise
       }
     }
   }
-  return { events, ms: performance.now() - began };
+  return { events, bytes };
 }

@@ -14,6 +14,8 @@ import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 /** What a snapshot holds. */
 export interface Restored extends SnapshotPlace {
   readonly durable: Durable;
+  /** How many records it has. */
+  readonly records: number;
 }
 
 /** Makes a state of the records of a snapshot. One that is in any way not as it was written ends in SnapshotUnreadable. */
@@ -108,7 +110,7 @@ export class Restoration {
   finish(): Restored {
     if (!this.#place || !this.#whole) throw new SnapshotUnreadable("the snapshot is half written");
     reindex(this.#durable);
-    return { durable: this.#durable, ...this.#place };
+    return { durable: this.#durable, records: this.#records, ...this.#place };
   }
 
   #takeVersion({ environment, version, buildId, createMs, setAside, current }: SnapshotVersion): void {

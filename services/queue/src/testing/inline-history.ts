@@ -27,6 +27,7 @@ export function inlineHistory(log: Log): History {
     find: async (request) => await (await opened).find(request),
     awaitChanges: async (request) => await (await opened).awaitChanges(request),
     read: async (environment, runId, sequence) => await (await opened).read(environment, runId, sequence),
+    secure: async () => (await opened).secure(),
     close: async () => (await opened).close(),
   };
 }
