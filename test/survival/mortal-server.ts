@@ -19,13 +19,16 @@ export class MortalServer {
   /** The times in which it served, up to the last kill. */
   readonly upTimes: UpTime[] = [];
 
-  private constructor(server: TestServer) {
+  readonly #args: readonly string[];
+
+  private constructor(server: TestServer, args: readonly string[]) {
     this.#server = server;
+    this.#args = args;
   }
 
-  /** Starts one on a folder of its own. */
-  static async start(): Promise<MortalServer> {
-    return new MortalServer(await TestServer.start({ data: temporaryFolder() }));
+  /** Starts one on a folder of its own, with more arguments if they are given. */
+  static async start(...args: string[]): Promise<MortalServer> {
+    return new MortalServer(await TestServer.start({ data: temporaryFolder(), args }), args);
   }
 
   /** The present life. */
@@ -58,7 +61,7 @@ export class MortalServer {
   /** Starts it again, and waits until it serves. */
   async restart(): Promise<void> {
     const { data, address } = this.#server;
-    this.#server = await TestServer.start({ data, listen: new URL(address).host, within: 60_000 });
+    this.#server = await TestServer.start({ data, listen: new URL(address).host, args: [...this.#args], within: 60_000 });
     this.#from = Date.now();
   }
 }

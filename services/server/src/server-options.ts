@@ -1,4 +1,5 @@
 import type { Logger, NatsCredentials, NatsSync, NatsUser, TlsIdentity } from "@runlane/platform";
+import type { SnapshotRules } from "@runlane/queue";
 
 /** A part of Runlane that may run in a process of its own. */
 export type ServiceName = NatsUser;
@@ -32,6 +33,8 @@ export interface ServerOptions {
   signal?: AbortSignal;
   /** How long a run that is bound to a version of the code waits for a worker of it before it starts on the current one, in milliseconds. Default 5 minutes. */
   versionPatienceMs?: number | undefined;
+  /** When a snapshot of the partition is due, and how long its log is kept beyond what is needed. Default: `defaultSnapshotRules` of @runlane/queue. */
+  snapshotRules?: Partial<SnapshotRules> | undefined;
   /** How long calls under way may take when the server stops, in milliseconds; streams, which do not end by themselves, have half a second. Default 5,000, as long as a call may take. */
   graceMs?: number;
 }

@@ -107,6 +107,7 @@ async function startQueue(server: ServerProcess, options: ServiceProcessOptions)
     replicas,
     claims,
     versionPatienceMs: options.versionPatienceMs,
+    snapshotRules: options.snapshotRules,
     transport,
     logger,
   });

@@ -67,6 +67,7 @@ export async function startWhole(options: WholeServerOptions, { folder, secretKe
       nats: { servers: nats.url, credentials: nats.credentials.queue },
       claims: ownership,
       versionPatienceMs: options.versionPatienceMs,
+      snapshotRules: options.snapshotRules,
       transport,
       logger: queueLogger,
     });

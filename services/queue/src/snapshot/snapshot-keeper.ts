@@ -72,12 +72,13 @@ export class SnapshotKeeper {
     const [sequence, events, bytes] = [this.#sequence, this.#events, this.#bytes];
     this.#events = 0;
     this.#bytes = 0;
+    logger.info({ sequence, events, logBytes: bytes }, "a snapshot is being written");
     try {
       const written = await snapshots.write(sequence);
       this.#last = written;
       if (this.#stopped) return;
       const purgedTo = await this.#purge(written);
-      logger.info({ ...written, events, logBytes: bytes, purgedTo }, "a snapshot is written");
+      logger.info({ ...written, purgedTo }, "a snapshot is written");
       this.#busy = false;
     } catch (error) {
       if (this.#stopped || error instanceof LogClosed) return;

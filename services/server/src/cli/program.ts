@@ -76,6 +76,8 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       "how long a started run waits for a worker of its version before it goes on with the current one; default: 300",
       wholeNumber(0, 2_592_000),
     )
+    .option("--keep-log <days>", "how long records of the log are kept that nothing needs any more; default: 0", wholeNumber(0, 36_500))
+    .option("--snapshot-every <events>", "events in the log after which a snapshot is written; default: 500000", wholeNumber(100, 1_000_000_000))
     .option("--store-limit <size>", "what nats-server may store, for instance 20GB; default: three quarters of the free disk")
     .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
     .action(async (_options, command: Command) => {

@@ -8,6 +8,7 @@ import {
   readTlsFiles,
   type TlsIdentity,
 } from "@runlane/platform/boot";
+import type { SnapshotRules } from "@runlane/queue";
 import { findNatsBinary } from "../nats-binary.js";
 import type { RunningServer, ServerOptions, ServiceName } from "../server-options.js";
 import { startServer } from "../start-server.js";
@@ -29,6 +30,10 @@ export interface ServerCommandOptions {
   sync: NatsSync;
   /** Seconds. */
   versionPatience?: number;
+  /** Days. */
+  keepLog?: number;
+  /** Events. */
+  snapshotEvery?: number;
   storeLimit?: string;
   natsServer?: string;
   /** Names, with commas between. */
@@ -65,7 +70,9 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   try {
     const tls = await tlsOf(options);
     const versionPatienceMs = options.versionPatience === undefined ? undefined : options.versionPatience * 1_000;
-    const common: ServerOptions = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin, versionPatienceMs, logger, signal: signals.stop };
+    const snapshotRules = snapshotRulesOf(options);
+    const place = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin };
+    const common: ServerOptions = { ...place, versionPatienceMs, snapshotRules, logger, signal: signals.stop };
     if (options.nats === undefined) {
       server = await startServer({ ...common, sync: options.sync, storeLimit, natsServer: await findNatsBinary({ path: options.natsServer }) });
     } else {
@@ -108,6 +115,10 @@ function servicesOf({ services, nats, natsCreds, natsReplicas, natsServer, store
   const unknown = names.find((name) => !natsUsers.some((known) => known === name));
   if (unknown !== undefined) throw usageFailure(`there is no service "${unknown}"; --services takes scheduler, queue and executor, with commas between`);
   return names as ServiceName[];
+}
+
+function snapshotRulesOf({ keepLog, snapshotEvery }: ServerCommandOptions): Partial<SnapshotRules> {
+  return { ...(keepLog !== undefined && { keepLogMs: keepLog * 86_400_000 }), ...(snapshotEvery !== undefined && { events: snapshotEvery }) };
 }
 
 async function tlsOf({ tlsCert, tlsKey }: ServerCommandOptions): Promise<TlsIdentity | undefined> {
