@@ -70,6 +70,8 @@ export const reasons = {
   HELLO_REQUIRED: Code.FailedPrecondition,
   /** A later poll of the same stream has taken the place of this one. */
   POLL_SUPERSEDED: Code.Aborted,
+  /** The run that an idempotency key found waits for the one that would wait for it. */
+  WAIT_CYCLE: Code.FailedPrecondition,
   /** The attempt waits for nothing. */
   NO_OPEN_WAIT: Code.FailedPrecondition,
   /** This server does not own the partition (any more). */

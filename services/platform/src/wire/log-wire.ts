@@ -117,6 +117,7 @@ function writeRunsCreated(write: WireWriter, message: RunsCreated): void {
     const mark = write.open(9);
     if (found.index) write.int(1, found.index);
     if (found.run) write.int64(2, found.run);
+    if (found.completed) write.int(3, 1);
     write.close(mark);
   }
   if (message.batch) write.int64(10, message.batch);
@@ -157,11 +158,12 @@ function readRunsCreated(read: WireReader, end: number): RunsCreated {
 }
 
 function readFoundRun(read: WireReader, end: number): FoundRun {
-  const message: FoundRun = { $typeName: "runlane.internal.v1.FoundRun", index: 0, run: 0n };
+  const message: FoundRun = { $typeName: "runlane.internal.v1.FoundRun", index: 0, run: 0n, completed: false };
   while (read.more(end)) {
     const field = read.field();
     if (field === 1) message.index = read.uint32();
     else if (field === 2) message.run = read.int64();
+    else if (field === 3) message.completed = read.uint32() !== 0;
     else throw notByHand;
   }
   return message;

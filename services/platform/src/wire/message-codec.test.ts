@@ -154,7 +154,8 @@ function withLaterField(schema: DescMessage): fc.Arbitrary<Uint8Array> {
   return fc
     .tuple(arbitraryMessage(schema), fc.constantFrom(...schema.fields.filter((field) => field.message).map((field) => field.number), 0))
     .map(([message, field]) => {
-      const inner = field === 0 ? laterField : Buffer.of(field * 8 + 2, laterField.length, ...laterField);
+      const tag = field * 8 + 2;
+      const inner = field === 0 ? laterField : Buffer.of(...(tag < 128 ? [tag] : [(tag & 127) | 128, tag >> 7]), laterField.length, ...laterField);
       return joined(toBinary(schema, message), inner);
     });
 }

@@ -3,7 +3,6 @@ import type {
   AttemptFailed,
   AttemptSucceeded,
   Event,
-  NewRun,
   PayloadStored,
   RunAssigned,
   RunsCreated,
@@ -13,15 +12,37 @@ import type {
   WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
-import { type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import type { BatchRecord } from "./batch-record.js";
+import { closeBatch, createBatch, forgetBatch } from "./batch-transitions.js";
+import { createRuns, reschedule } from "./create-runs.js";
+import { type Durable, workerKey } from "./durable.js";
+import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { expiryFailure } from "./expiry.js";
 import { machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
-import type { CommandAnswer, CreatedRuns, RunExtras, RunRecord } from "./run-record.js";
+import { type CommandAnswer, createExtras, type RunRecord, type Wait } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
-import { assign, conclude, delay, endAttempt, enqueue, followDeclaration, markDelivered, queueOf, rearm, retire, setPhase, unbind } from "./transitions.js";
-import { addVersion, createVersions, promoteVersion } from "./version-record.js";
+import {
+  assign,
+  conclude,
+  delay,
+  endAttempt,
+  endWait,
+  enqueue,
+  enterQueue,
+  followDeclaration,
+  markDelivered,
+  openWaiterOf,
+  queueOf,
+  rearm,
+  refer,
+  retire,
+  setPhase,
+  unbind,
+} from "./transitions.js";
+import { UnexpectedEvent } from "./unexpected-event.js";
+import { addVersion, promoteVersion } from "./version-record.js";
 
 /** What an event's batch says of it. */
 export interface EventContext {
@@ -31,22 +52,15 @@ export interface EventContext {
   readonly epoch: bigint;
 }
 
-/** An event that does not follow from the log before it: the log is damaged, or this code is older than its writer. */
-export class UnexpectedEvent extends Error {
-  override readonly name = "UnexpectedEvent";
-}
-
 /** Changes the state as an event says, in place. The only place where durable state changes. */
 export function apply(durable: Durable, { event }: Event, context: EventContext): void {
   durable.now = Math.max(durable.now, context.now);
   switch (event.case) {
-    case "environmentCreated": {
-      const { name, tag } = event.value;
-      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: createVersions(), payloads: new Map() });
+    case "environmentCreated":
+      durable.environments.set(event.value.name, createEnvironment(event.value.name, event.value.tag));
       return;
-    }
     case "runsCreated":
-      return createRuns(durable, event.value);
+      return takeCreatedRuns(durable, event.value);
     case "versionCreated":
       return addVersion(environmentOf(durable, event.value.environment).versions, event.value.version, event.value.buildId, durable.now);
     case "versionPromoted": {
@@ -79,6 +93,7 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "retryDue": {
       const run = runOf(durable, event.value.run);
       run.retryAtMs = 0;
+      if (run.phase === "deferred") return enterQueue(durable, run, run.environment.tasks.get(run.taskId));
       return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
     }
     case "waitBegan":
@@ -111,96 +126,33 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       environmentOf(durable, event.value.environment).payloads.delete(event.value.reference);
       return;
     case "runExpired":
+      return expire(durable, runOf(durable, event.value.run));
     case "runRescheduled":
-    case "idempotencyKeyEnded":
+      return reschedule(durable, runOf(durable, event.value.run), event.value);
+    case "idempotencyKeyEnded": {
+      const { environment, taskId, key } = event.value;
+      return environmentOf(durable, environment).keys.end(taskId, key);
+    }
+    case "batchCreated":
+      return createBatch(durable, environmentOf(durable, event.value.environment), event.value);
+    case "batchClosed":
+      return closeBatch(durable, batchOf(durable, event.value.number), event.value);
+    case "batchForgotten":
+      return forgetBatch(durable, batchOf(durable, event.value.number));
     case "queuesDeclared":
     case "queueUpdated":
     case "limitUpdated":
     case "environmentUpdated":
-    case "batchCreated":
-    case "batchClosed":
-    case "batchForgotten":
       throw new UnexpectedEvent(`the log holds an event ${event.case}, which this version writes nowhere; start the version that wrote it`);
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }
 }
 
-function createRuns(durable: Durable, event: RunsCreated): void {
-  const environment = environmentOf(durable, event.environment);
+function takeCreatedRuns(durable: Durable, event: RunsCreated): void {
   const parent = event.parent ? runOf(durable, event.parent) : undefined;
-  const first = Number(event.firstNumber);
-  let number = first;
-  for (const item of event.runs) {
-    const task = environment.tasks.get(item.taskId);
-    const run: RunRecord = {
-      number,
-      environment,
-      taskId: item.taskId,
-      queue: queueOf(environment, item.queue || queueNameOf(item.taskId, task)),
-      queueNamed: item.queue !== "",
-      phase: "queued",
-      attempt: 0,
-      askedAttempts: item.maxAttempts,
-      maxAttempts: item.maxAttempts || maxAttemptsOf(task),
-      payload: item.payload,
-      createMs: durable.now,
-      startMs: 0,
-      finishMs: 0,
-      retryAtMs: 0,
-      version: item.settings?.version || event.version,
-      askedVersion: item.settings?.version || event.version,
-      machine: item.settings?.machine ? machines.get(item.settings.machine) : machineOf(task),
-      maxDurationSeconds: item.settings?.maxDurationSeconds ?? maxDurationOf(task),
-      extras: extrasOf(item),
-      session: undefined,
-      epoch: 0n,
-      nonce: 0n,
-      ownProcess: false,
-      output: undefined,
-      failure: undefined,
-      parent: parent?.number ?? 0,
-      root: parent ? parent.root || parent.number : 0,
-      depth: parent ? parent.depth + 1 : 0,
-      children: undefined,
-      waiter: undefined,
-      waits: undefined,
-      commands: undefined,
-    };
-    durable.runs.set(number, run);
-    if (item.payload?.reference) refer(environment, item.payload.reference);
-    if (parent) {
-      parent.children ??= [];
-      parent.children.push(number);
-    }
-    enqueue(durable, run);
-    number += 1;
-  }
-  durable.nextRun = number;
-  const created: CreatedRuns = {
-    first,
-    count: event.runs.length,
-    refused: event.refused.map(({ index, refusal }) => ({ index, refusal: { reason: refusal?.reason ?? "", message: refusal?.message ?? "" } })),
-  };
+  const created = createRuns(durable, event, environmentOf(durable, event.environment), parent);
   if (parent) noteCommand(parent, event.commandId, { kind: "created", created });
-  if (event.requestId) rememberRequest(durable, requestKey(event.environment, event.requestId), created);
-}
-
-function extrasOf({ settings }: NewRun): RunExtras | undefined {
-  if (!settings) return undefined;
-  const { tags, metadata, machine, maxDurationSeconds } = settings;
-  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
-}
-
-function rememberRequest(durable: Durable, key: string, created: CreatedRuns): void {
-  durable.requests.set(key, created);
-  durable.requestOrder.push({ key, timeMs: durable.now });
-  for (;;) {
-    const oldest = durable.requestOrder.peek();
-    if (!oldest || (oldest.timeMs >= durable.now - requestRetention.ms && durable.requestOrder.size <= requestRetention.count)) return;
-    durable.requestOrder.shift();
-    durable.requests.delete(oldest.key);
-  }
 }
 
 function declareTasks(durable: Durable, event: TasksDeclared): void {
@@ -283,8 +235,17 @@ function returnRun(durable: Durable, run: RunRecord): void {
     // What the attempt held is given back as it was taken.
     setPhase(durable, run, "queued");
     if (!run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
+    // It has not started after all: its time to live counts on.
+    if (run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
   }
   enqueue(durable, run);
+}
+
+function expire(durable: Durable, run: RunRecord): void {
+  run.failure = expiryFailure(run.extras?.ttlSeconds ?? 0);
+  setPhase(durable, run, "expired");
+  conclude(durable, run);
+  retire(durable, run);
 }
 
 function succeed(durable: Durable, event: AttemptSucceeded): void {
@@ -315,7 +276,7 @@ function fail(durable: Durable, event: AttemptFailed): void {
 
 function update(durable: Durable, event: RunUpdated): void {
   const run = runOf(durable, event.run);
-  run.extras ??= { tags: [], metadata: undefined, askedMachine: "", askedDurationSeconds: undefined };
+  run.extras ??= createExtras();
   if (event.tags) run.extras.tags = event.tags.tags;
   if (event.metadata) run.extras.metadata = event.metadata;
   if (event.by) noteCommand(runOf(durable, event.by), event.commandId, { kind: "done" });
@@ -323,24 +284,25 @@ function update(durable: Durable, event: RunUpdated): void {
 
 function storePayload(durable: Durable, { environment: name, reference, sizeBytes }: PayloadStored): void {
   const environment = environmentOf(durable, name);
-  const payload: PayloadRecord = { reference, sizeBytes: Number(sizeBytes), storedMs: durable.now, refs: 0 };
+  const payload: PayloadRecord = { reference, sizeBytes: Number(sizeBytes), storedMs: durable.now, freeMs: durable.now, refs: 0 };
   environment.payloads.set(reference, payload);
-  durable.unreferenced.push({ environment, payload });
-}
-
-/** A run names a payload. It does so for as long as it exists: runs that memory forgets are still in the log, and whoever deletes runs counts back. */
-function refer(environment: Environment, reference: string): void {
-  const payload = environment.payloads.get(reference);
-  if (!payload) throw new UnexpectedEvent(`a run refers to payload ${reference}, which is not stored`);
-  payload.refs += 1;
+  durable.unreferenced.push({ environment, payload, sinceMs: durable.now });
 }
 
 function beginWait(durable: Durable, event: WaitBegan): void {
   const run = runOf(durable, event.run);
-  const children = event.children.map(Number);
+  const wait: Wait = { children: event.children.map(Number), pending: 0, delivered: false };
   run.waits ??= new Map();
-  run.waits.set(event.waitId, { children, pending: children.length, delivered: false });
-  for (const number of event.children) runOf(durable, number).waiter = { run: run.number, attempt: run.attempt, waitId: event.waitId };
+  run.waits.set(event.waitId, wait);
+  for (const number of wait.children) {
+    const child = durable.runs.get(number);
+    if (!child && number >= durable.nextRun) throw new UnexpectedEvent(`run ${run.number} waits for run ${number}, which does not exist`);
+    // A run that memory has forgotten was found by a key, and is final.
+    if (!child || phases[child.phase].final) continue;
+    wait.pending += 1;
+    child.waiter = { run: run.number, attempt: run.attempt, waitId: event.waitId, next: openWaiterOf(durable, child.waiter) };
+  }
+  if (wait.pending === 0) return endWait(durable, run, wait);
   if (run.phase === "executing") setPhase(durable, run, "waiting");
 }
 
@@ -366,6 +328,12 @@ export function cancelFailure(reason: string): Failure {
 function noteCommand(run: RunRecord, commandId: number, answer: CommandAnswer): void {
   run.commands ??= new Map();
   run.commands.set(commandId, answer);
+}
+
+function batchOf(durable: Durable, number: bigint): BatchRecord {
+  const batch = durable.batches.byNumber.get(Number(number));
+  if (!batch) throw new UnexpectedEvent(`batch ${number} does not exist, or ended long ago`);
+  return batch;
 }
 
 function environmentOf(durable: Durable, name: string): Environment {

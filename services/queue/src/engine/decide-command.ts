@@ -1,6 +1,7 @@
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { BatchOutcome, BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { AttemptCommand, ContinueWaitingCommand } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import { decideTrigger, forEachOutcome } from "./decide-trigger.js";
+import { decideBatchPart } from "./decide-batch.js";
+import { decideTrigger, forEachOutcome, type TriggerRequest } from "./decide-trigger.js";
 import { decideUpdate } from "./decide-update.js";
 import { commandAnswered, waitBegan, waitContinued } from "./events.js";
 import { phases } from "./phase.js";
@@ -8,6 +9,7 @@ import { refuseCommand as refuse } from "./refuse-command.js";
 import { runIdOf } from "./run-id.js";
 import type { CommandAnswer, RefusalData, RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
+import { batchOutcomeOf } from "./view-batch.js";
 import type { Connection } from "./volatile.js";
 
 const stale: RefusalData = { reason: "STALE_ATTEMPT", message: "the attempt is over, or belongs to another worker; end its code and report nothing" };
@@ -27,23 +29,18 @@ export function decideCommand(step: Step, connection: Connection, run: RunRecord
 function decide(step: Step, run: RunRecord, { commandId, command }: AttemptCommand): CommandAnswer {
   switch (command.case) {
     case "trigger":
-      return trigger(step, run, commandId, command.value.items);
+      return trigger(step, run, commandId, command.value);
     case "triggerAndWait": {
-      const { items, waitId } = command.value;
+      const { waitId } = command.value;
       if (run.waits?.has(waitId))
         return refuse(step, run, commandId, { reason: "INVALID_FIELD", message: `wait_id ${waitId} names an earlier wait of this attempt; count on` });
-      const first = step.durable.nextRun;
-      const given = trigger(step, run, commandId, items, run.version);
-      if (given.kind === "created" && given.created.count > 0) {
-        emit(
-          step,
-          waitBegan(
-            run,
-            waitId,
-            Array.from({ length: given.created.count }, (_, i) => first + i),
-          ),
-        );
-      }
+      const given = trigger(step, run, commandId, command.value, true);
+      if (given.kind !== "created") return given;
+      const awaited: number[] = [];
+      forEachOutcome(given.created, (_, outcome) => {
+        if (typeof outcome === "number") awaited.push(outcome);
+      });
+      if (awaited.length > 0) emit(step, waitBegan(run, waitId, awaited));
       return given;
     }
     case "continueWaiting":
@@ -55,14 +52,25 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
   }
 }
 
-function trigger(step: Step, run: RunRecord, commandId: number, items: readonly TriggerItem[], version = ""): CommandAnswer {
-  if (items.length === 0 || items.length > itemsPerCommand) {
+/** What both kinds of triggers bring. */
+interface Triggers {
+  readonly items: readonly TriggerItem[];
+  readonly batch?: BatchPart;
+}
+
+function trigger(step: Step, run: RunRecord, commandId: number, { items, batch }: Triggers, waits = false): CommandAnswer {
+  // A part of a batch may do no more than seal it.
+  if ((items.length === 0 && !batch) || items.length > itemsPerCommand) {
     return refuse(step, run, commandId, {
       reason: "INVALID_FIELD",
       message: `items: a command has 1 to ${itemsPerCommand} items, this one has ${items.length}`,
     });
   }
-  return { kind: "created", created: decideTrigger(step, { environment: run.environment, requestId: "", items, parent: { run, commandId }, version }) };
+  const request: TriggerRequest = { environment: run.environment, requestId: "", items, parent: { run, commandId }, version: waits ? run.version : "", waits };
+  if (!batch) return { kind: "created", created: decideTrigger(step, request) };
+  const answer = decideBatchPart(step, request, batch);
+  if (answer.kind === "refused") return refuse(step, run, commandId, answer.refusal);
+  return answer;
 }
 
 function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWaits }: ContinueWaitingCommand): CommandAnswer {
@@ -77,12 +85,15 @@ function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWa
 function answer(step: Step, connection: Connection, run: RunRecord | undefined, { token, commandId }: AttemptCommand, given: CommandAnswer): void {
   const frame = step.outbox.frame(connection, given.kind === "created" ? 40 + 30 * given.created.count : 120);
   const outcomes: (typeof frame.commandOutcomes)[number]["outcomes"] = [];
+  let batch: BatchOutcome | undefined;
   if (given.kind === "created" && run) {
-    forEachOutcome(given.created, (_, outcome) => {
+    const { environment } = run;
+    batch = batchOutcomeOf(environment, given.created);
+    forEachOutcome(given.created, (_, outcome, cached) => {
       outcomes.push({
         $typeName: "runlane.v1.TriggerOutcome",
-        outcome: typeof outcome === "number" ? { case: "runId", value: runIdOf(run.environment, outcome) } : { case: "error", value: step.statusOf(outcome) },
-        cached: false,
+        outcome: typeof outcome === "number" ? { case: "runId", value: runIdOf(environment, outcome) } : { case: "error", value: step.statusOf(outcome) },
+        cached,
       });
     });
   }
@@ -91,6 +102,7 @@ function answer(step: Step, connection: Connection, run: RunRecord | undefined, 
     token,
     commandId,
     outcomes,
+    ...(batch ? { batch } : {}),
     ...(given.kind === "refused" ? { error: step.statusOf(given.refusal) } : {}),
   });
 }

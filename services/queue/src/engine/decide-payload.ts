@@ -23,10 +23,11 @@ export function referenceFault(environment: Environment, payload: Payload | unde
 /** Drops the payloads to which nothing has referred for an hour. */
 export function dropUnreferenced(step: Step): void {
   const { unreferenced } = step.durable;
-  for (let oldest = unreferenced.peek(); oldest && oldest.payload.storedMs + unreferencedRetentionMs <= step.now; oldest = unreferenced.peek()) {
+  for (let oldest = unreferenced.peek(); oldest && oldest.sinceMs + unreferencedRetentionMs <= step.now; oldest = unreferenced.peek()) {
     unreferenced.shift();
-    const { environment, payload } = oldest;
-    // After a replay those that were dropped before stand here again.
-    if (payload.refs === 0 && environment.payloads.get(payload.reference) === payload) emit(step, payloadDropped(environment.name, payload.reference));
+    const { environment, payload, sinceMs } = oldest;
+    // It may have been referred to since then. After a replay those that were dropped before stand here again.
+    if (payload.refs === 0 && payload.freeMs === sinceMs && environment.payloads.get(payload.reference) === payload)
+      emit(step, payloadDropped(environment.name, payload.reference));
   }
 }

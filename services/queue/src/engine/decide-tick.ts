@@ -1,7 +1,9 @@
+import { batchesDue, decideBatchesDue } from "./decide-batch.js";
 import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
-import { retryDue, runReturned } from "./events.js";
+import { meaningOf } from "./due.js";
+import { retryDue, runExpired, runReturned } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";
@@ -9,11 +11,7 @@ import type { Unaccepted, Volatile } from "./volatile.js";
 /** Does what is due: retries, leases, assignments that nobody accepted, payloads that nothing refers to. */
 export function decideTick(step: Step, leaseMs: number): void {
   const { durable, volatile } = step;
-  for (let entry = durable.due.peek(); entry && entry.atMs <= step.now; entry = durable.due.peek()) {
-    durable.due.pop();
-    const { run, attempt, atMs } = entry;
-    if ((run.phase === "delayed" || run.phase === "backoff") && run.attempt === attempt && run.retryAtMs === atMs) emit(step, retryDue(run));
-  }
+  decideDue(step);
   for (let entry = nextUnaccepted(volatile); entry && entry.deadline <= step.monotonic; entry = nextUnaccepted(volatile)) {
     volatile.unaccepted.shift();
     emit(step, runReturned(entry.run));
@@ -21,6 +19,7 @@ export function decideTick(step: Step, leaseMs: number): void {
     volatile.freed.add(entry.connection);
   }
   dropUnreferenced(step);
+  decideBatchesDue(step);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
@@ -28,6 +27,19 @@ export function decideTick(step: Step, leaseMs: number): void {
   }
   // Behind the leases: what their end leaves without a worker is noticed now.
   unbindStranded(step);
+}
+
+/** Ends delays that have passed and runs whose time to live has, in the order of their times. Before placement, too: what has expired does not start. */
+export function decideDue(step: Step): void {
+  const { due } = step.durable;
+  for (let entry = due.peek(); entry && entry.atMs <= step.now; entry = due.peek()) {
+    due.pop();
+    const { run } = entry;
+    const meaning = meaningOf(entry);
+    if (meaning === "retry" || meaning === "enter") emit(step, retryDue(run));
+    else if (meaning === "expire") emit(step, runExpired(run));
+    else if (meaning === "later") due.push({ atMs: run.queueMs, run, attempt: 0 });
+  }
 }
 
 /**
@@ -51,7 +63,9 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   const due = step.durable.due.peek();
   if (due) consider(due.atMs - step.now);
   const unreferenced = step.durable.unreferenced.peek();
-  if (unreferenced) consider(unreferenced.payload.storedMs + unreferencedRetentionMs - step.now);
+  if (unreferenced) consider(unreferenced.sinceMs + unreferencedRetentionMs - step.now);
+  const batch = batchesDue(step.durable);
+  if (batch !== undefined) consider(batch - step.now);
   const unbind = dueToUnbind(step);
   if (unbind !== undefined) consider(unbind - step.now);
   const unaccepted = nextUnaccepted(step.volatile);

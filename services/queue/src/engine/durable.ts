@@ -1,10 +1,12 @@
+import { type Batches, createBatches } from "./batch-record.js";
+import { createDues, type Due } from "./due.js";
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
-import { Heap } from "./heap.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { CreatedRuns, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
+import type { SweptHeap } from "./swept-heap.js";
 
 /**
  * Everything that the log says. Replaying the log gives the same state exactly; only `apply` changes it.
@@ -29,10 +31,11 @@ export interface Durable {
   readonly finished: Fifo<RunRecord>;
   /** Bytes of payload and output that finished runs keep in memory. */
   finishedBytes: number;
-  /** Runs in phases delayed and backoff, by due time. */
-  readonly due: Heap<{ readonly atMs: number; readonly run: RunRecord; readonly attempt: number }>;
+  /** Delays and times to live of runs, by due time. */
+  readonly due: SweptHeap<Due>;
+  readonly batches: Batches;
   /** Payloads to which nothing may refer, oldest first; `decideTick` takes them out. */
-  readonly unreferenced: Fifo<{ readonly environment: Environment; readonly payload: PayloadRecord }>;
+  readonly unreferenced: Fifo<{ readonly environment: Environment; readonly payload: PayloadRecord; readonly sinceMs: number }>;
   /** Queues in which something may have become placeable since `place` looked. */
   readonly eligible: Set<QueueRecord>;
 }
@@ -57,7 +60,8 @@ export function createDurable(): Durable {
     requestOrder: new Fifo(),
     finished: new Fifo(),
     finishedBytes: 0,
-    due: new Heap((a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && a.run.number < b.run.number)),
+    due: createDues(),
+    batches: createBatches(),
     unreferenced: new Fifo(),
     eligible: new Set(),
   };

@@ -1,13 +1,14 @@
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { RunResult } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { AttemptSettings } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Durable } from "./durable.js";
 import { phases } from "./phase.js";
 import { forgetSupply } from "./room.js";
-import { runIdOf } from "./run-id.js";
-import type { RunRecord } from "./run-record.js";
+import { batchIdOf, runIdOf } from "./run-id.js";
+import { createExtras, type RunRecord } from "./run-record.js";
 import type { Step } from "./step.js";
 import { tokenOf } from "./token.js";
-import { resultOf, runMessageOf, runResultBytes } from "./view.js";
+import { resultOf, runMessageOf, runResultBytes, shownKeyOf } from "./view.js";
 import type { Unaccepted } from "./volatile.js";
 
 /** Puts what follows from an event, just applied, into the outbox. Nothing else tells anybody of events. */
@@ -24,6 +25,7 @@ export function effects(step: Step, { event }: Event): void {
       return tellChange(step, run);
     }
     case "attemptSucceeded":
+    case "runExpired":
       return tellEnd(step, runOf(step.durable, event.value.run));
     case "attemptFailed": {
       const run = runOf(step.durable, event.value.run);
@@ -39,9 +41,16 @@ export function effects(step: Step, { event }: Event): void {
       return;
     case "runReturned":
     case "retryDue":
-    case "waitBegan":
+    case "runRescheduled":
     case "waitContinued":
       return tellChange(step, runOf(step.durable, event.value.run));
+    case "waitBegan": {
+      const { run: number, waitId } = event.value;
+      const run = runOf(step.durable, number);
+      // All that it waits for ended before: keys found it.
+      if (run.phase === "executing" && run.waits?.get(waitId)?.pending === 0) sendResume(step, run, waitId);
+      return tellChange(step, run);
+    }
     case "runUpdated":
       return tellChange(step, runOf(step.durable, event.value.run));
     case "versionPromoted": {
@@ -67,13 +76,24 @@ export function effects(step: Step, { event }: Event): void {
   }
 }
 
-/** Sends the results of a wait that has ended to the worker of the waiting run. */
-export function sendResume(step: Step, run: RunRecord, waitId: number): void {
+/** Sends the results of a wait that has ended to the worker of the waiting run. Those that memory has forgotten are looked up first, and come back as `past`. */
+export function sendResume(step: Step, run: RunRecord, waitId: number, past?: ReadonlyMap<number, RunResult>): void {
   const connection = run.session && step.volatile.connections.get(run.session);
   const wait = run.waits?.get(waitId);
   if (!connection?.open || !wait) return;
   const token = tokenOf(run);
-  const results = wait.children.map((number) => runAt(step.durable, number)).map(resultOf);
+  const results: RunResult[] = [];
+  const forgotten: number[] = [];
+  for (const number of wait.children) {
+    const child = step.durable.runs.get(number);
+    const result = child ? resultOf(child) : past?.get(number);
+    if (result) results.push(result);
+    else forgotten.push(number);
+  }
+  if (forgotten.length > 0) {
+    step.outbox.lookups.push({ run, attempt: run.attempt, waitId, numbers: forgotten });
+    return;
+  }
   // One wait may bring more than a frame holds; the parts follow each other.
   let from = 0;
   do {
@@ -128,23 +148,26 @@ function sendAssignment(step: Step, run: RunRecord): void {
   });
 }
 
-function settingsOf({ machine, maxDurationSeconds, extras }: RunRecord): AttemptSettings | undefined {
+function settingsOf({ environment, machine, maxDurationSeconds, extras }: RunRecord): AttemptSettings | undefined {
   if (machine === undefined && maxDurationSeconds === 0 && extras === undefined) return undefined;
+  const { tags, metadata, idempotency, priorityMs, batch, test, replayOf, concurrencyKey } = extras ?? plain;
   return {
     $typeName: "runlane.v1.AttemptSettings",
     machine: machine?.name ?? "",
     maxDurationSeconds,
-    tags: [...(extras?.tags ?? [])],
-    idempotencyKey: "",
-    idempotencyScope: 0,
-    prioritySeconds: 0,
-    batchId: "",
-    test: false,
-    replayOfRunId: "",
-    concurrencyKey: "",
-    ...(extras?.metadata ? { metadata: extras.metadata } : {}),
+    tags: [...tags],
+    idempotencyKey: shownKeyOf(idempotency),
+    idempotencyScope: idempotency?.scope ?? 0,
+    prioritySeconds: priorityMs / 1_000,
+    batchId: batch ? batchIdOf(environment, batch) : "",
+    test,
+    replayOfRunId: replayOf ? runIdOf(environment, replayOf) : "",
+    concurrencyKey,
+    ...(metadata ? { metadata } : {}),
   };
 }
+
+const plain = createExtras();
 
 function tellEnd(step: Step, run: RunRecord): void {
   const { results, changes } = step.volatile;
@@ -155,14 +178,16 @@ function tellEnd(step: Step, run: RunRecord): void {
   }
   tellChange(step, run);
   changes.delete(run.number);
-  const waiter = run.waiter;
-  if (!waiter) return;
-  const parent = step.durable.runs.get(waiter.run);
-  const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
-  if (!parent || !wait || wait.pending > 0) return;
-  // A waiting parent gets its results when it has a slot; one that executes has one.
-  if (parent.phase === "executing") sendResume(step, parent, waiter.waitId);
-  else tellChange(step, parent);
+  for (let waiter = run.waiter; waiter; waiter = waiter.next) {
+    // One wait may have the run several times, and its places follow each other.
+    if (waiter.next?.run === waiter.run && waiter.next.waitId === waiter.waitId) continue;
+    const parent = step.durable.runs.get(waiter.run);
+    const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
+    if (!parent || !wait || wait.pending > 0) continue;
+    // A waiting parent gets its results when it has a slot; one that executes has one.
+    if (parent.phase === "executing") sendResume(step, parent, waiter.waitId);
+    else tellChange(step, parent);
+  }
 }
 
 function tellChange(step: Step, run: RunRecord): void {
@@ -174,11 +199,7 @@ function tellChange(step: Step, run: RunRecord): void {
 }
 
 function runOf(durable: Durable, number: bigint): RunRecord {
-  return runAt(durable, Number(number));
-}
-
-function runAt(durable: Durable, number: number): RunRecord {
-  const run = durable.runs.get(number);
+  const run = durable.runs.get(Number(number));
   if (!run) throw new Error(`run ${number} was forgotten while it was needed`);
   return run;
 }

@@ -1,8 +1,10 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { IdempotencyKeys } from "./idempotency-keys.js";
 import { type Machine, machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
-import type { Versions } from "./version-record.js";
+import type { RunRecord } from "./run-record.js";
+import { createVersions, type Versions } from "./version-record.js";
 
 /** An environment: its own tasks, queues, runs and workers. */
 export interface Environment {
@@ -14,6 +16,28 @@ export interface Environment {
   readonly versions: Versions;
   /** Payloads that the store keeps, by reference. */
   readonly payloads: Map<string, PayloadRecord>;
+  readonly keys: IdempotencyKeys;
+  /** Delayed runs that collect triggers, by {@link debounceKeyOf}. */
+  readonly debounces: Map<string, RunRecord>;
+}
+
+/** An environment in which nothing has happened. */
+export function createEnvironment(name: string, tag: string): Environment {
+  return {
+    name,
+    tag,
+    tasks: new Map(),
+    queues: new Map(),
+    versions: createVersions(),
+    payloads: new Map(),
+    keys: new IdempotencyKeys(),
+    debounces: new Map(),
+  };
+}
+
+/** A debounce key among those of all tasks. */
+export function debounceKeyOf(taskId: string, key: string): string {
+  return `${taskId}\n${key}`;
 }
 
 /** A task that some worker has declared. */
@@ -43,4 +67,9 @@ export function machineOf(task: TaskRecord | undefined): Machine | undefined {
 /** Seconds that an attempt may be active, of a run whose trigger does not say; 0 for no limit. */
 export function maxDurationOf(task: TaskRecord | undefined): number {
   return task?.declaration.maxDurationSeconds ?? 0;
+}
+
+/** Seconds that a run may be in its queue before it starts, if its trigger does not say; 0 for no limit. */
+export function ttlOf(task: TaskRecord | undefined): number {
+  return task?.declaration.ttlSeconds ?? 0;
 }

@@ -1,7 +1,8 @@
-import type { Event, NewRun, Refusal, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, FoundRun, IdempotencySetting, NewRun, Refusal, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Capacity, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import type { RunRecord } from "./run-record.js";
+import type { BatchRecord } from "./batch-record.js";
+import type { RefusedAt, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 
 // Written as literals: on the hot path `create` with its reflection costs more than the decision.
@@ -10,16 +11,22 @@ const event = (value: Event["event"]): Event => ({ $typeName: "runlane.internal.
 export const environmentCreated = (name: string, tag: string): Event =>
   event({ case: "environmentCreated", value: { $typeName: "runlane.internal.v1.EnvironmentCreated", name, tag } });
 
-export const runsCreated = (created: {
-  environment: string;
-  requestId: string;
-  firstNumber: number;
-  runs: NewRun[];
-  refused: { index: number; refusal: { reason: string; message: string } }[];
-  parent: number;
-  commandId: number;
-  version: string;
-}): Event =>
+/** What an event of created runs says. */
+export interface Creation {
+  readonly environment: string;
+  readonly requestId: string;
+  readonly firstNumber: number;
+  readonly runs: NewRun[];
+  readonly refused: readonly RefusedAt[];
+  readonly found: FoundRun[];
+  readonly parent: number;
+  readonly commandId: number;
+  readonly version: string;
+  readonly batch: number;
+  readonly batchIndex: number;
+}
+
+export const runsCreated = (created: Creation): Event =>
   event({
     case: "runsCreated",
     value: {
@@ -32,11 +39,18 @@ export const runsCreated = (created: {
       parent: BigInt(created.parent),
       commandId: created.commandId,
       version: created.version,
-      found: [],
-      batch: 0n,
-      batchIndex: 0,
+      found: created.found,
+      batch: BigInt(created.batch),
+      batchIndex: created.batchIndex,
     },
   });
+
+export const foundRun = (index: number, run: number, completed: boolean): FoundRun => ({
+  $typeName: "runlane.internal.v1.FoundRun",
+  index,
+  run: BigInt(run),
+  completed,
+});
 
 export const newRun = (taskId: string, payload: Payload | undefined, queue: string, maxAttempts: number, settings: RunSettings | undefined): NewRun => ({
   $typeName: "runlane.internal.v1.NewRun",
@@ -45,6 +59,15 @@ export const newRun = (taskId: string, payload: Payload | undefined, queue: stri
   maxAttempts,
   ...(payload ? { payload } : {}),
   ...(settings ? { settings } : {}),
+});
+
+/** A run that has failed before it began, because it could not be triggered. */
+export const failedRun = (taskId: string, failure: Failure): NewRun => ({
+  $typeName: "runlane.internal.v1.NewRun",
+  taskId,
+  queue: "",
+  maxAttempts: 0,
+  failure,
 });
 
 export const versionCreated = (environment: string, buildId: string, version: string): Event =>
@@ -104,6 +127,36 @@ export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retr
   });
 
 export const retryDue = (run: RunRecord): Event => event({ case: "retryDue", value: { $typeName: "runlane.internal.v1.RetryDue", run: BigInt(run.number) } });
+
+export const runExpired = (run: RunRecord): Event =>
+  event({ case: "runExpired", value: { $typeName: "runlane.internal.v1.RunExpired", run: BigInt(run.number) } });
+
+export const runRescheduled = (run: RunRecord, dueMs: number, replacement: NewRun | undefined): Event =>
+  event({
+    case: "runRescheduled",
+    value: { $typeName: "runlane.internal.v1.RunRescheduled", run: BigInt(run.number), dueMs: BigInt(dueMs), ...(replacement ? { replacement } : {}) },
+  });
+
+export const idempotencyKeyEnded = (environment: string, taskId: string, key: string): Event =>
+  event({ case: "idempotencyKeyEnded", value: { $typeName: "runlane.internal.v1.IdempotencyKeyEnded", environment, taskId, key } });
+
+export const batchCreated = (environment: string, number: number, idempotency: IdempotencySetting | undefined, parent: number): Event =>
+  event({
+    case: "batchCreated",
+    value: {
+      $typeName: "runlane.internal.v1.BatchCreated",
+      environment,
+      number: BigInt(number),
+      parent: BigInt(parent),
+      ...(idempotency ? { idempotency } : {}),
+    },
+  });
+
+export const batchClosed = (batch: BatchRecord, aborted: boolean): Event =>
+  event({ case: "batchClosed", value: { $typeName: "runlane.internal.v1.BatchClosed", number: BigInt(batch.number), aborted } });
+
+export const batchForgotten = (batch: BatchRecord): Event =>
+  event({ case: "batchForgotten", value: { $typeName: "runlane.internal.v1.BatchForgotten", number: BigInt(batch.number) } });
 
 export const waitBegan = (run: RunRecord, waitId: number, children: number[]): Event =>
   event({ case: "waitBegan", value: { $typeName: "runlane.internal.v1.WaitBegan", run: BigInt(run.number), waitId, children: children.map(BigInt) } });

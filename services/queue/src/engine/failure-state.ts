@@ -1,5 +1,7 @@
-import { type Failure, FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { create } from "@bufbuild/protobuf";
+import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { RefusalData } from "./run-record.js";
 
 /** What a run whose last attempt failed is for everybody outside, by the code of its failure; as Trigger.dev has it (run-engine/src/engine/errors.ts). Other codes: SYSTEM_FAILURE. */
 const states: Readonly<Record<string, RunState>> = {
@@ -51,6 +53,12 @@ const final: ReadonlySet<string> = new Set([
 export function failedState(failure: Failure | undefined): RunState {
   if (failure?.kind !== FailureKind.INTERNAL || failure.code === "") return RunState.FAILED;
   return Object.hasOwn(states, failure.code) ? (states[failure.code] as RunState) : RunState.SYSTEM_FAILURE;
+}
+
+/** The failure of an item of a batch that could not be triggered, as Trigger.dev has it; `name` is the reason from the catalogue of errors. */
+export function untriggeredFailure({ reason, message }: RefusalData): Failure {
+  const code = reason === "PAYLOAD_TOO_LARGE" ? reason : "BATCH_ITEM_COULD_NOT_TRIGGER";
+  return create(FailureSchema, { kind: FailureKind.INTERNAL, name: reason, code, message });
 }
 
 /** Whether a failure ends its run whatever the worker asks for. */

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type NotifyRequest, NotifyRequestSchema } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type WorkResponse, WorkResponseSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { RunRecord } from "./run-record.js";
 import type { Connection, Unaccepted } from "./volatile.js";
 
 /** An assignment that is not accepted this long after it left is offered elsewhere, in milliseconds. */
@@ -17,6 +18,8 @@ export class Outbox {
   readonly ends: StreamEnding[] = [];
   /** Payloads whose bytes may be deleted. */
   readonly droppedPayloads: DroppedPayload[] = [];
+  /** Waits that ended with results that memory has forgotten: they are read from history, and then sent. */
+  readonly lookups: Lookup[] = [];
   /** The assignments in the frames: the time to accept them begins when they leave. */
   readonly offers: Unaccepted[] = [];
 
@@ -36,7 +39,7 @@ export class Outbox {
   }
 
   get empty(): boolean {
-    return this.frames.size === 0 && this.notices.size === 0 && this.ends.length === 0 && this.droppedPayloads.length === 0;
+    return this.frames.size === 0 && this.notices.size === 0 && this.ends.length === 0 && this.lookups.length === 0 && this.droppedPayloads.length === 0;
   }
 }
 
@@ -45,6 +48,16 @@ export interface Sealing<M> {
   readonly messages: M[];
   /** About how many bytes the last one has. */
   bytes: number;
+}
+
+/** Results that a wait needs, and that memory has forgotten. */
+export interface Lookup {
+  /** The run that waits. */
+  readonly run: RunRecord;
+  readonly attempt: number;
+  readonly waitId: number;
+  /** Numbers of the runs whose results are wanted. */
+  readonly numbers: readonly number[];
 }
 
 /** A payload that is no more. */

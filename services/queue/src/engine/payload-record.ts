@@ -3,6 +3,8 @@ export interface PayloadRecord {
   readonly reference: string;
   readonly sizeBytes: number;
   readonly storedMs: number;
+  /** Since when nothing refers to it, as long as nothing does. */
+  freeMs: number;
   /** Payloads and outputs of runs that name it. Counted for a run as long as the run exists, in memory or in the log alone. */
   refs: number;
 }

@@ -4,6 +4,8 @@ import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
  * Where a run stands. Everything that is counted (queue slots, worker slots) is derived from this table and nothing else, so that nothing can be counted twice.
  */
 export type Phase =
+  /** Delayed by its trigger, and not in its queue so far. */
+  | "deferred"
   /** In its queue's ready list, without a slot. */
   | "queued"
   /** A long retry delay passes; no slot. */
@@ -28,6 +30,8 @@ export type Phase =
   | "completed"
   /** Final. */
   | "failed"
+  /** Final: its time to live ended before it started. */
+  | "expired"
   /** Final. */
   | "canceled";
 
@@ -61,6 +65,7 @@ const facts = (state: RunState, ...held: ("ready" | "slot" | "worker" | "session
 
 /** The table. */
 export const phases: Readonly<Record<Phase, PhaseFacts>> = {
+  deferred: facts(RunState.DELAYED),
   queued: facts(RunState.QUEUED, "ready"),
   delayed: facts(RunState.QUEUED),
   backoff: facts(RunState.EXECUTING, "slot"),
@@ -73,5 +78,6 @@ export const phases: Readonly<Record<Phase, PhaseFacts>> = {
   cancelingIdle: facts(RunState.CANCELED, "session", "final"),
   completed: facts(RunState.COMPLETED, "final", "settled"),
   failed: facts(RunState.FAILED, "final", "settled"),
+  expired: facts(RunState.EXPIRED, "final", "settled"),
   canceled: facts(RunState.CANCELED, "final", "settled"),
 };

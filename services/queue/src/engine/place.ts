@@ -1,3 +1,4 @@
+import { decideDue } from "./decide-tick.js";
 import { runAssigned, runResumed } from "./events.js";
 import { hasSlot, head, headOfResumes, type QueueRecord, type ReadyList } from "./queue-record.js";
 import { freeSlots, offer, park, parkResume, roomOf, takeTurn, unpark, unparkResume, workerFor } from "./room.js";
@@ -18,6 +19,7 @@ const passSize = 2_000;
  */
 export function place(step: Step): boolean {
   const { durable, volatile } = step;
+  decideDue(step);
   let left = passSize;
   // All of them before the first gets work: an older run may want a later one.
   for (const connection of volatile.freed) if (freeSlots(connection) > 0) offer(volatile, connection);

@@ -9,14 +9,31 @@ const digits = 9;
 
 /** Id of a run: the environment's tag, which tells ids of other installations apart, and the run's number. */
 export function runIdOf(environment: TaggedEnvironment, number: number): string {
-  let text = "";
-  for (let rest = number, i = 0; i < digits; i++, rest = Math.floor(rest / 32)) text = alphabet.charAt(rest % 32) + text;
-  return `run_${environment.tag}${text}`;
+  return `run_${environment.tag}${textOf(number)}`;
 }
 
 /** Number of the run with this id, or undefined if no run of this environment can have it. */
 export function runNumberOf(environment: TaggedEnvironment, id: string): number | undefined {
-  const prefix = `run_${environment.tag}`;
+  return numberIn(`run_${environment.tag}`, id);
+}
+
+/** Id of a batch, as that of a run. */
+export function batchIdOf(environment: TaggedEnvironment, number: number): string {
+  return `batch_${environment.tag}${textOf(number)}`;
+}
+
+/** Number of the batch with this id, or undefined if no batch of this environment can have it. */
+export function batchNumberOf(environment: TaggedEnvironment, id: string): number | undefined {
+  return numberIn(`batch_${environment.tag}`, id);
+}
+
+function textOf(number: number): string {
+  let text = "";
+  for (let rest = number, i = 0; i < digits; i++, rest = Math.floor(rest / 32)) text = alphabet.charAt(rest % 32) + text;
+  return text;
+}
+
+function numberIn(prefix: string, id: string): number | undefined {
   if (id.length !== prefix.length + digits || !id.startsWith(prefix)) return undefined;
   let number = 0;
   for (let i = prefix.length; i < id.length; i++) {

@@ -1,3 +1,4 @@
+import type { IdempotencySetting } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Environment } from "./environment.js";
 import type { Machine } from "./machine.js";
@@ -18,16 +19,18 @@ export interface RunRecord {
   /** Number of the present or last attempt; 0 before the first. */
   attempt: number;
   /** Attempts that the trigger asked for; 0: the task's. */
-  readonly askedAttempts: number;
+  askedAttempts: number;
   /** Attempts in total, fixed when the first one starts. */
   maxAttempts: number;
-  readonly payload: Payload | undefined;
+  payload: Payload | undefined;
   readonly createMs: number;
+  /** When it enters, or entered, its queue: later than `createMs` if its trigger asked for a delay. */
+  queueMs: number;
   /** 0 before the first attempt. */
   startMs: number;
   /** 0 before the end. */
   finishMs: number;
-  /** When the next attempt is due, in phases delayed and backoff. */
+  /** When the next attempt is due, in phases delayed and backoff; 0 otherwise. */
   retryAtMs: number;
   /** The version that it is bound to: from the first attempt on that of its worker, before then what `askedVersion` says. Empty for none. */
   version: string;
@@ -53,10 +56,14 @@ export interface RunRecord {
   /** 0 if it has no parent. */
   readonly root: number;
   readonly depth: number;
-  /** Runs that this one triggered. */
+  /** The nearest ancestor that was not final when it became known: whose cancel cancels this run, too. 0 if there is none. */
+  guardian: number;
+  /** Runs whose guardian this is. Those that ended stay listed. */
   children: number[] | undefined;
-  /** Who waits for this run. */
+  /** Who waits for this run, the last that came first. */
   waiter: Waiter | undefined;
+  /** It is among the finished runs that memory may forget. */
+  retired: boolean;
   /** Waits of the present attempt. */
   waits: Map<number, Wait> | undefined;
   /** Answers to the commands of the present attempt, for repeats. */
@@ -70,9 +77,54 @@ export interface RunExtras {
   /** A JSON object. */
   metadata: Payload | undefined;
   /** Preset that the trigger asked for; empty for the task's. */
-  readonly askedMachine: string;
+  askedMachine: string;
   /** Seconds that the trigger asked for; undefined: the task's. */
-  readonly askedDurationSeconds: number | undefined;
+  askedDurationSeconds: number | undefined;
+  /** Seconds that it may be in its queue before it starts, as the trigger asked, 0 for no limit; undefined: the task's. */
+  readonly askedTtlSeconds: number | undefined;
+  /** The same, fixed when it enters its queue; 0 for no limit, and before. */
+  ttlSeconds: number;
+  /** When it expires unless it has started; 0 without a limit. */
+  expireMs: number;
+  /** Undefined for none. */
+  readonly idempotency: IdempotencySetting | undefined;
+  /** Empty if it collects no triggers. */
+  readonly debounceKey: string;
+  /** Empty for none. */
+  readonly concurrencyKey: string;
+  /** Milliseconds by which it counts as older in its queue. */
+  readonly priorityMs: number;
+  /** What it takes from a rate limit; 0 means 1. */
+  readonly weight: number;
+  readonly test: boolean;
+  /** Number of the run that it repeats; 0 for none. */
+  readonly replayOf: number;
+  /** Number of the batch that it was triggered in; 0 for none. */
+  readonly batch: number;
+  /** Other batches in which a key found it, once for each time. */
+  foundIn: number[] | undefined;
+}
+
+/** Nothing but what everybody has. */
+export function createExtras(): RunExtras {
+  return {
+    tags: [],
+    metadata: undefined,
+    askedMachine: "",
+    askedDurationSeconds: undefined,
+    askedTtlSeconds: undefined,
+    ttlSeconds: 0,
+    expireMs: 0,
+    idempotency: undefined,
+    debounceKey: "",
+    concurrencyKey: "",
+    priorityMs: 0,
+    weight: 0,
+    test: false,
+    replayOf: 0,
+    batch: 0,
+    foundIn: undefined,
+  };
 }
 
 /** A wait of a run for others. */
@@ -85,18 +137,40 @@ export interface Wait {
   delivered: boolean;
 }
 
-/** A run's wait, as seen from a run waited for. */
+/** A run's wait, as seen from a run waited for. A list, because keys let several wait for one run. */
 export interface Waiter {
   readonly run: number;
   readonly attempt: number;
   readonly waitId: number;
+  readonly next: Waiter | undefined;
 }
 
-/** What a request or a command created: consecutive runs, with gaps for what was refused. */
+/** What a request or a command created: consecutive runs, with gaps for what was refused, and for what a key found. */
 export interface CreatedRuns {
   readonly first: number;
   readonly count: number;
   readonly refused: readonly RefusedAt[];
+  readonly found: readonly FoundAt[];
+  /** The batch that the items belong to; undefined for none. */
+  readonly batch: PartOfBatch | undefined;
+}
+
+/** An item that has a run which existed before. */
+export interface FoundAt {
+  readonly index: number;
+  /** The run's number. */
+  readonly run: number;
+  /** A key found it; false if the batch had the item already. */
+  readonly byKey: boolean;
+}
+
+/** What became of a part of a batch. */
+export interface PartOfBatch {
+  readonly number: number;
+  /** Items that the batch had then. */
+  readonly size: number;
+  /** An idempotency key found the batch, and the items were left out. */
+  readonly cached: boolean;
 }
 
 /** A refused item. */

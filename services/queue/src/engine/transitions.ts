@@ -1,11 +1,13 @@
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { countEnd } from "./batch-transitions.js";
 import { type Durable, finishedRetention } from "./durable.js";
-import type { Environment } from "./environment.js";
+import { debounceKeyOf, type Environment, machineOf, queueNameOf, type TaskRecord, ttlOf } from "./environment.js";
 import type { Machine } from "./machine.js";
 import { type Phase, phases } from "./phase.js";
 import { createQueue, leaveReadyList, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
-import type { RunRecord, Wait } from "./run-record.js";
+import { createExtras, type RunExtras, type RunRecord, type Wait, type Waiter } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
+import { UnexpectedEvent } from "./unexpected-event.js";
 import { addBound, removeBound } from "./version-record.js";
 
 /** Delays shorter than this keep the queue slot, as Trigger.dev does (RUN_ENGINE_RETRY_WARM_START_THRESHOLD_MS). */
@@ -48,6 +50,32 @@ export function assign(durable: Durable, run: RunRecord, session: SessionRecord)
   run.session = session;
   session.runs.add(run);
   setPhase(durable, run, "assigned");
+}
+
+/** Delays a run, as its trigger asked. */
+export function defer(durable: Durable, run: RunRecord, atMs: number): void {
+  // One that it has already serves, if it comes earlier: it moves on when its time has come.
+  if (run.phase !== "deferred" || atMs < run.queueMs) durable.due.push({ atMs, run, attempt: 0 });
+  run.queueMs = atMs;
+  setPhase(durable, run, "deferred");
+}
+
+/** Puts a run into its queue for the first time: from now on its time to live counts. */
+export function enterQueue(durable: Durable, run: RunRecord, task: TaskRecord | undefined): void {
+  if (run.phase === "deferred") {
+    if (run.extras?.debounceKey) collectNoMore(run, run.extras.debounceKey);
+    // Declarations that came meanwhile moved the runs of queues only.
+    if (!run.queueNamed) run.queue = queueOf(run.environment, queueNameOf(run.taskId, task));
+    if (!run.extras?.askedMachine) run.machine = machineOf(task);
+  }
+  const ttlSeconds = run.extras?.askedTtlSeconds ?? ttlOf(task);
+  if (ttlSeconds > 0) {
+    run.extras ??= createExtras();
+    run.extras.ttlSeconds = ttlSeconds;
+    run.extras.expireMs = durable.now + ttlSeconds * 1_000;
+    durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
+  }
+  enqueue(durable, run);
 }
 
 /** Puts a run into its queue, without a slot. */
@@ -97,42 +125,78 @@ export function endAttempt(durable: Durable, run: RunRecord): void {
 /** For everybody outside, the run ends now: whoever waits for it is told. */
 export function conclude(durable: Durable, run: RunRecord): void {
   run.finishMs = durable.now;
-  handOverChildren(durable, run);
-  const waiter = run.waiter;
-  if (!waiter) return;
-  const parent = durable.runs.get(waiter.run);
-  const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
-  if (!parent || !wait) return;
-  wait.pending -= 1;
-  if (wait.pending > 0) return;
-  if (parent.phase === "waiting") {
-    setPhase(durable, parent, "resumable");
-    parent.queue.resumes.push(parent);
-    durable.eligible.add(parent.queue);
-  } else if (parent.phase === "executing") {
+  if (run.children) handOver(durable, run, run.children);
+  if (run.extras) concludeExtras(durable, run, run.extras);
+  for (let waiter = run.waiter; waiter; waiter = waiter.next) {
+    const parent = durable.runs.get(waiter.run);
+    const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
+    if (!parent || !wait) continue;
+    wait.pending -= 1;
+    if (wait.pending === 0) endWait(durable, parent, wait);
+  }
+}
+
+/** A wait has ended. Who executes has its results at once; who waits, when there is a slot. */
+export function endWait(durable: Durable, run: RunRecord, wait: Wait): void {
+  if (run.phase === "waiting") {
+    setPhase(durable, run, "resumable");
+    run.queue.resumes.push(run);
+    durable.eligible.add(run.queue);
+  } else if (run.phase === "executing") {
     wait.delivered = true;
   }
 }
 
-/** What a run triggered and has not ended belongs to its next ancestor now, whose cancellation reaches all descendants. */
-function handOverChildren({ runs }: Durable, run: RunRecord): void {
-  const children = run.children;
+/** The cancel of a run cancels its descendants, also those whose parents ended before: what a run leaves behind is its guardian's. */
+function handOver(durable: Durable, run: RunRecord, children: readonly number[]): void {
   run.children = undefined;
-  if (!children || run.parent === 0) return;
-  let heir = runs.get(run.parent);
-  while (heir && phases[heir.phase].final) heir = runs.get(heir.parent);
-  if (!heir) return;
+  const heir = run.guardian === 0 ? undefined : durable.runs.get(run.guardian);
   for (const number of children) {
-    const child = runs.get(number);
+    const child = durable.runs.get(number);
     if (!child || phases[child.phase].final) continue;
-    heir.children ??= [];
-    heir.children.push(number);
+    child.guardian = 0;
+    if (heir) adopt(durable, heir, child);
   }
+}
+
+/** How many children are listed before those that have ended are left out. */
+const childrenSwept = 1_024;
+
+/** Notes that the cancel of one run cancels another. */
+export function adopt(durable: Durable, guardian: RunRecord, run: RunRecord): void {
+  run.guardian = guardian.number;
+  guardian.children ??= [];
+  const { length } = guardian.children;
+  // At powers of two: a parent that goes on triggering for ever must not remember them all.
+  if (length >= childrenSwept && (length & (length - 1)) === 0) {
+    guardian.children = guardian.children.filter((number) => !phases[durable.runs.get(number)?.phase ?? "completed"].final);
+  }
+  guardian.children.push(run.number);
+}
+
+function concludeExtras(durable: Durable, run: RunRecord, { idempotency, debounceKey, batch, foundIn }: RunExtras): void {
+  if (debounceKey !== "") collectNoMore(run, debounceKey);
+  if (idempotency) {
+    const { keys } = run.environment;
+    const held = { taskId: run.taskId, key: idempotency.key, number: run.number };
+    // What failed may be tried again; what returned, or was stopped by somebody, is done.
+    if (run.phase === "failed" || run.phase === "expired") keys.release(held);
+    else keys.noteEnd(held, run.phase === "completed" ? "completed" : "canceled");
+  }
+  if (batch !== 0) countEnd(durable, run, batch);
+  if (foundIn) for (const other of foundIn) countEnd(durable, run, other);
+}
+
+/** A debounced run is delayed no longer: the next trigger makes another. */
+function collectNoMore({ environment, taskId, number }: RunRecord, key: string): void {
+  const name = debounceKeyOf(taskId, key);
+  if (environment.debounces.get(name)?.number === number) environment.debounces.delete(name);
 }
 
 /** Nothing of the run is left anywhere: it may be forgotten once enough others have ended after it. */
 export function retire(durable: Durable, run: RunRecord): void {
-  if (isAwaited(durable, run)) return;
+  if (run.retired || isAwaited(durable, run)) return;
+  run.retired = true;
   durable.finished.push(run);
   durable.finishedBytes += weightOf(run);
   while (durable.finished.size > finishedRetention.count || durable.finishedBytes > finishedRetention.bytes) {
@@ -189,12 +253,18 @@ export function followDeclaration(durable: Durable, taskId: string, from: QueueR
   durable.eligible.add(to);
 }
 
+/** The first of a list of waiters whose wait still exists. */
+export function openWaiterOf(durable: Durable, first: Waiter | undefined): Waiter | undefined {
+  for (let waiter = first; waiter; waiter = waiter.next) {
+    const parent = durable.runs.get(waiter.run);
+    if (parent?.attempt === waiter.attempt && parent.waits?.has(waiter.waitId)) return waiter;
+  }
+  return undefined;
+}
+
 /** Whether a live attempt of another run may still need this run's result. */
 function isAwaited(durable: Durable, run: RunRecord): boolean {
-  const waiter = run.waiter;
-  if (!waiter) return false;
-  const parent = durable.runs.get(waiter.run);
-  return parent?.attempt === waiter.attempt && parent.waits?.has(waiter.waitId) === true;
+  return run.waiter !== undefined && openWaiterOf(durable, run.waiter) !== undefined;
 }
 
 function releaseChildren(durable: Durable, wait: Wait): void {
@@ -212,4 +282,21 @@ function weightOf(run: RunRecord): number {
 
 function bytesOf(payload: Payload | undefined): number {
   return payload ? payload.data.length : 0;
+}
+
+/** A run names a payload. It does so for as long as it exists: runs that memory forgets are still in the log, and whoever deletes runs counts back. */
+export function refer(environment: Environment, reference: string): void {
+  const payload = environment.payloads.get(reference);
+  if (!payload) throw new UnexpectedEvent(`a run refers to payload ${reference}, which is not stored`);
+  payload.refs += 1;
+}
+
+/** A run names a payload no longer. */
+export function unrefer(durable: Durable, environment: Environment, reference: string): void {
+  const payload = environment.payloads.get(reference);
+  if (!payload) return;
+  payload.refs -= 1;
+  if (payload.refs > 0) return;
+  payload.freeMs = durable.now;
+  durable.unreferenced.push({ environment, payload, sinceMs: durable.now });
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { IdempotencySetting } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { PendingReason, type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type Task, TaskSchema } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
 import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
@@ -8,8 +9,8 @@ import { failedState } from "./failure-state.js";
 import { phases } from "./phase.js";
 import { hasSlot } from "./queue-record.js";
 import { freeSlots } from "./room.js";
-import { runIdOf } from "./run-id.js";
-import type { RunRecord } from "./run-record.js";
+import { batchIdOf, runIdOf } from "./run-id.js";
+import type { RunExtras, RunRecord } from "./run-record.js";
 import { fits, isLargeEnough } from "./session-record.js";
 import { startsRuns, type VersionRecord } from "./version-record.js";
 import type { Connection, Volatile } from "./volatile.js";
@@ -66,12 +67,39 @@ export function runMessageOf(volatile: Volatile, run: RunRecord): Run {
     // Before the first attempt another declaration may change what the task says.
     machine: (run.startMs ? run.machine?.name : run.extras?.askedMachine) ?? "",
     maxDurationSeconds: (run.startMs ? run.maxDurationSeconds : run.extras?.askedDurationSeconds) ?? 0,
+    queueTime: time(run.queueMs),
+    weight: run.extras?.weight || 1,
+    ...(run.extras ? settingsShown(run, run.extras) : {}),
   });
+}
+
+/** What most runs do not have. */
+function settingsShown(run: RunRecord, extras: RunExtras) {
+  const { ttlSeconds, askedTtlSeconds, expireMs, idempotency, concurrencyKey, priorityMs, batch, test, replayOf } = extras;
+  return {
+    // What the task says is fixed when the run enters its queue.
+    ttlSeconds: run.phase === "deferred" ? (askedTtlSeconds ?? 0) : ttlSeconds,
+    ...(expireMs && run.phase === "queued" && run.startMs === 0 ? { expireTime: timestampFromMs(expireMs) } : {}),
+    concurrencyKey,
+    prioritySeconds: priorityMs / 1_000,
+    idempotencyKey: shownKeyOf(idempotency),
+    idempotencyScope: idempotency?.scope ?? 0,
+    batchId: batch ? batchIdOf(run.environment, batch) : "",
+    test,
+    replayOfRunId: replayOf ? runIdOf(run.environment, replayOf) : "",
+  };
+}
+
+/** A key as its author wrote it; empty for none. */
+export function shownKeyOf(idempotency: IdempotencySetting | undefined): string {
+  return idempotency?.displayKey || (idempotency?.key ?? "");
 }
 
 /** Why a run does not execute now. */
 export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
   switch (run.phase) {
+    case "deferred":
+      return PendingReason.DELAYED_BY_TRIGGER;
     case "delayed":
     case "backoff":
       return PendingReason.DELAYED_UNTIL;

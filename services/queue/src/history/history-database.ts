@@ -3,21 +3,22 @@ import { dirname } from "node:path";
 import Database from "libsql";
 
 /** Number of the layout below and of what the reducer makes of the log. Raise it when either changes: the history is then made anew. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 const schema = `
   CREATE TABLE followed (only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, mark BLOB NOT NULL);
   CREATE TABLE name (id INTEGER PRIMARY KEY, text TEXT NOT NULL);
   CREATE TABLE environment (name INTEGER PRIMARY KEY, tag TEXT NOT NULL);
   CREATE TABLE task (environment INTEGER NOT NULL, name INTEGER NOT NULL, queue INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
-    machine INTEGER NOT NULL, max_duration INTEGER NOT NULL, PRIMARY KEY (environment, name)) WITHOUT ROWID;
+    machine INTEGER NOT NULL, max_duration INTEGER NOT NULL, ttl INTEGER NOT NULL, PRIMARY KEY (environment, name)) WITHOUT ROWID;
   CREATE TABLE session (number INTEGER PRIMARY KEY, version INTEGER NOT NULL);
   CREATE TABLE run (
     number INTEGER PRIMARY KEY, environment INTEGER NOT NULL, task INTEGER NOT NULL, queue INTEGER NOT NULL, version INTEGER NOT NULL, state INTEGER NOT NULL,
     attempt INTEGER NOT NULL, asked_attempts INTEGER NOT NULL, queue_named INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
     create_ms INTEGER NOT NULL, start_ms INTEGER NOT NULL, finish_ms INTEGER NOT NULL, retry_ms INTEGER NOT NULL,
     parent INTEGER NOT NULL, root INTEGER NOT NULL, depth INTEGER NOT NULL, position INTEGER NOT NULL,
-    machine INTEGER NOT NULL, max_duration INTEGER NOT NULL, asked TEXT, tags TEXT, failure BLOB, payload BLOB, output BLOB, metadata BLOB);
+    machine INTEGER NOT NULL, max_duration INTEGER NOT NULL,
+    queue_ms INTEGER NOT NULL, ttl INTEGER NOT NULL, expire_ms INTEGER NOT NULL, batch INTEGER NOT NULL, test INTEGER NOT NULL, asked TEXT, tags TEXT, failure BLOB, payload BLOB, output BLOB, metadata BLOB);
   CREATE TABLE run_tag (tag TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tag, number)) WITHOUT ROWID;
   CREATE INDEX run_by_position ON run (position);
   CREATE INDEX run_by_state ON run (state);
@@ -26,6 +27,7 @@ const schema = `
   CREATE INDEX run_by_version ON run (version);
   CREATE INDEX run_by_parent ON run (parent) WHERE parent > 0;
   CREATE INDEX run_by_root ON run (root) WHERE root > 0;
+  CREATE INDEX run_by_batch ON run (batch) WHERE batch > 0;
 `;
 
 /** Where history lives: a file of SQLite, which may be lost without loss, for the log has it all. */

@@ -1,4 +1,4 @@
-import type { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { IdempotencyScope, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 
 /** A run in history. Names are numbers of {@link Names}; times are milliseconds of the Unix epoch, 0 for "not yet". */
 export interface HistoryRow {
@@ -11,7 +11,7 @@ export interface HistoryRow {
   state: RunState;
   attempt: number;
   /** Attempts that the trigger asked for; 0: the task's. */
-  readonly askedAttempts: number;
+  askedAttempts: number;
   /** The trigger named the queue, so a later declaration of the task does not move the run. */
   readonly queueNamed: boolean;
   maxAttempts: number;
@@ -29,6 +29,14 @@ export interface HistoryRow {
   machine: number;
   /** Seconds, as `machine`; 0 for no limit. */
   maxDurationSeconds: number;
+  /** When it enters, or entered, its queue; 0: when it was created. */
+  queueMs: number;
+  /** Seconds that it may be in its queue before it starts, fixed when it enters it; 0 for no limit. */
+  ttlSeconds: number;
+  expireMs: number;
+  /** Number of its batch; 0 for none. */
+  readonly batch: number;
+  readonly test: boolean;
   /** What its trigger asked for and most do not. */
   asked: AskedSettings | null;
   tags: readonly string[];
@@ -44,6 +52,16 @@ export interface AskedSettings {
   readonly machine: string;
   /** Seconds; undefined for the task's. */
   readonly maxDurationSeconds?: number | undefined;
+  /** Seconds; undefined for the task's. */
+  readonly ttlSeconds?: number | undefined;
+  /** The idempotency key as its author wrote it. */
+  readonly key?: string | undefined;
+  readonly scope?: IdempotencyScope | undefined;
+  readonly concurrencyKey?: string | undefined;
+  readonly priorityMs?: number | undefined;
+  readonly weight?: number | undefined;
+  /** Number of the run that it repeats. */
+  readonly replayOf?: number | undefined;
 }
 
 /** A run that is kept in memory, because it changes. */
@@ -58,4 +76,6 @@ export interface CachedRow extends HistoryRow {
   output: Uint8Array | null;
   /** Encoded runlane.v1.Payload, if it changed; only until it is stored, then null. */
   metadata: Uint8Array | null;
+  /** The tags that the table has, if a later trigger took the place of the data of a delayed run. Null if none did since the row was stored. */
+  replacedTags: readonly string[] | null;
 }

@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type Event, EventSchema, type RunSettings, RunSettingsSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import { type Failure, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 
 /** A run as a record of the log tells of its creation. */
 export interface ScannedRun {
@@ -10,14 +11,16 @@ export interface ScannedRun {
   settings: RunSettings | undefined;
   /** As it is encoded. */
   payload: Uint8Array | null;
+  /** It is final from the start. */
+  failure: Failure | undefined;
 }
 
 /** Hears what a record says, in its order. Bytes are views of the record. */
 export interface RecordListener {
   /** A batch begins. */
   batch(nowMs: number): void;
-  /** `version`: what the runs are bound to, unless their settings say otherwise; empty for none. */
-  created(environment: string, firstNumber: number, parent: number, runs: ScannedRun[], version: string): void;
+  /** `version`: what the runs are bound to, unless their settings say otherwise; empty for none. `batch`: the number of theirs; 0 for none. */
+  created(environment: string, firstNumber: number, parent: number, runs: ScannedRun[], version: string, batch: number): void;
   assigned(run: number, session: number, attempt: number): void;
   accepted(run: number): void;
   succeeded(run: number, output: Uint8Array | null): void;
@@ -76,6 +79,7 @@ function scanCreated(cursor: Scan, end: number, listener: RecordListener): void 
   let first = 0;
   let parent = 0;
   let version = "";
+  let batch = 0;
   const runs: ScannedRun[] = [];
   while (cursor.at < end) {
     const tag = cursor.varint();
@@ -84,13 +88,14 @@ function scanCreated(cursor: Scan, end: number, listener: RecordListener): void 
     else if (tag === 0x22) runs.push(scanRun(cursor, cursor.varint() + cursor.at));
     else if (tag === 0x30) parent = cursor.varint();
     else if (tag === 0x42) version = cursor.text("version");
+    else if (tag === 0x50) batch = cursor.varint();
     else cursor.skip(tag);
   }
-  if (runs.length > 0) listener.created(environment, first, parent, runs, version);
+  if (runs.length > 0) listener.created(environment, first, parent, runs, version, batch);
 }
 
 function scanRun(cursor: Scan, end: number): ScannedRun {
-  const run: ScannedRun = { taskId: "", queue: "", askedAttempts: 0, settings: undefined, payload: null };
+  const run: ScannedRun = { taskId: "", queue: "", askedAttempts: 0, settings: undefined, payload: null, failure: undefined };
   while (cursor.at < end) {
     const tag = cursor.varint();
     if (tag === 0x0a) run.taskId = cursor.text("task");
@@ -98,6 +103,7 @@ function scanRun(cursor: Scan, end: number): ScannedRun {
     else if (tag === 0x1a) run.queue = cursor.text("queue");
     else if (tag === 0x20) run.askedAttempts = cursor.varint();
     else if (tag === 0x2a) run.settings = fromBinary(RunSettingsSchema, cursor.bytes());
+    else if (tag === 0x32) run.failure = fromBinary(FailureSchema, cursor.bytes());
     else cursor.skip(tag);
   }
   return run;

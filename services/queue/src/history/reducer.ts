@@ -1,8 +1,9 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { AttemptFailed, Event, RunSettings, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { AttemptFailed, Event, NewRun, RunRescheduled, RunSettings, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type Database from "libsql";
+import { expiryFailure } from "../engine/expiry.js";
 import { failedState } from "../engine/failure-state.js";
 import type { AskedSettings, CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
@@ -23,6 +24,7 @@ interface DeclaredTask {
   /** 0 for none. */
   readonly machine: number;
   readonly maxDurationSeconds: number;
+  readonly ttlSeconds: number;
 }
 
 /**
@@ -56,11 +58,10 @@ export class Reducer implements RecordListener {
     for (const [id, text] of all<[number, string]>(sqlite, "SELECT id, text FROM name")) this.names.load(id, text);
     for (const [name, tag] of all<[number, string]>(sqlite, "SELECT name, tag FROM environment")) this.tags.set(name, tag);
     for (const [number, version] of all<[number, number]>(sqlite, "SELECT number, version FROM session")) this.#sessions.set(number, version);
-    for (const [environment, name, queue, maxAttempts, machine, maxDurationSeconds] of all<[number, number, number, number, number, number]>(
-      sqlite,
-      "SELECT environment, name, queue, max_attempts, machine, max_duration FROM task",
-    )) {
-      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts, machine, maxDurationSeconds });
+    for (const [environment, name, queue, maxAttempts, machine, maxDurationSeconds, ttlSeconds] of all<
+      [number, number, number, number, number, number, number]
+    >(sqlite, "SELECT environment, name, queue, max_attempts, machine, max_duration, ttl FROM task")) {
+      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts, machine, maxDurationSeconds, ttlSeconds });
     }
   }
 
@@ -100,11 +101,11 @@ export class Reducer implements RecordListener {
     this.#now = Math.max(this.#now, nowMs);
   }
 
-  created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[], version: string): void {
+  created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[], version: string, batch: number): void {
     const environment = this.names.idOf(environmentName);
     const parent = parentNumber > 0 ? this.#row(parentNumber) : undefined;
     let number = firstNumber;
-    for (const { taskId, queue, askedAttempts, payload, settings } of runs) {
+    for (const { taskId, queue, askedAttempts, payload, settings, failure } of runs) {
       const asked = askedSettings(settings, version);
       const task = this.names.idOf(taskId);
       const declared = this.#tasks.get(taskKey(environment, task));
@@ -129,6 +130,11 @@ export class Reducer implements RecordListener {
         position: this.#position,
         machine: 0,
         maxDurationSeconds: 0,
+        queueMs: 0,
+        ttlSeconds: 0,
+        expireMs: 0,
+        batch,
+        test: settings?.test ?? false,
         asked,
         tags: settings?.tags ?? noTags,
         failure: null,
@@ -137,7 +143,19 @@ export class Reducer implements RecordListener {
         metadata: settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null,
         stored: false,
         dirty: true,
+        replacedTags: null,
       };
+      const due = Number(settings?.delayUntilMs ?? 0n);
+      if (failure) {
+        row.state = failedState(failure);
+        row.failure = toBinary(FailureSchema, failure);
+        row.finishMs = this.#now;
+      } else if (due > this.#now) {
+        row.state = RunState.DELAYED;
+        row.queueMs = due;
+      } else {
+        limitLife(row, declared, this.#now);
+      }
       this.#rows.set(number, row);
       this.#dirty.push(row);
       this.#bytes += 300 + (payload?.length ?? 0) + (row.metadata?.length ?? 0);
@@ -208,9 +226,21 @@ export class Reducer implements RecordListener {
         return this.#fail(event.value);
       case "retryDue": {
         const row = this.#change(Number(event.value.run));
-        if (row) row.retryMs = 0;
+        if (!row) return;
+        row.retryMs = 0;
+        if (row.state === RunState.DELAYED) this.#enter(row);
         return;
       }
+      case "runExpired": {
+        const row = this.#change(Number(event.value.run));
+        if (!row) return;
+        row.state = RunState.EXPIRED;
+        row.finishMs = this.#now;
+        row.failure = toBinary(FailureSchema, expiryFailure(row.ttlSeconds));
+        return;
+      }
+      case "runRescheduled":
+        return this.#reschedule(event.value);
       case "runUnbound": {
         const row = this.#change(Number(event.value.run));
         if (!row) return;
@@ -222,7 +252,9 @@ export class Reducer implements RecordListener {
         return this.#update(event.value);
       case "waitBegan": {
         const row = this.#change(Number(event.value.run));
-        if (row?.state === RunState.EXECUTING) row.state = RunState.WAITING;
+        // What keys found may all be final: then the run goes on.
+        const waits = event.value.children.some((child) => (this.#row(Number(child))?.finishMs ?? 1) === 0);
+        if (waits && row?.state === RunState.EXECUTING) row.state = RunState.WAITING;
         return;
       }
       case "runResumed":
@@ -240,6 +272,35 @@ export class Reducer implements RecordListener {
       }
       default: // changes nothing that the API says of a run
     }
+  }
+
+  /** A delay has passed. Declarations that came meanwhile moved the runs of queues only. */
+  #enter(row: CachedRow): void {
+    const declared = this.#tasks.get(taskKey(row.environment, row.task));
+    if (!row.queueNamed) row.queue = declared?.queue ?? this.names.idOf(`task/${this.names.textOf(row.task)}`);
+    row.state = declared ? RunState.QUEUED : RunState.PENDING_VERSION;
+    limitLife(row, declared, this.#now);
+  }
+
+  #reschedule({ run, dueMs, replacement }: RunRescheduled): void {
+    const row = this.#change(Number(run));
+    if (!row) return;
+    if (replacement) this.#replace(row, replacement);
+    row.queueMs = Math.max(Number(dueMs), this.#now);
+    if (row.queueMs === this.#now) this.#enter(row);
+  }
+
+  #replace(row: CachedRow, { payload, maxAttempts, settings }: NewRun): void {
+    const declared = this.#tasks.get(taskKey(row.environment, row.task));
+    // Replaced twice between two flushes: the table has the tags from before the first time.
+    if (row.stored) row.replacedTags ??= row.tags;
+    row.askedAttempts = maxAttempts;
+    row.maxAttempts = maxAttempts || (declared?.maxAttempts ?? defaultMaxAttempts);
+    row.payload = payload ? toBinary(PayloadSchema, payload) : null;
+    row.metadata = settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null;
+    row.tags = settings?.tags ?? noTags;
+    row.asked = { ...(row.asked ?? { version: "" }), machine: settings?.machine ?? "", maxDurationSeconds: settings?.maxDurationSeconds };
+    this.#bytes += (row.payload?.length ?? 0) + (row.metadata?.length ?? 0);
   }
 
   #update({ run, tags, metadata }: RunUpdated): void {
@@ -285,10 +346,11 @@ export class Reducer implements RecordListener {
         maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts,
         machine: this.names.idOf(declaration.machine),
         maxDurationSeconds: declaration.maxDurationSeconds,
+        ttlSeconds: declaration.ttlSeconds ?? 0,
       };
       this.#tasks.set(key, after);
-      const values = [environment, name, queue, after.maxAttempts, after.machine, after.maxDurationSeconds];
-      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?)", values });
+      const values = [environment, name, queue, after.maxAttempts, after.machine, after.maxDurationSeconds, after.ttlSeconds];
+      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)", values });
       const from = before?.queue ?? this.names.idOf(`task/${declaration.id}`);
       if (before && from === queue) continue;
       this.#write();
@@ -319,6 +381,7 @@ export class Reducer implements RecordListener {
       row.payload = null;
       row.output = null;
       row.metadata = null;
+      row.replacedTags = null;
       if (row.finishMs > 0) this.#rows.delete(row.number);
     }
     this.#dirty = [];
@@ -358,7 +421,7 @@ export class Reducer implements RecordListener {
     if (known) return known;
     const stored = this.table.read(number);
     if (!stored) return undefined;
-    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null, metadata: null };
+    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null, metadata: null, replacedTags: null };
     this.#rows.set(number, row);
     return row;
   }
@@ -367,9 +430,27 @@ export class Reducer implements RecordListener {
 const noTags: readonly string[] = [];
 
 function askedSettings(settings: RunSettings | undefined, parentVersion: string): AskedSettings | null {
-  const version = settings?.version || parentVersion;
-  const { machine = "", maxDurationSeconds } = settings ?? {};
-  return version === "" && machine === "" && maxDurationSeconds === undefined ? null : { version, machine, maxDurationSeconds };
+  if (!settings) return parentVersion === "" ? null : { version: parentVersion, machine: "" };
+  const { version, machine, maxDurationSeconds, ttlSeconds, idempotency, concurrencyKey, priorityMs, weight, replayOf } = settings;
+  // What is undefined is left out of the JSON.
+  return {
+    version: version || parentVersion,
+    machine,
+    maxDurationSeconds,
+    ttlSeconds,
+    key: idempotency && (idempotency.displayKey || idempotency.key),
+    scope: idempotency?.scope,
+    concurrencyKey: concurrencyKey || undefined,
+    priorityMs: Number(priorityMs) || undefined,
+    weight: weight || undefined,
+    replayOf: Number(replayOf) || undefined,
+  };
+}
+
+/** A run enters its queue: from now on its time to live counts. */
+function limitLife(row: CachedRow, declared: DeclaredTask | undefined, nowMs: number): void {
+  row.ttlSeconds = row.asked?.ttlSeconds ?? declared?.ttlSeconds ?? 0;
+  row.expireMs = row.ttlSeconds > 0 ? nowMs + row.ttlSeconds * 1_000 : 0;
 }
 
 function all<T>(sqlite: Database.Database, sql: string): T[] {

@@ -2,7 +2,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { RunFilter } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
-import { runNumberOf } from "../engine/run-id.js";
+import { batchNumberOf, runNumberOf } from "../engine/run-id.js";
 import type { HistoryRow } from "./history-row.js";
 import type { RowContext } from "./run-message.js";
 
@@ -19,6 +19,8 @@ export interface RowFilter {
   readonly root: number | undefined;
   readonly tags: ReadonlySet<string> | undefined;
   readonly numbers: ReadonlySet<number> | undefined;
+  readonly batches: ReadonlySet<number> | undefined;
+  readonly test: boolean | undefined;
 }
 
 /**
@@ -43,6 +45,8 @@ export function rowFilter(environmentName: string, filter: RunFilter | undefined
     root: filter?.rootRunId ? numberOf(filter.rootRunId) : undefined,
     tags: filter && filter.tags.length > 0 ? new Set(filter.tags) : undefined,
     numbers: filter && filter.runIds.length > 0 ? new Set(filter.runIds.map(numberOf)) : undefined,
+    batches: filter && filter.batchIds.length > 0 ? new Set(filter.batchIds.map((id) => batchNumberOf({ tag }, id) ?? -1)) : undefined,
+    test: filter?.test,
   };
 }
 
@@ -59,7 +63,9 @@ export function fulfils(row: HistoryRow, filter: RowFilter): boolean {
     (filter.parent === undefined || filter.parent === row.parent) &&
     (filter.root === undefined || filter.root === row.root) &&
     (filter.tags === undefined || row.tags.some((tag) => filter.tags?.has(tag))) &&
-    (filter.numbers === undefined || filter.numbers.has(row.number))
+    (filter.numbers === undefined || filter.numbers.has(row.number)) &&
+    (filter.batches === undefined || filter.batches.has(row.batch)) &&
+    (filter.test === undefined || filter.test === row.test)
   );
 }
 

@@ -1,8 +1,8 @@
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import { PendingReason, type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { runIdOf } from "../engine/run-id.js";
+import { IdempotencyScope, PendingReason, type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { batchIdOf, runIdOf } from "../engine/run-id.js";
 import type { HistoryRow } from "./history-row.js";
 import type { Names } from "./names.js";
 
@@ -38,7 +38,24 @@ export function basicRun({ names, tags }: RowContext, row: HistoryRow): Run {
     tags: [...row.tags],
     machine: started ? names.textOf(row.machine) : (row.asked?.machine ?? ""),
     maxDurationSeconds: started ? row.maxDurationSeconds : (row.asked?.maxDurationSeconds ?? 0),
+    queueTime: time(row.queueMs || row.createMs),
+    // What the task says is fixed when the run enters its queue.
+    ttlSeconds: row.state === RunState.DELAYED ? (row.asked?.ttlSeconds ?? 0) : row.ttlSeconds,
+    expireTime: inQueue(row) ? time(row.expireMs) : undefined,
+    concurrencyKey: row.asked?.concurrencyKey ?? "",
+    prioritySeconds: (row.asked?.priorityMs ?? 0) / 1_000,
+    idempotencyKey: row.asked?.key ?? "",
+    idempotencyScope: row.asked?.scope ?? IdempotencyScope.UNSPECIFIED,
+    batchId: row.batch ? batchIdOf(environment, row.batch) : "",
+    test: row.test,
+    replayOfRunId: row.asked?.replayOf ? runIdOf(environment, row.asked.replayOf) : "",
+    weight: row.asked?.weight ?? 1,
   });
+}
+
+/** Whether it waits for its first start. */
+function inQueue({ state, startMs }: HistoryRow): boolean {
+  return startMs === 0 && (state === RunState.QUEUED || state === RunState.PENDING_VERSION);
 }
 
 /** What of a run may be large: encoded messages of runlane.v1.Payload, null for none. */
@@ -65,6 +82,7 @@ export function runBytes(row: HistoryRow, bodies?: RunBodies): number {
 /** As far as the state alone says it: who is connected, and which limit binds, only the owner knows. */
 function pendingReasonOf({ state, retryMs }: HistoryRow): PendingReason {
   if (retryMs > 0) return PendingReason.DELAYED_UNTIL;
+  if (state === RunState.DELAYED) return PendingReason.DELAYED_BY_TRIGGER;
   if (state === RunState.PENDING_VERSION) return PendingReason.UNKNOWN_TASK;
   if (state === RunState.WAITING) return PendingReason.WAITING_FOR_RUNS;
   if (state === RunState.DEQUEUED) return PendingReason.PLACING;

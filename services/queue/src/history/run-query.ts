@@ -12,7 +12,7 @@ export interface PagePosition {
 
 /** A condition that has an index. */
 interface Condition {
-  readonly column: "state" | "task" | "queue" | "version" | "parent" | "root";
+  readonly column: "state" | "task" | "queue" | "version" | "parent" | "root" | "batch";
   readonly values: readonly number[];
 }
 
@@ -32,6 +32,10 @@ export function findRows(sqlite: Database.Database, filter: RowFilter, { side, p
   if (filter.numbers !== undefined) {
     where.push(`number IN (${places(filter.numbers.size)})`);
     values.push(...filter.numbers);
+  }
+  if (filter.test !== undefined) {
+    where.push("test = ?");
+    values.push(filter.test ? 1 : 0);
   }
   for (const condition of conditions) {
     if (condition === driver) continue;
@@ -94,6 +98,7 @@ function conditionsOf(filter: RowFilter): Condition[] {
   };
   add("parent", filter.parent === undefined ? undefined : [filter.parent]);
   add("root", filter.root === undefined ? undefined : [filter.root]);
+  add("batch", filter.batches);
   add("state", filter.states);
   add("version", filter.versions);
   add("task", filter.tasks);
@@ -116,7 +121,7 @@ function mostSelective(sqlite: Database.Database, conditions: readonly Condition
 
 /** A partial index serves only who says that he needs no more than it has. */
 function isValue({ column }: Condition): string {
-  return column === "parent" || column === "root" ? `${column} = ? AND ${column} > 0` : `${column} = ?`;
+  return column === "parent" || column === "root" || column === "batch" ? `${column} = ? AND ${column} > 0` : `${column} = ?`;
 }
 
 interface NumberRange {

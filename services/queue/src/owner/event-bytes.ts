@@ -1,4 +1,4 @@
-import type { Event, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, IdempotencySetting, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 
 /** About how many bytes an event takes in the log: near enough for sealing a batch, and far cheaper than encoding it twice. */
@@ -6,8 +6,9 @@ export function eventBytes({ event }: Event): number {
   switch (event.case) {
     case "runsCreated": {
       let bytes = 80;
-      for (const run of event.value.runs) bytes += 24 + run.taskId.length + run.queue.length + payloadBytes(run.payload) + settingsBytes(run.settings);
-      return bytes;
+      for (const run of event.value.runs)
+        bytes += 24 + run.taskId.length + run.queue.length + payloadBytes(run.payload) + settingsBytes(run.settings) + (run.failure?.message.length ?? 0);
+      return bytes + 12 * event.value.found.length;
     }
     case "attemptSucceeded":
       return 20 + payloadBytes(event.value.output);
@@ -23,6 +24,14 @@ export function eventBytes({ event }: Event): number {
     }
     case "runUpdated":
       return 40 + payloadBytes(event.value.metadata) + tagBytes(event.value.tags?.tags ?? []);
+    case "runRescheduled": {
+      const { replacement } = event.value;
+      return 40 + (replacement ? 24 + payloadBytes(replacement.payload) + settingsBytes(replacement.settings) : 0);
+    }
+    case "batchCreated":
+      return 60 + event.value.environment.length + keyBytes(event.value.idempotency);
+    case "idempotencyKeyEnded":
+      return 24 + event.value.environment.length + event.value.taskId.length + 3 * event.value.key.length;
     case "waitBegan":
       return 24 + 6 * event.value.children.length;
     case "runsAccepted":
@@ -38,7 +47,13 @@ export function eventBytes({ event }: Event): number {
 }
 
 function settingsBytes(settings: RunSettings | undefined): number {
-  return settings ? 40 + payloadBytes(settings.metadata) + tagBytes(settings.tags) : 0;
+  if (!settings) return 0;
+  const { metadata, tags, idempotency, debounce, concurrencyKey } = settings;
+  return 80 + payloadBytes(metadata) + tagBytes(tags) + keyBytes(idempotency) + 3 * ((debounce?.key.length ?? 0) + concurrencyKey.length);
+}
+
+function keyBytes(idempotency: IdempotencySetting | undefined): number {
+  return idempotency ? 16 + 3 * (idempotency.key.length + idempotency.displayKey.length) : 0;
 }
 
 /** Characters beyond ASCII have up to three bytes. */

@@ -1,4 +1,6 @@
-import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { create } from "@bufbuild/protobuf";
+import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { type Run, type RunResult, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { Step } from "../engine/step.js";
 
 /** Notes that a subscriber wants to hear of a run. */
@@ -12,13 +14,21 @@ export function addSubscriber(map: Map<number, string[]>, number: number, subscr
 export function tellPast(step: Step, subscriber: string, run: Run, change: boolean): void {
   const notice = step.outbox.notice(subscriber, 1_000 + (run.output?.data.length ?? 0) + (run.payload?.data.length ?? 0) + (run.metadata?.data.length ?? 0));
   if (change) notice.changes.push(run);
-  else
-    notice.results.push({
-      $typeName: "runlane.v1.RunResult",
-      runId: run.id,
-      taskId: run.taskId,
-      state: run.state,
-      ...(run.output ? { output: run.output } : {}),
-      ...(run.failure ? { failure: run.failure } : {}),
-    });
+  else notice.results.push(resultOfPast(run));
+}
+
+/** How a run ended that memory has forgotten. */
+export function resultOfPast({ id, taskId, state, output, failure }: Run): RunResult {
+  return { $typeName: "runlane.v1.RunResult", runId: id, taskId, state, ...(output ? { output } : {}), ...(failure ? { failure } : {}) };
+}
+
+/** What is told of a result that neither memory nor history has. */
+export function lostResult(runId: string): RunResult {
+  const failure = create(FailureSchema, {
+    kind: FailureKind.INTERNAL,
+    name: "Error",
+    code: "RUN_NOT_FOUND",
+    message: `what run ${runId} came to is not known any more`,
+  });
+  return { $typeName: "runlane.v1.RunResult", runId, taskId: "", state: RunState.SYSTEM_FAILURE, failure };
 }

@@ -11,9 +11,10 @@ const pageBytes = 512 * 1024;
 /** OwnerService over a partition. */
 export function ownerService(partition: Partition): ServiceImpl<typeof OwnerService> {
   return {
-    async triggerRuns({ environment, requestId, items, subscriber, awaitResults }) {
-      const outcomes = await partition.trigger(environment, requestId, items, subscriber, awaitResults);
-      return { $typeName: "runlane.internal.v1.TriggerRunsResponse", outcomes, logSequence: BigInt(partition.sequence) };
+    async triggerRuns(request) {
+      const { outcomes, batch } = await partition.trigger(request);
+      const logSequence = BigInt(partition.sequence);
+      return { $typeName: "runlane.internal.v1.TriggerRunsResponse", outcomes, logSequence, ...(batch ? { batch } : {}) };
     },
     async readRun({ environment, runId }) {
       const run = await partition.read(environment, runId);
@@ -48,10 +49,19 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       partition.relay(request);
       return {};
     },
-    moveRun: notServed,
+    async moveRun({ environment, request }) {
+      if (!request) throw refusal("INVALID_FIELD", "request must be set");
+      const run = await partition.move(environment, request);
+      return { run, logSequence: BigInt(partition.sequence) };
+    },
     judgeRun: notServed,
-    readBatch: notServed,
-    endIdempotencyKey: notServed,
+    async readBatch({ environment, batchId }) {
+      return { batch: await partition.batch(environment, batchId) };
+    },
+    async endIdempotencyKey({ environment, taskId, key }) {
+      await partition.endKey(environment, taskId, key);
+      return { logSequence: BigInt(partition.sequence) };
+    },
     readQueues: notServed,
     changeQueue: notServed,
     readLimits: notServed,

@@ -1,13 +1,16 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { decodeMessage, type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
-import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import type { Run, TriggerItem, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { RelayFramesRequest, TriggerRunsRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import type { BatchOutcome, Run, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { Batch, RescheduleRunRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideBatchPart } from "../engine/decide-batch.js";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed, decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
+import { decideKeyEnd, decideReschedule } from "../engine/decide-reschedule.js";
 import { decideTick, nextDue } from "../engine/decide-tick.js";
 import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
 import { decidePromote } from "../engine/decide-version.js";
@@ -16,10 +19,11 @@ import { tellResult } from "../engine/effects.js";
 import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
 import { phases } from "../engine/phase.js";
-import { createTag, runIdOf, runNumberOf } from "../engine/run-id.js";
-import type { RunRecord } from "../engine/run-record.js";
+import { batchNumberOf, createTag, runIdOf, runNumberOf } from "../engine/run-id.js";
+import type { CommandAnswer, RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
 import { runMessageOf, versionMessageOf } from "../engine/view.js";
+import { batchMessageOf, batchOutcomeOf } from "../engine/view-batch.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
 import type { History } from "../history/history.js";
 import type { Clock } from "./clock.js";
@@ -30,8 +34,17 @@ import { GroupCommit } from "./group-commit.js";
 import { addSubscriber, tellPast } from "./interest.js";
 import { itemBytes } from "./item-bytes.js";
 import { runNotFound, versionNotFound } from "./not-found.js";
+import { PastRuns } from "./past-runs.js";
 import { PayloadRemoval } from "./payload-removal.js";
-import { protocolStatus } from "./protocol-status.js";
+import { protocolStatus, refusalFrom } from "./protocol-status.js";
+
+/** What a trigger came to. */
+export interface Triggered {
+  /** One outcome for each item, in their order. */
+  readonly outcomes: TriggerOutcome[];
+  /** What became of the batch; undefined if the request had none. */
+  readonly batch: BatchOutcome | undefined;
+}
 
 /** What a partition stands on. */
 export interface PartitionOptions {
@@ -64,6 +77,7 @@ export class Partition {
   readonly #commit: GroupCommit;
   readonly #delivery: Delivery;
   readonly #removal: PayloadRemoval | undefined;
+  readonly #past: PastRuns;
   #cancelTick: (() => void) | undefined;
   #tickAt = Number.POSITIVE_INFINITY;
   #leaving = false;
@@ -85,6 +99,7 @@ export class Partition {
       deliver: (outbox) => {
         this.#delivery.deliver(outbox, this.#commit.sequence);
         this.#removal?.remove(outbox.droppedPayloads);
+        for (const lookup of outbox.lookups) void this.#past.bring(lookup);
       },
       committed: (sequence, record, events) => {
         // Before any answer leaves: whoever asks history after that answer finds what it told.
@@ -96,6 +111,7 @@ export class Partition {
         options.lost(cause);
       },
     });
+    this.#past = new PastRuns({ history, commit: this.#commit, clock, logger, stopped: () => this.#stopped });
     const owns = () => this.#serves;
     const settled = () => this.#commit.settled();
     this.#removal = options.payloads && new PayloadRemoval({ store: options.payloads, durable: this.durable, clock, logger, owns, settled });
@@ -136,25 +152,36 @@ export class Partition {
     this.#commit.stop();
   }
 
-  /** Creates runs; `subscriber` hears of the results of those at the indexes `awaited`. */
-  async trigger(environmentName: string, requestId: string, items: TriggerItem[], subscriber: string, awaited: readonly number[]): Promise<TriggerOutcome[]> {
+  /** Creates runs; the subscriber hears of the results of those that are awaited. */
+  async trigger(request: TriggerRunsRequest): Promise<Triggered> {
     this.#admit();
-    const environment = this.#environment(environmentName);
+    const { requestId, items, subscriber, batch: part, replayOfRunId } = request;
+    const environment = this.#environment(request.environment);
+    const replayOf = replayOfRunId === "" ? 0 : this.#find(environment, replayOfRunId).number;
     const outcomes: TriggerOutcome[] = [];
-    this.#commit.decide(itemBytes(items), (step) => {
-      const created = decideTrigger(step, { environment, requestId, items });
-      const wanted = awaited.length > 0 ? new Set(awaited) : undefined;
-      forEachOutcome(created, (index, outcome) => {
+    const past: number[] = [];
+    const answer = this.#commit.decide(itemBytes(items), (step) => {
+      const asked = { environment, requestId, items, replayOf };
+      const given: CommandAnswer = part ? decideBatchPart(step, asked, part) : { kind: "created", created: decideTrigger(step, asked) };
+      if (given.kind !== "created") return given;
+      const wanted = request.awaitResults.length > 0 ? new Set(request.awaitResults) : undefined;
+      forEachOutcome(given.created, (index, outcome, cached) => {
         if (typeof outcome !== "number") {
-          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) }, cached: false });
+          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) }, cached });
           return;
         }
-        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) }, cached: false });
-        if (wanted?.has(index)) this.#want(step, environment, subscriber, outcome);
+        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) }, cached });
+        if (!wanted?.has(index)) return;
+        if (this.durable.runs.has(outcome)) this.#want(step, environment, subscriber, outcome);
+        else past.push(outcome);
       });
+      return given;
     });
     await this.#commit.settled();
-    return outcomes;
+    if (answer.kind === "refused") throw refusalFrom(answer.refusal);
+    // Behind the outcomes, which its caller must have first.
+    if (past.length > 0) void this.#past.tell(environment, subscriber, past);
+    return { outcomes, batch: answer.kind === "created" ? batchOutcomeOf(environment, answer.created) : undefined };
   }
 
   /** Reads a run, wherever it is. */
@@ -164,7 +191,7 @@ export class Partition {
     const { number, live } = this.#find(environment, runId);
     const message = live && runMessageOf(this.volatile, live);
     await this.#commit.settled((event) => concernsRun(event, number));
-    const run = message ?? (await this.#past(environmentName, runId));
+    const run = message ?? (await this.#past.run(environmentName, runId));
     if (!run) throw runNotFound(runId);
     return run;
   }
@@ -192,6 +219,41 @@ export class Partition {
       return runMessageOf(this.volatile, run);
     });
     await this.#commit.settled();
+    return message;
+  }
+
+  /** Gives a delayed run another time. */
+  async move(environmentName: string, request: RescheduleRunRequest): Promise<Run> {
+    this.#admit();
+    const { live: run } = this.#find(this.#environment(environmentName), request.runId);
+    if (!run) {
+      await this.read(environmentName, request.runId);
+      throw refusal("RUN_NOT_DELAYED", `run ${request.runId} has ended, and only a DELAYED one has a time that may be changed`);
+    }
+    const decided = this.#commit.decide(64, (step) => decideReschedule(step, run, request) ?? runMessageOf(this.volatile, run));
+    await this.#commit.settled();
+    if ("reason" in decided) throw refusalFrom(decided);
+    return decided;
+  }
+
+  /** Ends an idempotency key. */
+  async endKey(environmentName: string, taskId: string, key: string): Promise<void> {
+    this.#admit();
+    const environment = this.#environment(environmentName);
+    const fault = this.#commit.decide(64, (step) => decideKeyEnd(step, environment, taskId, key));
+    await this.#commit.settled();
+    if (fault) throw refusalFrom(fault);
+  }
+
+  /** Reads a batch. */
+  async batch(environmentName: string, batchId: string): Promise<Batch> {
+    this.#mustOwn();
+    const environment = this.#environment(environmentName);
+    const batch = this.durable.batches.byNumber.get(batchNumberOf(environment, batchId) ?? 0);
+    const message = batch?.environment === environment ? batchMessageOf(batch) : undefined;
+    await this.#commit.settled();
+    if (!message)
+      throw refusal("BATCH_NOT_FOUND", `there is no batch ${batchId}, or it ended more than seven days ago`, { resource: { type: "batch", name: batchId } });
     return message;
   }
 
@@ -225,7 +287,7 @@ export class Partition {
     });
     await this.#commit.settled();
     for (const { id, change } of past) {
-      const run = await this.#past(environmentName, id);
+      const run = await this.#past.run(environmentName, id);
       if (!run) unknown.push(id);
       else this.#commit.decide(0, (step) => tellPast(step, subscriber, run, change));
     }
@@ -276,13 +338,6 @@ export class Partition {
   settledTasks(): Promise<void> {
     this.#mustOwn();
     return this.#commit.settled(concernsTasks);
-  }
-
-  /** A run that memory has forgotten. */
-  async #past(environment: string, runId: string): Promise<Run | undefined> {
-    const { history } = this.#options;
-    if (!history) throw refusal("HISTORY_REBUILDING", `run ${runId} ended long ago, and there is no history to read it from`);
-    return await history.read(environment, runId, this.#commit.sequence);
   }
 
   #take(executor: string, frame: WorkerFrame): void {

@@ -1,7 +1,8 @@
 import { decodeMessage, type Log, LogDamaged } from "@runlane/platform";
 import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import { apply, UnexpectedEvent } from "../engine/apply.js";
+import { apply } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
+import { UnexpectedEvent } from "../engine/unexpected-event.js";
 
 /** Which part of a log is replayed. */
 export interface ReplayedPart {

@@ -1,13 +1,15 @@
 import type { SnapshotRecord, SnapshotRequest, SnapshotRun, SnapshotSession, SnapshotVersion } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
-import type { Environment } from "../engine/environment.js";
+import { createEnvironment, debounceKeyOf, type Environment } from "../engine/environment.js";
 import { phases } from "../engine/phase.js";
 import { createQueue, type QueueRecord } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
 import type { RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
-import { createVersions, type VersionRecord } from "../engine/version-record.js";
-import { createdOf, runOfFacts } from "./run-facts.js";
+import type { VersionRecord } from "../engine/version-record.js";
+import { batchOfFacts, keyOfFacts } from "./batch-facts.js";
+import { createdOf } from "./created-facts.js";
+import { runOfFacts } from "./run-facts.js";
 import { type SnapshotPlace, snapshotFormat } from "./snapshot-records.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 
@@ -36,13 +38,14 @@ export class Restoration {
     const durable = this.#durable;
     switch (record.case) {
       case "header": {
-        const { formatVersion, sequence, mark, nowMs, nextRun, nextSession, finishedBytes } = record.value;
+        const { formatVersion, sequence, mark, nowMs, nextRun, nextSession, finishedBytes, nextBatch } = record.value;
         if (formatVersion !== snapshotFormat) throw new SnapshotUnreadable(`the snapshot has format ${formatVersion}, this version reads ${snapshotFormat}`);
         this.#place = { sequence: Number(sequence), mark };
         durable.now = Number(nowMs);
         durable.nextRun = Number(nextRun);
         durable.nextSession = Number(nextSession);
         durable.finishedBytes = Number(finishedBytes);
+        durable.batches.next = Number(nextBatch);
         return;
       }
       case "trailer":
@@ -54,7 +57,7 @@ export class Restoration {
         return;
       case "environment": {
         const { name, tag } = record.value;
-        const environment: Environment = { name, tag, tasks: new Map(), queues: new Map(), versions: createVersions(), payloads: new Map() };
+        const environment = createEnvironment(name, tag);
         this.#environments.push(environment);
         durable.environments.set(name, environment);
         return;
@@ -68,8 +71,8 @@ export class Restoration {
         return;
       }
       case "payload": {
-        const { environment, reference, sizeBytes, storedMs, refs } = record.value;
-        const payload = { reference, sizeBytes: Number(sizeBytes), storedMs: Number(storedMs), refs: Number(refs) };
+        const { environment, reference, sizeBytes, storedMs, refs, freeMs } = record.value;
+        const payload = { reference, sizeBytes: Number(sizeBytes), storedMs: Number(storedMs), freeMs: Number(freeMs), refs: Number(refs) };
         this.#environment(environment).payloads.set(reference, payload);
         return;
       }
@@ -97,7 +100,19 @@ export class Restoration {
         return;
       }
       case "finishedRuns":
-        for (const number of record.value.runs) durable.finished.push(this.#run(number));
+        for (const number of record.value.runs) {
+          const run = this.#run(number);
+          run.retired = true;
+          durable.finished.push(run);
+        }
+        return;
+      case "batch": {
+        const batch = batchOfFacts(record.value, this.#environment(record.value.environment));
+        durable.batches.byNumber.set(batch.number, batch);
+        return;
+      }
+      case "key":
+        this.#environment(record.value.environment).keys.restore(keyOfFacts(record.value));
         return;
       case "request":
         return this.#takeRequest(record.value);
@@ -148,6 +163,7 @@ export class Restoration {
     const session = facts.session === 0n ? undefined : this.#session(facts.session);
     const run = runOfFacts(facts, { ...place, taskId, version, session });
     this.#durable.runs.set(run.number, run);
+    if (facts.more?.collects && run.extras) run.environment.debounces.set(debounceKeyOf(taskId, run.extras.debounceKey), run);
     // What a run holds follows from its phase.
     const { slot, worker } = phases[run.phase];
     if (slot) run.queue.held += 1;

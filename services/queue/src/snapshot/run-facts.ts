@@ -1,10 +1,12 @@
-import type { Refusal, RefusedItem, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import type { SnapshotCommand, SnapshotCreated, SnapshotRun, SnapshotRunMore, SnapshotWait } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
+import type { RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { SnapshotCommand, SnapshotRun, SnapshotRunMore, SnapshotWait, SnapshotWaiter } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
+import { debounceKeyOf } from "../engine/environment.js";
 import type { Machine } from "../engine/machine.js";
 import { machines } from "../engine/machine.js";
 import type { QueueRecord } from "../engine/queue-record.js";
-import type { CommandAnswer, CreatedRuns, RefusalData, RunExtras, RunRecord, Wait } from "../engine/run-record.js";
+import type { CommandAnswer, RunExtras, RunRecord, Wait, Waiter } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
+import { createdFacts, createdOf, refusalFacts, refusalOf } from "./created-facts.js";
 import { phaseNumbers, phasesByNumber } from "./snapshot-phase.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 
@@ -66,6 +68,7 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     maxAttempts: facts.maxAttempts,
     payload: facts.payload,
     createMs: Number(facts.createMs),
+    queueMs: Number(more?.queueMs || facts.createMs),
     startMs: Number(facts.startMs),
     finishMs: Number(facts.finishMs),
     retryAtMs: Number(more?.retryAtMs ?? 0),
@@ -73,7 +76,7 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     askedVersion: more?.askedVersion ?? "",
     machine: machineOf(more?.machine ?? ""),
     maxDurationSeconds: more?.maxDurationSeconds ?? 0,
-    extras: more?.settings && extrasOf(more.settings),
+    extras: more?.settings && extrasOf(more.settings, more),
     session,
     epoch: facts.epoch,
     nonce: facts.nonce,
@@ -83,26 +86,14 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     parent: Number(more?.parent ?? 0),
     root: Number(more?.root ?? 0),
     depth: more?.depth ?? 0,
+    guardian: Number(more?.guardian ?? 0),
     children: more?.children?.runs.map(Number),
-    waiter: more?.waiter && { run: Number(more.waiter.run), attempt: more.waiter.attempt, waitId: more.waiter.waitId },
+    waiter: more && waiterOf(more.waiters),
+    // Said where the finished runs are.
+    retired: false,
     waits: more?.waits && new Map(more.waits.waits.map((wait) => [wait.waitId, waitOf(wait)])),
     commands: more?.commands && new Map(more.commands.commands.map((command) => [command.commandId, answerOf(command)])),
   };
-}
-
-/** What runs were created together, as a snapshot says it. */
-export function createdFacts({ first, count, refused }: CreatedRuns): SnapshotCreated {
-  return {
-    $typeName: "runlane.internal.v1.SnapshotCreated",
-    first: BigInt(first),
-    count,
-    refused: refused.map(({ index, refusal }): RefusedItem => ({ $typeName: "runlane.internal.v1.RefusedItem", index, refusal: refusalFacts(refusal) })),
-  };
-}
-
-/** What runs a snapshot says were created together. */
-export function createdOf({ first, count, refused }: SnapshotCreated): CreatedRuns {
-  return { first: Number(first), count, refused: refused.map(({ index, refusal }) => ({ index, refusal: refusalOf(refusal) })) };
 }
 
 function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
@@ -110,7 +101,7 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
   const { parent, root, depth, children, waiter, waits, commands } = run;
   const asked = queueNamed || askedAttempts > 0 || askedVersion !== "" || machine !== undefined || maxDurationSeconds > 0 || extras !== undefined;
   const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined;
-  if (!asked && !related && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
+  if (!asked && !related && !ownProcess && failure === undefined && retryAtMs === 0 && run.queueMs === run.createMs) return undefined;
   return {
     $typeName: "runlane.internal.v1.SnapshotRunMore",
     queueNamed,
@@ -126,14 +117,40 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     root: BigInt(root),
     depth,
     ...(children && { children: { $typeName: "runlane.internal.v1.SnapshotRunNumbers", runs: children.map(BigInt) } }),
-    ...(waiter && {
-      waiter: { $typeName: "runlane.internal.v1.SnapshotWaiter", run: BigInt(waiter.run), attempt: waiter.attempt, waitId: waiter.waitId },
-    }),
+    waiters: waiterFacts(run.waiter),
     ...(waits && { waits: { $typeName: "runlane.internal.v1.SnapshotWaits", waits: [...waits].map(([id, wait]) => waitFacts(id, wait)) } }),
     ...(commands && {
       commands: { $typeName: "runlane.internal.v1.SnapshotCommands", commands: [...commands].map(([id, answer]) => answerFacts(id, answer)) },
     }),
+    queueMs: BigInt(run.queueMs === run.createMs ? 0 : run.queueMs),
+    guardian: BigInt(run.guardian),
+    ttlSeconds: extras?.ttlSeconds ?? 0,
+    expireMs: BigInt(extras?.expireMs ?? 0),
+    batch: BigInt(extras?.batch ?? 0),
+    foundIn: extras?.foundIn?.map(BigInt) ?? [],
+    collects: collects(run),
   };
+}
+
+/** The first of a list of waiters. */
+function waiterOf(waiters: readonly SnapshotWaiter[]): Waiter | undefined {
+  let next: Waiter | undefined;
+  for (const { run, attempt, waitId } of [...waiters].reverse()) next = { run: Number(run), attempt, waitId, next };
+  return next;
+}
+
+function waiterFacts(first: Waiter | undefined): SnapshotWaiter[] {
+  const waiters: SnapshotWaiter[] = [];
+  for (let waiter = first; waiter; waiter = waiter.next) {
+    const { run, attempt, waitId } = waiter;
+    waiters.push({ $typeName: "runlane.internal.v1.SnapshotWaiter", run: BigInt(run), attempt, waitId });
+  }
+  return waiters;
+}
+
+/** Whether a run collects the triggers of its debounce key. */
+function collects({ environment, taskId, extras, number }: RunRecord): boolean {
+  return extras !== undefined && extras.debounceKey !== "" && environment.debounces.get(debounceKeyOf(taskId, extras.debounceKey))?.number === number;
 }
 
 function machineOf(name: string): Machine | undefined {
@@ -142,7 +159,8 @@ function machineOf(name: string): Machine | undefined {
   return machine;
 }
 
-function settingsFacts({ tags, metadata, askedMachine, askedDurationSeconds }: RunExtras): RunSettings {
+function settingsFacts(extras: RunExtras): RunSettings {
+  const { tags, metadata, askedMachine, askedDurationSeconds, askedTtlSeconds, idempotency, debounceKey, priorityMs, replayOf } = extras;
   return {
     $typeName: "runlane.internal.v1.RunSettings",
     tags: [...tags],
@@ -151,16 +169,37 @@ function settingsFacts({ tags, metadata, askedMachine, askedDurationSeconds }: R
     ...(askedDurationSeconds !== undefined && { maxDurationSeconds: askedDurationSeconds }),
     version: "",
     delayUntilMs: 0n,
-    concurrencyKey: "",
-    priorityMs: 0n,
-    weight: 0,
-    test: false,
-    replayOf: 0n,
+    ...(askedTtlSeconds !== undefined && { ttlSeconds: askedTtlSeconds }),
+    ...(idempotency && { idempotency }),
+    ...(debounceKey !== "" && { debounce: { $typeName: "runlane.internal.v1.DebounceSetting", key: debounceKey } }),
+    concurrencyKey: extras.concurrencyKey,
+    priorityMs: BigInt(priorityMs),
+    weight: extras.weight,
+    test: extras.test,
+    replayOf: BigInt(replayOf),
   };
 }
 
-function extrasOf({ tags, metadata, machine, maxDurationSeconds }: RunSettings): RunExtras {
-  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
+function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn }: SnapshotRunMore): RunExtras {
+  const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, test, replayOf } = settings;
+  return {
+    tags,
+    metadata,
+    askedMachine: machine,
+    askedDurationSeconds: maxDurationSeconds,
+    askedTtlSeconds: settings.ttlSeconds,
+    ttlSeconds,
+    expireMs: Number(expireMs),
+    idempotency,
+    debounceKey: debounce?.key ?? "",
+    concurrencyKey,
+    priorityMs: Number(priorityMs),
+    weight,
+    test,
+    replayOf: Number(replayOf),
+    batch: Number(batch),
+    foundIn: foundIn.length > 0 ? foundIn.map(Number) : undefined,
+  };
 }
 
 function waitFacts(waitId: number, { children, pending, delivered }: Wait): SnapshotWait {
@@ -186,12 +225,4 @@ function answerFacts(commandId: number, answer: CommandAnswer): SnapshotCommand 
 function answerOf({ answer }: SnapshotCommand): CommandAnswer {
   if (answer.case === "created") return { kind: "created", created: createdOf(answer.value) };
   return answer.case === "refusal" ? { kind: "refused", refusal: refusalOf(answer.value) } : { kind: "done" };
-}
-
-function refusalFacts({ reason, message }: RefusalData): Refusal {
-  return { $typeName: "runlane.internal.v1.Refusal", reason, message };
-}
-
-function refusalOf(refusal: Refusal | undefined): RefusalData {
-  return { reason: refusal?.reason ?? "", message: refusal?.message ?? "" };
 }

@@ -3,6 +3,7 @@ import type { Phase } from "../engine/phase.js";
 
 /** What snapshots call the phases. */
 export const phaseNumbers: Readonly<Record<Phase, SnapshotPhase>> = {
+  deferred: SnapshotPhase.DEFERRED,
   queued: SnapshotPhase.QUEUED,
   delayed: SnapshotPhase.DELAYED,
   backoff: SnapshotPhase.BACKOFF,
@@ -15,6 +16,7 @@ export const phaseNumbers: Readonly<Record<Phase, SnapshotPhase>> = {
   cancelingIdle: SnapshotPhase.CANCELING_IDLE,
   completed: SnapshotPhase.COMPLETED,
   failed: SnapshotPhase.FAILED,
+  expired: SnapshotPhase.EXPIRED,
   canceled: SnapshotPhase.CANCELED,
 };
 

@@ -3,7 +3,9 @@ import { type Durable, workerKey } from "../engine/durable.js";
 import type { Environment } from "../engine/environment.js";
 import type { QueueRecord } from "../engine/queue-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
-import { createdFacts, runFacts } from "./run-facts.js";
+import { batchFacts, keyFacts } from "./batch-facts.js";
+import { createdFacts } from "./created-facts.js";
+import { runFacts } from "./run-facts.js";
 
 /** The format that this version writes, and the only one that it reads. Raised when something is said in another way. */
 export const snapshotFormat = 1;
@@ -48,6 +50,7 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
       nextRun: BigInt(durable.nextRun),
       nextSession: BigInt(durable.nextSession),
       finishedBytes: BigInt(durable.finishedBytes),
+      nextBatch: BigInt(durable.batches.next),
     },
   };
   const queues = new Map<QueueRecord, number>();
@@ -80,6 +83,8 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
     }
   }
   yield* finishedValues(durable);
+  for (const batch of durable.batches.byNumber.values()) yield { case: "batch", value: batchFacts(batch, environments.get(batch.environment) as number) };
+  for (const [{ keys }, environment] of environments) for (const key of keys.values()) yield { case: "key", value: keyFacts(key, environment) };
   yield* requestValues(durable);
 }
 
@@ -96,7 +101,7 @@ function* environmentValues({ name, tag, versions, tasks, payloads }: Environmen
   for (const { declaration, version } of tasks.values()) {
     yield { case: "task", value: { $typeName: "runlane.internal.v1.SnapshotTask", environment, declaration, version } };
   }
-  for (const { reference, sizeBytes, storedMs, refs } of payloads.values()) {
+  for (const { reference, sizeBytes, storedMs, refs, freeMs } of payloads.values()) {
     yield {
       case: "payload",
       value: {
@@ -106,6 +111,7 @@ function* environmentValues({ name, tag, versions, tasks, payloads }: Environmen
         sizeBytes: BigInt(sizeBytes),
         storedMs: BigInt(storedMs),
         refs: BigInt(refs),
+        freeMs: BigInt(freeMs),
       },
     };
   }

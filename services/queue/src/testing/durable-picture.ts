@@ -14,6 +14,8 @@ export function pictureOf(durable: Durable): unknown {
       currentVersion: environment.versions.current?.version,
       bound: [...environment.versions.bound].map(([version, runs]) => [version, [...runs].map(([run, readyMs]) => [run.number, readyMs])]),
       payloads: [...environment.payloads.values()],
+      keys: [...environment.keys.values()],
+      debounces: [...environment.debounces].map(([key, run]) => [key, run.number]).sort(),
       queues: [...environment.queues.values()].map(({ name, limit, held }) => ({ name, limit, held })),
     })),
     runs: [...durable.runs.values()]
@@ -31,6 +33,8 @@ export function pictureOf(durable: Durable): unknown {
       environment: session.environment.name,
       runs: [...session.runs].map((run) => run.number).sort((a, b) => a - b),
     })),
+    nextBatch: durable.batches.next,
+    batches: [...durable.batches.byNumber.values()].map((batch) => ({ ...batch, environment: batch.environment.name })),
     requests: [...durable.requests.entries()],
     finished: durable.finished.size,
     finishedBytes: durable.finishedBytes,

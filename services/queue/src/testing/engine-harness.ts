@@ -1,7 +1,15 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import {
+  type BatchOutcome,
+  BatchPartSchema,
+  DebounceMode,
+  DebounceSchema,
+  type TriggerItem,
+  TriggerItemSchema,
+} from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import {
   type Assignment,
   type HeldAttempt,
@@ -11,18 +19,20 @@ import {
   type WorkResponse,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { apply } from "../engine/apply.js";
+import { decideBatchPart } from "../engine/decide-batch.js";
 import { decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
 import { decideTick } from "../engine/decide-tick.js";
-import { decideTrigger } from "../engine/decide-trigger.js";
+import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
 import { createDurable, type Durable } from "../engine/durable.js";
 import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
 import { Outbox } from "../engine/outbox.js";
 import { place } from "../engine/place.js";
 import { reindex } from "../engine/reindex.js";
-import type { RunRecord } from "../engine/run-record.js";
+import type { CreatedRuns, RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
+import { batchOutcomeOf } from "../engine/view-batch.js";
 import { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
 import { dayOf } from "../owner/clock.js";
 
@@ -110,6 +120,27 @@ export class EngineHarness {
     return Array.from({ length: count }, (_, i) => this.run(first + i));
   }
 
+  /** Triggers items that need not make a run each. */
+  triggerItems(items: TriggerItem[], more: { requestId?: string; replayOf?: number } = {}): ItemOutcome[] {
+    let outcomes: ItemOutcome[] = [];
+    this.step((step) => {
+      outcomes = outcomesOf(decideTrigger(step, { environment: this.environment, requestId: "", items, ...more }));
+    });
+    return outcomes;
+  }
+
+  /** Triggers a part of a batch. */
+  batch(items: TriggerItem[], part: MessageInitShape<typeof BatchPartSchema> = {}, requestId = ""): BatchAnswer {
+    let answer: BatchAnswer = { outcomes: [], refused: undefined, batch: undefined };
+    this.step((step) => {
+      const given = decideBatchPart(step, { environment: this.environment, requestId, items }, create(BatchPartSchema, part));
+      if (given.kind === "refused") answer = { ...answer, refused: given.refusal.reason };
+      if (given.kind === "created")
+        answer = { outcomes: outcomesOf(given.created), refused: undefined, batch: batchOutcomeOf(this.environment, given.created) };
+    });
+    return answer;
+  }
+
   /** The run with this number. */
   run(number: number): RunRecord {
     const run = this.durable.runs.get(number);
@@ -146,6 +177,28 @@ export class EngineHarness {
     this.epoch += 100n;
     this.step((step) => decideTick(step, leaseMs));
   }
+}
+
+/** What an item came to: a run, perhaps one that existed before, or the reason of its refusal. */
+export interface ItemOutcome {
+  readonly run: number | undefined;
+  readonly cached: boolean;
+  readonly refused: string | undefined;
+}
+
+/** What a part of a batch came to. */
+export interface BatchAnswer {
+  readonly outcomes: ItemOutcome[];
+  readonly refused: string | undefined;
+  readonly batch: BatchOutcome | undefined;
+}
+
+function outcomesOf(created: CreatedRuns): ItemOutcome[] {
+  const outcomes: ItemOutcome[] = [];
+  forEachOutcome(created, (_, outcome, cached) => {
+    outcomes.push(typeof outcome === "number" ? { run: outcome, cached, refused: undefined } : { run: undefined, cached, refused: outcome.reason });
+  });
+  return outcomes;
 }
 
 /** The state that a log leads to, from `durable` on. */
@@ -245,14 +298,40 @@ export interface ItemOptions {
   tags?: string[];
   /** JSON text. */
   metadata?: string;
+  /** JSON text; `{}` unless said otherwise. */
+  payload?: string;
+  delayMs?: number;
+  /** Milliseconds of the Unix epoch. */
+  untilMs?: number;
+  ttlSeconds?: number;
+  key?: string;
+  keyTtlMs?: number;
+  debounce?: { readonly key: string; readonly delayMs: number; readonly mode?: DebounceMode; readonly maxDelayMs?: number };
+  concurrencyKey?: string;
+  prioritySeconds?: number;
+  test?: boolean;
 }
 
 /** An item that triggers a task. */
-export function item(taskId: string, { reference, metadata, ...options }: ItemOptions = {}): TriggerItem {
-  return create(TriggerItemSchema, {
+export function item(taskId: string, asked: ItemOptions = {}): TriggerItem {
+  const { reference, metadata, payload = "{}", delayMs, untilMs, key, keyTtlMs, debounce, ...options } = asked;
+  const json = (text: string) => ({ contentType: "application/json", data: new TextEncoder().encode(text) });
+  const given = create(TriggerItemSchema, {
     taskId,
-    payload:
-      reference === undefined ? { contentType: "application/json", data: new TextEncoder().encode("{}") } : { contentType: "application/json", reference },
-    options: { ...options, ...(metadata === undefined ? {} : { metadata: { contentType: "application/json", data: new TextEncoder().encode(metadata) } }) },
+    payload: reference === undefined ? json(payload) : { contentType: "application/json", reference },
+    options: {
+      ...options,
+      ...(metadata === undefined ? {} : { metadata: json(metadata) }),
+      ...(key === undefined ? {} : { idempotencyKey: { key, ...(keyTtlMs === undefined ? {} : { ttl: durationFromMs(keyTtlMs) }) } }),
+    },
   });
+  const { options: made } = given;
+  if (made && delayMs !== undefined) made.delay = { case: "delayFor", value: durationFromMs(delayMs) };
+  if (made && untilMs !== undefined) made.delay = { case: "delayUntil", value: timestampFromMs(untilMs) };
+  if (made && debounce) {
+    const { key: name, delayMs: wait, mode = DebounceMode.UNSPECIFIED, maxDelayMs } = debounce;
+    const maxDelay = maxDelayMs === undefined ? {} : { maxDelay: durationFromMs(maxDelayMs) };
+    made.debounce = create(DebounceSchema, { key: name, delay: durationFromMs(wait), mode, ...maxDelay });
+  }
+  return given;
 }

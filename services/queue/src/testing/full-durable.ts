@@ -1,13 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { IdempotencyScope } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { BatchRecord } from "../engine/batch-record.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
-import type { Environment } from "../engine/environment.js";
+import { debounceKeyOf, type Environment } from "../engine/environment.js";
+import { IdempotencyKeys, type KeyRecord } from "../engine/idempotency-keys.js";
 import { machines } from "../engine/machine.js";
 import type { PayloadRecord } from "../engine/payload-record.js";
 import { createQueue } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
-import type { RunExtras, RunRecord } from "../engine/run-record.js";
+import type { CreatedRuns, RunExtras, RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import type { VersionRecord } from "../engine/version-record.js";
 
@@ -39,6 +42,18 @@ export function fullDurable(): Durable {
     metadata: payload('{"m":1}'),
     askedMachine: "micro",
     askedDurationSeconds: 5,
+    askedTtlSeconds: 60,
+    ttlSeconds: 61,
+    expireMs: 62,
+    idempotency: { $typeName: "runlane.internal.v1.IdempotencySetting", key: "k", expireMs: 63n, displayKey: "shown", scope: IdempotencyScope.RUN },
+    debounceKey: "d",
+    concurrencyKey: "c",
+    priorityMs: -64,
+    weight: 65,
+    test: true,
+    replayOf: 66,
+    batch: 7,
+    foundIn: [8, 8],
   };
   const run: Full<RunRecord> = {
     number: 41,
@@ -52,6 +67,7 @@ export function fullDurable(): Durable {
     maxAttempts: 5,
     payload: payload("1"),
     createMs: 11,
+    queueMs: 10,
     startMs: 12,
     finishMs: 13,
     retryAtMs: 14,
@@ -76,21 +92,23 @@ export function fullDurable(): Durable {
     parent: 31,
     root: 30,
     depth: 2,
+    guardian: 29,
     children: [42, 43],
-    waiter: { run: 31, attempt: 1, waitId: 2 },
+    waiter: { run: 31, attempt: 1, waitId: 2, next: { run: 32, attempt: 3, waitId: 4, next: undefined } },
+    retired: false,
     waits: new Map([
       [1, { children: [42], pending: 0, delivered: true }],
       [2, { children: [43], pending: 1, delivered: false }],
     ]),
     commands: new Map([
-      [1, { kind: "created", created: { first: 42, count: 1, refused: [{ index: 3, refusal: { reason: "R", message: "m" } }] } }],
+      [1, { kind: "created", created: createdRuns(42) }],
       [2, { kind: "done" }],
       [3, { kind: "refused", refusal: { reason: "R", message: "m" } }],
     ]),
   };
   queue.held = 1;
   const bound = { ...plainRun(run, 44), phase: "queued" as const, version: "20260101.2" };
-  const ended = { ...plainRun(run, 45), phase: "completed" as const };
+  const ended = { ...plainRun(run, 45), phase: "completed" as const, retired: true };
   session.runs.add(run);
   environment.versions.bound.set(bound.version, new Map([[bound, 99]]));
   const durable: Durable = { ...createDurable(), now: 1_000, nextRun: 50, nextSession: 10, finishedBytes: 123 };
@@ -99,16 +117,58 @@ export function fullDurable(): Durable {
   durable.sessionOf.set(workerKey(environment.name, "w"), session);
   for (const each of [run, bound, ended]) durable.runs.set(each.number, each);
   durable.finished.push(ended);
-  durable.requests.set("dev\nr", { first: 41, count: 2, refused: [{ index: 1, refusal: { reason: "R", message: "m" } }] });
+  durable.requests.set("dev\nr", createdRuns(41));
+  environment.debounces.set(debounceKeyOf("task", "d"), run);
+  durable.batches.next = 9;
+  for (const batch of fullBatches(environment)) durable.batches.byNumber.set(batch.number, batch);
   durable.requestOrder.push({ key: "dev\nr", timeMs: 15 });
   reindex(durable);
   return durable;
 }
 
+function fullBatches(environment: Environment): BatchRecord[] {
+  const ended: Full<BatchRecord> = {
+    number: 7,
+    environment,
+    createMs: 1,
+    updateMs: 2,
+    idempotency: { $typeName: "runlane.internal.v1.IdempotencySetting", key: "b", expireMs: 3n, displayKey: "", scope: IdempotencyScope.GLOBAL },
+    parent: 31,
+    size: 3,
+    spans: [41, 2, 12, 1],
+    found: [2],
+    errors: [{ index: 1, taskId: "task", reason: "R", message: "m" }],
+    state: "aborted",
+    pending: 4,
+    succeeded: 5,
+    failed: 6,
+    endMs: 8,
+  };
+  return [ended, { ...ended, number: 8, idempotency: undefined, state: "open", endMs: 0 }];
+}
+
+function createdRuns(first: number): CreatedRuns {
+  const created: Full<CreatedRuns> = {
+    first,
+    count: 1,
+    refused: [{ index: 3, refusal: { reason: "R", message: "m" } }],
+    found: [{ index: 1, run: 12, byKey: true }],
+    batch: { number: 7, size: 3, cached: true },
+  };
+  return created;
+}
+
+function fullKeys(): IdempotencyKeys {
+  const keys = new IdempotencyKeys();
+  const record: Full<KeyRecord> = { taskId: "task", key: "k", number: 41, expireMs: 63, end: "completed" };
+  for (const each of [record, { ...record, key: "l", end: undefined }, { ...record, taskId: "", end: "canceled" as const }]) keys.restore(each);
+  return keys;
+}
+
 function fullEnvironment(): Environment {
   const first: Full<VersionRecord> = { version: "20260101.1", buildId: "b1", createMs: 5, index: 0, setAside: false };
   const second: Full<VersionRecord> = { version: "20260101.2", buildId: "b2", createMs: 6, index: 1, setAside: true };
-  const stored: Full<PayloadRecord> = { reference: "pay_1", sizeBytes: 200_000, storedMs: 7, refs: 0 };
+  const stored: Full<PayloadRecord> = { reference: "pay_1", sizeBytes: 200_000, storedMs: 7, freeMs: 8, refs: 0 };
   const declaration = create(TaskDeclarationSchema, { id: "task", queue: "named", concurrencyLimit: 3, maxAttempts: 2, machine: "micro", payloadSchema: "{}" });
   const environment: Full<Environment> = {
     name: "dev",
@@ -122,6 +182,8 @@ function fullEnvironment(): Environment {
       bound: new Map(),
     },
     payloads: new Map([stored, { ...stored, reference: "pay_2", refs: 2 }].map((each) => [each.reference, each])),
+    keys: fullKeys(),
+    debounces: new Map(),
   };
   return environment;
 }
@@ -140,6 +202,7 @@ function plainRun({ environment, queue }: RunRecord, number: number): RunRecord 
     maxAttempts: 1,
     payload: undefined,
     createMs: 1,
+    queueMs: 1,
     startMs: 0,
     finishMs: 0,
     retryAtMs: 0,
@@ -157,8 +220,10 @@ function plainRun({ environment, queue }: RunRecord, number: number): RunRecord 
     parent: 0,
     root: 0,
     depth: 0,
+    guardian: 0,
     children: undefined,
     waiter: undefined,
+    retired: false,
     waits: undefined,
     commands: undefined,
   };

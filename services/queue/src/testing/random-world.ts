@@ -1,9 +1,15 @@
+import { create } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { DebounceMode } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { RescheduleRunRequestSchema } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import fc from "fast-check";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed } from "../engine/decide-frame.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
+import { decideKeyEnd, decideReschedule } from "../engine/decide-reschedule.js";
 import { decidePromote } from "../engine/decide-version.js";
 import { phases } from "../engine/phase.js";
+import { batchIdOf } from "../engine/run-id.js";
 import { tokenOf } from "../engine/token.js";
 import { type EngineHarness, type HarnessWorker, item } from "./engine-harness.js";
 
@@ -38,6 +44,14 @@ const kinds = [
   "promote",
   "drain",
   "minutes",
+  "triggerLater",
+  "triggerKeyed",
+  "debounce",
+  "triggerBatch",
+  "reschedule",
+  "waitKeyed",
+  "endKey",
+  "replay",
 ] as const;
 
 /** Any of them. */
@@ -53,6 +67,21 @@ const tasks = [
 /** What the workers of the world have for attempts with a machine. */
 const capacities = [undefined, { milliCpus: 1_000, memoryMib: 1_024 }, { milliCpus: 2_500, memoryMib: 3_000 }];
 const presets = ["micro", "small-1x", "medium-1x", "large-2x"];
+
+const taskOf = (a: number) => tasks[a % tasks.length]!.id;
+const keyNameOf = (b: number) => `k${b % 4}`;
+
+function keyed(a: number, b: number) {
+  return item(taskOf(a), { key: keyNameOf(b), maxAttempts: 1 + (b % 2), ...(b % 3 === 0 ? { keyTtlMs: b * 100 + 1 } : {}) });
+}
+
+/** A trigger that is collected; its data are by reference now and then. */
+function debounced(a: number, b: number, reference: string | undefined) {
+  const mode = b % 2 === 0 ? DebounceMode.TRAILING : DebounceMode.LEADING;
+  const bound = b % 5 === 0 ? { maxDelayMs: 30_000 } : {};
+  const debounce = { key: `d${b % 2}`, delayMs: 1_000 + (b % 20) * 1_000, mode, ...bound };
+  return item(taskOf(a), { debounce, tags: [`t${b % 5}`], payload: String(b), ...(b % 3 === 0 && reference ? { reference } : {}) });
+}
 
 /** Workers, and what happens to them. Drives the engine through its frames alone. */
 export class RandomWorld {
@@ -178,6 +207,51 @@ export class RandomWorld {
         return;
       case "minutes":
         harness.advance(b * 1_000);
+        return;
+      case "triggerLater":
+        harness.trigger(taskOf(a), 1 + (b % 2), {
+          delayMs: (b % 7) * 4_000,
+          ttlSeconds: b % 3 === 0 ? b : a % 20,
+          test: b % 4 === 0,
+          prioritySeconds: (b % 5) - 2,
+        });
+        return;
+      case "triggerKeyed":
+        harness.triggerItems([0, 1].map((i) => keyed(a + i, b)));
+        return;
+      case "debounce":
+        harness.triggerItems([0, 1].map((i) => debounced(a, b + i, payload)));
+        return;
+      case "triggerBatch": {
+        const open = [...harness.durable.batches.byNumber.values()].at(-1);
+        const items = [keyed(a, b), item(taskOf(b)), item(taskOf(a), { version: "20200101.1" }), debounced(a, b, payload)].slice(0, b % 5);
+        const firstIndex = a % 3 === 0 || !open ? 0 : Math.max(0, open.size - (b % 3));
+        const batchId = a % 3 === 0 || !open ? "" : batchIdOf(harness.environment, open.number);
+        const named = a % 6 === 0 ? { idempotencyKey: { key: `b${b % 3}` } } : {};
+        harness.batch(items, { batchId, firstIndex, seal: b % 2 === 0, ...named }, b % 7 === 0 ? `r${a % 5}` : "");
+        return;
+      }
+      case "reschedule": {
+        const deferred = runs.filter((each) => each.phase === "deferred");
+        const moved = deferred[a % Math.max(1, deferred.length)];
+        const delay = { case: "delayFor" as const, value: durationFromMs((b % 9) * 5_000) };
+        if (moved) harness.step((step) => decideReschedule(step, moved, create(RescheduleRunRequestSchema, { delay })));
+        return;
+      }
+      case "waitKeyed": {
+        if (!worker || !target || harness.durable.runs.size > 200) return;
+        this.#commands += 1;
+        const items = [keyed(a, b), keyed(a, b), ...(b % 2 === 0 ? [item(taskOf(a), { maxAttempts: 1 })] : [])];
+        const batch = b % 3 === 0 ? { batch: { seal: true } } : {};
+        const value = { waitId: this.#commands, items, ...batch };
+        worker.send({ commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "triggerAndWait", value } }] });
+        return;
+      }
+      case "endKey":
+        harness.step((step) => decideKeyEnd(step, harness.environment, taskOf(a), keyNameOf(b)));
+        return;
+      case "replay":
+        if (run) harness.triggerItems([item(run.taskId)], { replayOf: run.number });
         return;
     }
   }

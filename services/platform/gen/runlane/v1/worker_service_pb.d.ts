@@ -916,7 +916,8 @@ export declare const TriggerCommandSchema: GenMessage<TriggerCommand>;
  * Triggers runs and begins a wait, in one step. The run is WAITING and holds no slot until the wait ends and a slot is free: a Resume then brings
  * the results. Several waits may be open at once.
  *
- * Items that cannot be triggered are outcomes with an error, and nothing waits for them.
+ * Items that cannot be triggered are outcomes with an error, and nothing waits for them. A run that a key found is waited for like a new one; if all are final already, the Resume follows at
+ * once and the run goes on executing.
  *
  * @generated from message runlane.v1.TriggerAndWaitCommand
  */
@@ -934,6 +935,13 @@ export declare type TriggerAndWaitCommand = Message<"runlane.v1.TriggerAndWaitCo
    * @generated from field: repeated runlane.v1.TriggerItem items = 2;
    */
   items: TriggerItem[];
+
+  /**
+   * Makes them part of a batch. Items that cannot be triggered are runs that have failed, then, and waited for like the others.
+   *
+   * @generated from field: runlane.v1.BatchPart batch = 3;
+   */
+  batch?: BatchPart | undefined;
 };
 
 /**

@@ -226,7 +226,7 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
     case: "attemptFailed";
   } | {
     /**
-     * A retry delay has passed.
+     * A delay has passed: of a retry, or the one that a trigger asked for.
      *
      * @generated from field: runlane.internal.v1.RetryDue retry_due = 12;
      */
@@ -899,6 +899,13 @@ export declare type FoundRun = Message<"runlane.internal.v1.FoundRun"> & {
    * @generated from field: uint64 run = 2;
    */
   run: bigint;
+
+  /**
+   * It was COMPLETED then; so a batch counts it even if memory has forgotten it.
+   *
+   * @generated from field: bool completed = 3;
+   */
+  completed: boolean;
 };
 
 /**
@@ -1495,7 +1502,7 @@ export declare type AttemptFailed = Message<"runlane.internal.v1.AttemptFailed">
 export declare const AttemptFailedSchema: GenMessage<AttemptFailed>;
 
 /**
- * A retry delay has passed.
+ * A delay has passed: of a retry, or the one that a trigger asked for.
  *
  * @generated from message runlane.internal.v1.RetryDue
  */

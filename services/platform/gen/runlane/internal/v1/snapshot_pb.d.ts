@@ -6,7 +6,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import type { Message } from "@bufbuild/protobuf";
 import type { Capacity, TaskDeclaration } from "../../v1/worker_service_pb.js";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
-import type { Refusal, RefusedItem, RunSettings } from "./log_pb.js";
+import type { IdempotencySetting, Refusal, RefusedItem, RunSettings } from "./log_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/snapshot.proto.
@@ -173,6 +173,22 @@ export declare type SnapshotRecord = Message<"runlane.internal.v1.SnapshotRecord
      */
     value: SnapshotRequest;
     case: "request";
+  } | {
+    /**
+     * A batch, the oldest first; after the runs.
+     *
+     * @generated from field: runlane.internal.v1.SnapshotBatch batch = 15;
+     */
+    value: SnapshotBatch;
+    case: "batch";
+  } | {
+    /**
+     * An idempotency key, the oldest first.
+     *
+     * @generated from field: runlane.internal.v1.SnapshotKey key = 16;
+     */
+    value: SnapshotKey;
+    case: "key";
   } | { case: undefined; value?: undefined };
 };
 
@@ -236,6 +252,13 @@ export declare type SnapshotHeader = Message<"runlane.internal.v1.SnapshotHeader
    * @generated from field: int64 finished_bytes = 7;
    */
   finishedBytes: bigint;
+
+  /**
+   * Number of the next batch.
+   *
+   * @generated from field: uint64 next_batch = 8;
+   */
+  nextBatch: bigint;
 };
 
 /**
@@ -420,6 +443,13 @@ export declare type SnapshotPayload = Message<"runlane.internal.v1.SnapshotPaylo
    * @generated from field: uint64 refs = 5;
    */
   refs: bigint;
+
+  /**
+   * Since when none does, in milliseconds of the Unix epoch, as long as none does.
+   *
+   * @generated from field: int64 free_ms = 6;
+   */
+  freeMs: bigint;
 };
 
 /**
@@ -747,11 +777,11 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
   children?: SnapshotRunNumbers | undefined;
 
   /**
-   * Who waits for it; unset for nobody.
+   * Who waits for it, the last that came first.
    *
-   * @generated from field: runlane.internal.v1.SnapshotWaiter waiter = 14;
+   * @generated from field: repeated runlane.internal.v1.SnapshotWaiter waiters = 14;
    */
-  waiter?: SnapshotWaiter | undefined;
+  waiters: SnapshotWaiter[];
 
   /**
    * Waits of the present attempt, in their order; unset if it never waited.
@@ -766,6 +796,55 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
    * @generated from field: runlane.internal.v1.SnapshotCommands commands = 16;
    */
   commands?: SnapshotCommands | undefined;
+
+  /**
+   * When it enters, or entered, its queue, in milliseconds of the Unix epoch; 0: when it was created.
+   *
+   * @generated from field: int64 queue_ms = 17;
+   */
+  queueMs: bigint;
+
+  /**
+   * The run whose cancel cancels it, too; 0 for none.
+   *
+   * @generated from field: uint64 guardian = 18;
+   */
+  guardian: bigint;
+
+  /**
+   * Seconds that it may be in its queue before it starts, fixed when it enters it; 0 for no limit.
+   *
+   * @generated from field: uint32 ttl_seconds = 19;
+   */
+  ttlSeconds: number;
+
+  /**
+   * When it expires unless it has started, in milliseconds of the Unix epoch; 0 without a limit.
+   *
+   * @generated from field: int64 expire_ms = 20;
+   */
+  expireMs: bigint;
+
+  /**
+   * Number of its batch; 0 for none.
+   *
+   * @generated from field: uint64 batch = 21;
+   */
+  batch: bigint;
+
+  /**
+   * Numbers of other batches in which a key found it, once for each time.
+   *
+   * @generated from field: repeated uint64 found_in = 22;
+   */
+  foundIn: bigint[];
+
+  /**
+   * It collects the triggers of its debounce key.
+   *
+   * @generated from field: bool collects = 23;
+   */
+  collects: boolean;
 };
 
 /**
@@ -978,6 +1057,20 @@ export declare type SnapshotCreated = Message<"runlane.internal.v1.SnapshotCreat
    * @generated from field: repeated runlane.internal.v1.RefusedItem refused = 3;
    */
   refused: RefusedItem[];
+
+  /**
+   * Items that have runs which existed before.
+   *
+   * @generated from field: repeated runlane.internal.v1.SnapshotFound found = 4;
+   */
+  found: SnapshotFound[];
+
+  /**
+   * The batch that they belong to; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotPart batch = 5;
+   */
+  batch?: SnapshotPart | undefined;
 };
 
 /**
@@ -985,6 +1078,281 @@ export declare type SnapshotCreated = Message<"runlane.internal.v1.SnapshotCreat
  * Use `create(SnapshotCreatedSchema)` to create a new message.
  */
 export declare const SnapshotCreatedSchema: GenMessage<SnapshotCreated>;
+
+/**
+ * An item that has a run which existed before.
+ *
+ * @generated from message runlane.internal.v1.SnapshotFound
+ */
+export declare type SnapshotFound = Message<"runlane.internal.v1.SnapshotFound"> & {
+  /**
+   * Its index.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 2;
+   */
+  run: bigint;
+
+  /**
+   * A key found it.
+   *
+   * @generated from field: bool by_key = 3;
+   */
+  byKey: boolean;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotFound.
+ * Use `create(SnapshotFoundSchema)` to create a new message.
+ */
+export declare const SnapshotFoundSchema: GenMessage<SnapshotFound>;
+
+/**
+ * What became of a part of a batch.
+ *
+ * @generated from message runlane.internal.v1.SnapshotPart
+ */
+export declare type SnapshotPart = Message<"runlane.internal.v1.SnapshotPart"> & {
+  /**
+   * The batch.
+   *
+   * @generated from field: uint64 batch = 1;
+   */
+  batch: bigint;
+
+  /**
+   * Items that it had then.
+   *
+   * @generated from field: uint32 size = 2;
+   */
+  size: number;
+
+  /**
+   * An idempotency key found it.
+   *
+   * @generated from field: bool cached = 3;
+   */
+  cached: boolean;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotPart.
+ * Use `create(SnapshotPartSchema)` to create a new message.
+ */
+export declare const SnapshotPartSchema: GenMessage<SnapshotPart>;
+
+/**
+ * A batch.
+ *
+ * @generated from message runlane.internal.v1.SnapshotBatch
+ */
+export declare type SnapshotBatch = Message<"runlane.internal.v1.SnapshotBatch"> & {
+  /**
+   * Index of its environment.
+   *
+   * @generated from field: uint32 environment = 1;
+   */
+  environment: number;
+
+  /**
+   * Its number.
+   *
+   * @generated from field: uint64 batch = 2;
+   */
+  batch: bigint;
+
+  /**
+   * When it was created, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 create_ms = 3;
+   */
+  createMs: bigint;
+
+  /**
+   * When something of it changed last.
+   *
+   * @generated from field: int64 update_ms = 4;
+   */
+  updateMs: bigint;
+
+  /**
+   * When it ended; 0 before.
+   *
+   * @generated from field: int64 end_ms = 5;
+   */
+  endMs: bigint;
+
+  /**
+   * Its idempotency key; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.IdempotencySetting idempotency = 6;
+   */
+  idempotency?: IdempotencySetting | undefined;
+
+  /**
+   * Run whose code created it; 0 if none.
+   *
+   * @generated from field: uint64 parent = 7;
+   */
+  parent: bigint;
+
+  /**
+   * Its runs by index: pairs of a first number and how many follow each other.
+   *
+   * @generated from field: repeated uint64 spans = 8;
+   */
+  spans: bigint[];
+
+  /**
+   * Indexes of items that a key found a run for.
+   *
+   * @generated from field: repeated uint32 found = 9;
+   */
+  found: number[];
+
+  /**
+   * Items that could not be triggered.
+   *
+   * @generated from field: repeated runlane.internal.v1.SnapshotBatchFault errors = 10;
+   */
+  errors: SnapshotBatchFault[];
+
+  /**
+   * Whether it takes items.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotBatchState state = 11;
+   */
+  state: SnapshotBatchState;
+
+  /**
+   * How many of its runs are not final.
+   *
+   * @generated from field: uint32 pending = 12;
+   */
+  pending: number;
+
+  /**
+   * How many of them are completed.
+   *
+   * @generated from field: uint32 succeeded = 13;
+   */
+  succeeded: number;
+
+  /**
+   * How many of them are final in another way.
+   *
+   * @generated from field: uint32 failed = 14;
+   */
+  failed: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotBatch.
+ * Use `create(SnapshotBatchSchema)` to create a new message.
+ */
+export declare const SnapshotBatchSchema: GenMessage<SnapshotBatch>;
+
+/**
+ * An item that could not be triggered.
+ *
+ * @generated from message runlane.internal.v1.SnapshotBatchFault
+ */
+export declare type SnapshotBatchFault = Message<"runlane.internal.v1.SnapshotBatchFault"> & {
+  /**
+   * Its index.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * Its task.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * From the catalogue of errors.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotBatchFault.
+ * Use `create(SnapshotBatchFaultSchema)` to create a new message.
+ */
+export declare const SnapshotBatchFaultSchema: GenMessage<SnapshotBatchFault>;
+
+/**
+ * An idempotency key.
+ *
+ * @generated from message runlane.internal.v1.SnapshotKey
+ */
+export declare type SnapshotKey = Message<"runlane.internal.v1.SnapshotKey"> & {
+  /**
+   * Index of its environment.
+   *
+   * @generated from field: uint32 environment = 1;
+   */
+  environment: number;
+
+  /**
+   * The task; empty for keys of batches.
+   *
+   * @generated from field: string task_id = 2;
+   */
+  taskId: string;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * Number of the run, or of the batch.
+   *
+   * @generated from field: uint64 number = 4;
+   */
+  number: bigint;
+
+  /**
+   * When it ends, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 expire_ms = 5;
+   */
+  expireMs: bigint;
+
+  /**
+   * How its run ended.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotKeyEnd end = 6;
+   */
+  end: SnapshotKeyEnd;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotKey.
+ * Use `create(SnapshotKeySchema)` to create a new message.
+ */
+export declare const SnapshotKeySchema: GenMessage<SnapshotKey>;
 
 /**
  * Runs whose present attempt belongs to a session.
@@ -1211,10 +1579,97 @@ export enum SnapshotPhase {
    * @generated from enum value: SNAPSHOT_PHASE_CANCELED = 13;
    */
   CANCELED = 13,
+
+  /**
+   * Delayed by its trigger.
+   *
+   * @generated from enum value: SNAPSHOT_PHASE_DEFERRED = 14;
+   */
+  DEFERRED = 14,
+
+  /**
+   * Final.
+   *
+   * @generated from enum value: SNAPSHOT_PHASE_EXPIRED = 15;
+   */
+  EXPIRED = 15,
 }
 
 /**
  * Describes the enum runlane.internal.v1.SnapshotPhase.
  */
 export declare const SnapshotPhaseSchema: GenEnum<SnapshotPhase>;
+
+/**
+ * Whether a batch takes items.
+ *
+ * @generated from enum runlane.internal.v1.SnapshotBatchState
+ */
+export enum SnapshotBatchState {
+  /**
+   * Unset; never written.
+   *
+   * @generated from enum value: SNAPSHOT_BATCH_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It does.
+   *
+   * @generated from enum value: SNAPSHOT_BATCH_STATE_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * It is sealed.
+   *
+   * @generated from enum value: SNAPSHOT_BATCH_STATE_SEALED = 2;
+   */
+  SEALED = 2,
+
+  /**
+   * It was not sealed in time.
+   *
+   * @generated from enum value: SNAPSHOT_BATCH_STATE_ABORTED = 3;
+   */
+  ABORTED = 3,
+}
+
+/**
+ * Describes the enum runlane.internal.v1.SnapshotBatchState.
+ */
+export declare const SnapshotBatchStateSchema: GenEnum<SnapshotBatchState>;
+
+/**
+ * How the run of an idempotency key ended.
+ *
+ * @generated from enum runlane.internal.v1.SnapshotKeyEnd
+ */
+export enum SnapshotKeyEnd {
+  /**
+   * It did not, so far.
+   *
+   * @generated from enum value: SNAPSHOT_KEY_END_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It was completed.
+   *
+   * @generated from enum value: SNAPSHOT_KEY_END_COMPLETED = 1;
+   */
+  COMPLETED = 1,
+
+  /**
+   * It was cancelled.
+   *
+   * @generated from enum value: SNAPSHOT_KEY_END_CANCELED = 2;
+   */
+  CANCELED = 2,
+}
+
+/**
+ * Describes the enum runlane.internal.v1.SnapshotKeyEnd.
+ */
+export declare const SnapshotKeyEndSchema: GenEnum<SnapshotKeyEnd>;
 
