@@ -1,6 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Run, type RunResult, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { tellResult } from "../engine/effects.js";
+import type { Environment } from "../engine/environment.js";
+import { phases } from "../engine/phase.js";
 import type { Step } from "../engine/step.js";
 
 /** Notes that a subscriber wants to hear of a run. */
@@ -31,4 +34,12 @@ export function lostResult(runId: string): RunResult {
     message: `what run ${runId} came to is not known any more`,
   });
   return { $typeName: "runlane.v1.RunResult", runId, taskId: "", state: RunState.SYSTEM_FAILURE, failure };
+}
+
+/** Lets a subscriber hear how a run ended, or ends. */
+export function want(step: Step, environment: Environment, subscriber: string, number: number): void {
+  const run = step.durable.runs.get(number);
+  if (!run || run.environment !== environment) return;
+  if (phases[run.phase].final) return tellResult(step, subscriber, run);
+  addSubscriber(step.volatile.results, number, subscriber);
 }

@@ -12,7 +12,7 @@ const pageBytes = 512 * 1024;
 export function ownerService(partition: Partition): ServiceImpl<typeof OwnerService> {
   return {
     async triggerRuns(request) {
-      const { outcomes, batch } = await partition.trigger(request);
+      const { outcomes, batch } = await partition.triggering.trigger(request);
       const logSequence = BigInt(partition.sequence);
       return { $typeName: "runlane.internal.v1.TriggerRunsResponse", outcomes, logSequence, ...(batch ? { batch } : {}) };
     },
@@ -51,15 +51,15 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
     },
     async moveRun({ environment, request }) {
       if (!request) throw refusal("INVALID_FIELD", "request must be set");
-      const run = await partition.move(environment, request);
+      const run = await partition.triggering.move(environment, request);
       return { run, logSequence: BigInt(partition.sequence) };
     },
     judgeRun: notServed,
     async readBatch({ environment, batchId }) {
-      return { batch: await partition.batch(environment, batchId) };
+      return { batch: await partition.triggering.batch(environment, batchId) };
     },
     async endIdempotencyKey({ environment, taskId, key }) {
-      await partition.endKey(environment, taskId, key);
+      await partition.triggering.endKey(environment, taskId, key);
       return { logSequence: BigInt(partition.sequence) };
     },
     readQueues: notServed,

@@ -1,29 +1,23 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { decodeMessage, type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
-import type { RelayFramesRequest, TriggerRunsRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import type { BatchOutcome, Run, TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import type { Batch, RescheduleRunRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
+import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
-import { decideBatchPart } from "../engine/decide-batch.js";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed, decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
-import { decideKeyEnd, decideReschedule } from "../engine/decide-reschedule.js";
 import { decideTick, nextDue } from "../engine/decide-tick.js";
-import { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
 import { decidePromote } from "../engine/decide-version.js";
 import type { Durable } from "../engine/durable.js";
-import { tellResult } from "../engine/effects.js";
 import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
 import { phases } from "../engine/phase.js";
-import { batchNumberOf, createTag, runIdOf, runNumberOf } from "../engine/run-id.js";
-import type { CommandAnswer, RunRecord } from "../engine/run-record.js";
+import { createTag, runNumberOf } from "../engine/run-id.js";
+import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
 import { runMessageOf, versionMessageOf } from "../engine/view.js";
-import { batchMessageOf, batchOutcomeOf } from "../engine/view-batch.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
 import type { History } from "../history/history.js";
 import type { Clock } from "./clock.js";
@@ -31,20 +25,11 @@ import { concernsRun, concernsTasks, concernsVersions } from "./concerns.js";
 import { Delivery } from "./delivery.js";
 import { frameParts, updateBytesOf } from "./frame-parts.js";
 import { GroupCommit } from "./group-commit.js";
-import { addSubscriber, tellPast } from "./interest.js";
-import { itemBytes } from "./item-bytes.js";
+import { addSubscriber, tellPast, want } from "./interest.js";
 import { runNotFound, versionNotFound } from "./not-found.js";
 import { PastRuns } from "./past-runs.js";
 import { PayloadRemoval } from "./payload-removal.js";
-import { protocolStatus, refusalFrom } from "./protocol-status.js";
-
-/** What a trigger came to. */
-export interface Triggered {
-  /** One outcome for each item, in their order. */
-  readonly outcomes: TriggerOutcome[];
-  /** What became of the batch; undefined if the request had none. */
-  readonly batch: BatchOutcome | undefined;
-}
+import { Triggering } from "./triggering.js";
 
 /** What a partition stands on. */
 export interface PartitionOptions {
@@ -78,6 +63,8 @@ export class Partition {
   readonly #delivery: Delivery;
   readonly #removal: PayloadRemoval | undefined;
   readonly #past: PastRuns;
+  /** Creates runs, and changes what was asked when they were created. */
+  readonly triggering: Triggering;
   #cancelTick: (() => void) | undefined;
   #tickAt = Number.POSITIVE_INFINITY;
   #leaving = false;
@@ -112,6 +99,17 @@ export class Partition {
       },
     });
     this.#past = new PastRuns({ history, commit: this.#commit, clock, logger, stopped: () => this.#stopped });
+    this.triggering = new Triggering({
+      commit: this.#commit,
+      durable: this.durable,
+      volatile: this.volatile,
+      past: this.#past,
+      admit: () => this.#admit(),
+      mustOwn: () => this.#mustOwn(),
+      environment: (name) => this.#environment(name),
+      find: (environment, runId) => this.#find(environment, runId),
+      read: (environment, runId) => this.read(environment, runId),
+    });
     const owns = () => this.#serves;
     const settled = () => this.#commit.settled();
     this.#removal = options.payloads && new PayloadRemoval({ store: options.payloads, durable: this.durable, clock, logger, owns, settled });
@@ -152,38 +150,6 @@ export class Partition {
     this.#commit.stop();
   }
 
-  /** Creates runs; the subscriber hears of the results of those that are awaited. */
-  async trigger(request: TriggerRunsRequest): Promise<Triggered> {
-    this.#admit();
-    const { requestId, items, subscriber, batch: part, replayOfRunId } = request;
-    const environment = this.#environment(request.environment);
-    const replayOf = replayOfRunId === "" ? 0 : this.#find(environment, replayOfRunId).number;
-    const outcomes: TriggerOutcome[] = [];
-    const past: number[] = [];
-    const answer = this.#commit.decide(itemBytes(items), (step) => {
-      const asked = { environment, requestId, items, replayOf };
-      const given: CommandAnswer = part ? decideBatchPart(step, asked, part) : { kind: "created", created: decideTrigger(step, asked) };
-      if (given.kind !== "created") return given;
-      const wanted = request.awaitResults.length > 0 ? new Set(request.awaitResults) : undefined;
-      forEachOutcome(given.created, (index, outcome, cached) => {
-        if (typeof outcome !== "number") {
-          outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: protocolStatus(outcome) }, cached });
-          return;
-        }
-        outcomes.push({ $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "runId", value: runIdOf(environment, outcome) }, cached });
-        if (!wanted?.has(index)) return;
-        if (this.durable.runs.has(outcome)) this.#want(step, environment, subscriber, outcome);
-        else past.push(outcome);
-      });
-      return given;
-    });
-    await this.#commit.settled();
-    if (answer.kind === "refused") throw refusalFrom(answer.refusal);
-    // Behind the outcomes, which its caller must have first.
-    if (past.length > 0) void this.#past.tell(environment, subscriber, past);
-    return { outcomes, batch: answer.kind === "created" ? batchOutcomeOf(environment, answer.created) : undefined };
-  }
-
   /** Reads a run, wherever it is. */
   async read(environmentName: string, runId: string): Promise<Run> {
     this.#mustOwn();
@@ -222,41 +188,6 @@ export class Partition {
     return message;
   }
 
-  /** Gives a delayed run another time. */
-  async move(environmentName: string, request: RescheduleRunRequest): Promise<Run> {
-    this.#admit();
-    const { live: run } = this.#find(this.#environment(environmentName), request.runId);
-    if (!run) {
-      await this.read(environmentName, request.runId);
-      throw refusal("RUN_NOT_DELAYED", `run ${request.runId} has ended, and only a DELAYED one has a time that may be changed`);
-    }
-    const decided = this.#commit.decide(64, (step) => decideReschedule(step, run, request) ?? runMessageOf(this.volatile, run));
-    await this.#commit.settled();
-    if ("reason" in decided) throw refusalFrom(decided);
-    return decided;
-  }
-
-  /** Ends an idempotency key. */
-  async endKey(environmentName: string, taskId: string, key: string): Promise<void> {
-    this.#admit();
-    const environment = this.#environment(environmentName);
-    const fault = this.#commit.decide(64, (step) => decideKeyEnd(step, environment, taskId, key));
-    await this.#commit.settled();
-    if (fault) throw refusalFrom(fault);
-  }
-
-  /** Reads a batch. */
-  async batch(environmentName: string, batchId: string): Promise<Batch> {
-    this.#mustOwn();
-    const environment = this.#environment(environmentName);
-    const batch = this.durable.batches.byNumber.get(batchNumberOf(environment, batchId) ?? 0);
-    const message = batch?.environment === environment ? batchMessageOf(batch) : undefined;
-    await this.#commit.settled();
-    if (!message)
-      throw refusal("BATCH_NOT_FOUND", `there is no batch ${batchId}, or it ended more than seven days ago`, { resource: { type: "batch", name: batchId } });
-    return message;
-  }
-
   /** Subscribes to runs. Returns the ids that do not exist. */
   async watch(
     environmentName: string,
@@ -280,7 +211,7 @@ export class Partition {
           if (number === undefined || number >= this.durable.nextRun || (run && run.environment !== environment)) unknown.push(id);
           else if (!run) past.push({ id, change });
           else if (change) this.#wantChanges(step, subscriber, run);
-          else this.#want(step, environment, subscriber, number);
+          else want(step, environment, subscriber, number);
         }
       }
       for (const id of unwatch) this.#unwatch(environment, subscriber, id);
@@ -377,13 +308,6 @@ export class Partition {
 
   #end(executor: string, streamId: string, error: ConnectError): void {
     this.#delivery.end({ executor, streamId, reason: reasonOf(error) ?? "INTERNAL", message: error.rawMessage });
-  }
-
-  #want(step: Step, environment: Environment, subscriber: string, number: number): void {
-    const run = this.durable.runs.get(number);
-    if (!run || run.environment !== environment) return;
-    if (phases[run.phase].final) return tellResult(step, subscriber, run);
-    addSubscriber(this.volatile.results, number, subscriber);
   }
 
   #wantChanges(step: Step, subscriber: string, run: RunRecord): void {
