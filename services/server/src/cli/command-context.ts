@@ -1,4 +1,5 @@
 import type { Client } from "@connectrpc/connect";
+import type { QueueService } from "@runlane/sdk/gen/runlane/v1/queue_service_pb.js";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import type { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import type { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
@@ -19,6 +20,7 @@ export interface ServerConnection {
   readonly runs: Client<typeof RunService>;
   readonly tasks: Client<typeof TaskService>;
   readonly versions: Client<typeof VersionService>;
+  readonly queues: Client<typeof QueueService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   close(): void;

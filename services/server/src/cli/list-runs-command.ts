@@ -14,6 +14,8 @@ export interface RunFilterOptions {
   queue?: string[];
   codeVersion?: string[];
   tag?: string[];
+  batch?: string[];
+  test?: boolean;
   parent?: string;
   root?: string;
   /** "30m", "7d". */
@@ -80,6 +82,8 @@ export function filterOf(options: RunFilterOptions): RunFilter {
     queues: options.queue ?? [],
     versions: options.codeVersion ?? [],
     tags: options.tag ?? [],
+    batchIds: options.batch ?? [],
+    test: options.test,
     parentRunId: options.parent ?? "",
     rootRunId: options.root ?? "",
     createTimeFrom: from === undefined ? undefined : timestampFromMs(from),

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import type { CommandContext } from "./command-context.js";
 import { commandVersion } from "./command-version.js";
 import { type ExitCode, exitCode, exitCodeHelp } from "./exit-code.js";
+import { addFlowCommands } from "./flow-program.js";
 
 /**
  * Runs the `runlane` command. Never throws: failures are words on standard error, or a JSON object with --json.
@@ -166,6 +167,13 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--wait", "show the run until it is final")
     .option("--max-attempts <n>", "attempts in total; default: the task's", wholeNumber(1, 250))
     .option("--queue <name>", "queue; default: the task's")
+    .option("--delay <time>", "when it enters its queue: a time from now like 1h30m, or a time in ISO 8601; default: at once")
+    .option("--ttl <time>", "how long it may be in its queue before it starts, for instance 10m; default: the task's")
+    .option("--idempotency-key <key>", "one run of the task for each key: prints the one that there is")
+    .option("--concurrency-key <key>", "gives it a copy of the queue, with the queue's whole limit")
+    .option("--priority <seconds>", "by how much it counts as older in its queue", Number)
+    .option("--tag <tag>", "a tag of the run; repeat it for several", collect)
+    .option("--test", "mark it as a test")
     .addOption(address)
     .action(async (task: string, json: string | undefined, _options, command: Command) => {
       const { triggerCommand } = await import("./trigger-command.js");
@@ -200,7 +208,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       ended(await rollbackVersionCommand(context, command.optsWithGlobals()));
     });
 
-  const runs = program.command("runs").description("look at runs, and cancel them");
+  const runs = program.command("runs").description("look at runs, cancel and repeat them, ask why they wait");
   runs
     .command("get")
     .description("show a run")
@@ -220,6 +228,34 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       const { cancelRunCommand } = await import("./runs-command.js");
       ended(await cancelRunCommand(context, runId, command.optsWithGlobals()));
     });
+  runs
+    .command("why")
+    .description("say why a run does not execute, where it stands, and what would release it")
+    .argument("<id>", "id of the run")
+    .addOption(address)
+    .action(async (runId: string, _options, command: Command) => {
+      const { whyCommand } = await import("./why-command.js");
+      ended(await whyCommand(context, runId, command.optsWithGlobals()));
+    });
+  runs
+    .command("replay")
+    .description("trigger a run again, whatever became of it, on the current version; prints the id of the new run")
+    .argument("<id>", "id of the run")
+    .addOption(address)
+    .action(async (runId: string, _options, command: Command) => {
+      const { replayRunCommand } = await import("./repeat-run-command.js");
+      ended(await replayRunCommand(context, runId, command.optsWithGlobals()));
+    });
+  runs
+    .command("reschedule")
+    .description("give a delayed run another time")
+    .argument("<id>", "id of the run")
+    .argument("<delay>", "a time from now like 1h30m, or a time in ISO 8601")
+    .addOption(address)
+    .action(async (runId: string, delay: string, _options, command: Command) => {
+      const { rescheduleRunCommand } = await import("./repeat-run-command.js");
+      ended(await rescheduleRunCommand(context, runId, delay, command.optsWithGlobals()));
+    });
   const filters = (command: Command) =>
     command
       .option("--status <state...>", "in one of these states, for instance FAILED")
@@ -227,6 +263,8 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       .option("--queue <name...>", "in one of these queues, or from there")
       .option("--code-version <version...>", "executed by one of these versions, for instance 20261123.1")
       .option("--tag <tag...>", "with one of these tags")
+      .option("--batch <id...>", "of one of these batches")
+      .option("--test", "only tests")
       .option("--parent <id>", "triggered by the code of this run")
       .option("--root <id>", "descended from this run")
       .option("--period <time>", "triggered within this time: 30m, 7d")
@@ -249,6 +287,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
       const { watchRunsCommand } = await import("./watch-runs-command.js");
       ended(await watchRunsCommand(context, ids, command.optsWithGlobals()));
     });
+  addFlowCommands(program, context, address, ended);
   return program;
 }
 

@@ -1,6 +1,7 @@
-import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Failure, FailureKind, type Payload } from "@runlane/sdk/gen/runlane/v1/payload_pb.js";
 import { PendingReason, type Run, RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+import { periodText } from "@runlane/sdk/internal";
 
 /** Why a run does not execute, for people. */
 const pendingWords: Record<PendingReason, string> = {
@@ -62,8 +63,16 @@ export function runDetails(run: Run): string {
     ["machine", run.machine],
     ["active", run.maxDurationSeconds > 0 ? `${run.maxDurationSeconds} s at most` : ""],
     ["tags", run.tags.join(", ")],
+    ["key", run.idempotencyKey],
+    ["lane", run.concurrencyKey],
+    ["priority", run.prioritySeconds === 0 ? "" : `${run.prioritySeconds} s`],
+    ["batch", run.batchId],
+    ["test", run.test ? "yes" : ""],
+    ["replay of", run.replayOfRunId],
     ["parent", run.parentRunId],
     ["created", isoTime(run.createTime) ?? ""],
+    ["due", isDelayed(run) ? withOffset(run.queueTime, run.createTime) : ""],
+    ["expires", isoTime(run.expireTime) ?? (run.ttlSeconds > 0 && !run.startTime ? `${periodText(run.ttlSeconds)} after it is due` : "")],
     ["started", withOffset(run.startTime, run.createTime)],
     ["finished", withOffset(run.finishTime, run.startTime ?? run.createTime)],
     ["retry at", isoTime(run.retryTime) ?? ""],
@@ -76,6 +85,11 @@ export function runDetails(run: Run): string {
     .filter(([, value]) => value !== "")
     .map(([label, value]) => `${label.padEnd(10)}${value.replaceAll("\n", `\n${" ".repeat(10)}`)}`)
     .join("\n");
+}
+
+/** Whether its trigger asked for a delay. */
+function isDelayed({ queueTime, createTime }: Run): boolean {
+  return queueTime !== undefined && createTime !== undefined && timestampMs(queueTime) > timestampMs(createTime);
 }
 
 /** A failure on one line: `TypeError: x is not a function`. */
@@ -99,6 +113,15 @@ export function runToJson(run: Run): Record<string, unknown> {
     startTime: isoTime(run.startTime),
     finishTime: isoTime(run.finishTime),
     retryTime: isoTime(run.retryTime),
+    queueTime: isoTime(run.queueTime),
+    expireTime: isoTime(run.expireTime),
+    ttlSeconds: run.ttlSeconds || undefined,
+    concurrencyKey: run.concurrencyKey,
+    prioritySeconds: run.prioritySeconds || undefined,
+    idempotencyKey: run.idempotencyKey,
+    batchId: run.batchId,
+    test: run.test || undefined,
+    replayOfRunId: run.replayOfRunId,
     payload: payloadValue(run.payload),
     output: payloadValue(run.output),
     failure: run.failure && failureToJson(run.failure),

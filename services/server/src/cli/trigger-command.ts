@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { create } from "@bufbuild/protobuf";
-import { type Run, RunState, type TriggerItem, TriggerItemSchema } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
-import { errorOfStatus, isLarge, maxStoredPayloadBytes, withStoredValues } from "@runlane/sdk/internal";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { IdempotencyScope, type Run, RunState, type TriggerItem, TriggerItemSchema, type TriggerOptionsSchema } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
+import { errorOfStatus, hashedKey, isLarge, maxStoredPayloadBytes, secondsOption, withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
 import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
 import { failureOfCall } from "./failure-of.js";
 import { followRun } from "./follow-run.js";
+import { delayOf } from "./repeat-run-command.js";
 import { payloadText, progressLine, runToJson } from "./run-view.js";
 
 /** Options of `runlane trigger`. */
@@ -13,6 +14,13 @@ export interface TriggerCommandOptions extends ClientOptions {
   wait?: boolean;
   maxAttempts?: number;
   queue?: string;
+  delay?: string;
+  ttl?: string;
+  idempotencyKey?: string;
+  concurrencyKey?: string;
+  priority?: number;
+  tag?: string[];
+  test?: boolean;
 }
 
 /** `runlane trigger <task> [json]`: triggers a task; with --wait shows its run until it is final, and prints what it returned. */
@@ -20,7 +28,7 @@ export async function triggerCommand(context: CommandContext, task: string, json
   const item = create(TriggerItemSchema, {
     taskId: task,
     payload: json === undefined ? undefined : { data: Buffer.from(await payloadOf(context, json)) },
-    options: { maxAttempts: options.maxAttempts, queue: options.queue },
+    options: triggerOptions(options),
   });
   const { payload } = item;
   const bytes = payload?.data.length ?? 0;
@@ -31,6 +39,29 @@ export async function triggerCommand(context: CommandContext, task: string, json
     return options.wait ? await triggerAndWait(context, server, item, options) : await triggerOnly(context, server, item, options);
   } finally {
     server.close();
+  }
+}
+
+function triggerOptions(options: TriggerCommandOptions): MessageInitShape<typeof TriggerOptionsSchema> {
+  const { maxAttempts, queue, delay, ttl, idempotencyKey, concurrencyKey, priority, tag, test } = options;
+  return {
+    maxAttempts,
+    queue,
+    delay: delay === undefined ? undefined : delayOf("--delay", delay),
+    ttlSeconds: ttl === undefined ? undefined : ttlOf(ttl),
+    idempotencyKey: idempotencyKey ? { key: hashedKey([idempotencyKey]), displayKey: idempotencyKey, scope: IdempotencyScope.GLOBAL } : undefined,
+    concurrencyKey,
+    prioritySeconds: priority,
+    tags: tag,
+    test,
+  };
+}
+
+function ttlOf(text: string): number {
+  try {
+    return secondsOption("--ttl", /^\d+$/.test(text) ? Number(text) : text);
+  } catch (error) {
+    throw usageFailure((error as Error).message);
   }
 }
 

@@ -1,6 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Version } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
+import { connected } from "./connected.js";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 import { table } from "./table.js";
 
@@ -50,16 +51,6 @@ async function versionBefore(server: ServerConnection): Promise<string> {
     }
     if (nextPageToken === "") throw new CommandFailure(exitCode.refused, "there is no version before the current one");
     pageToken = nextPageToken;
-  }
-}
-
-async function connected(context: CommandContext, options: ClientOptions, work: (server: ServerConnection) => Promise<void>): Promise<ExitCode> {
-  const server = await context.connect(options.address);
-  try {
-    await work(server);
-    return exitCode.ok;
-  } finally {
-    server.close();
   }
 }
 

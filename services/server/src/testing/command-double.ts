@@ -1,6 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.js";
+import { QueueService } from "@runlane/sdk/gen/runlane/v1/queue_service_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
@@ -26,6 +27,7 @@ export async function runlane(
   stdin = "",
   tasks: Partial<ServiceImpl<typeof TaskService>> = {},
   versions: Partial<ServiceImpl<typeof VersionService>> = {},
+  queues: Partial<ServiceImpl<typeof QueueService>> = {},
 ): Promise<CommandResult> {
   const out: string[] = [];
   const err: string[] = [];
@@ -48,6 +50,7 @@ export async function runlane(
     add(PayloadService, payloads);
     add(TaskService, tasks);
     add(VersionService, versions);
+    add(QueueService, queues);
   });
   const context: CommandContext = {
     terminal: { result: (text) => void out.push(text), note: (text) => void err.push(text) },
@@ -59,6 +62,7 @@ export async function runlane(
         runs: createClient(RunService, transport),
         tasks: createClient(TaskService, transport),
         versions: createClient(VersionService, transport),
+        queues: createClient(QueueService, transport),
         payloads: new StoredPayloads(transport),
         close() {
           result.leftOpen = false;
