@@ -98,7 +98,7 @@ export class Partition {
         options.lost(cause);
       },
     });
-    this.#past = new PastRuns({ history, commit: this.#commit, clock, logger, stopped: () => this.#stopped });
+    this.#past = new PastRuns({ history: options.history, commit: this.#commit, clock, logger, stopped: () => this.#stopped });
     this.triggering = new Triggering({
       commit: this.#commit,
       durable: this.durable,
