@@ -1,3 +1,4 @@
+import { runsOf } from "./batch-record.js";
 import type { Durable } from "./durable.js";
 import { phases } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
@@ -32,7 +33,22 @@ export function audit(durable: Durable): string[] {
     }
     if (worker && run.session) busy.set(run.session, (busy.get(run.session) ?? 0) + 1);
   }
+  for (const batch of durable.batches.byNumber.values()) {
+    const open = runsOf(batch).filter((number) => !phases[durable.runs.get(number)?.phase ?? "completed"].final).length;
+    if (open !== batch.pending) faults.push(`batch ${batch.number} counts ${batch.pending} open runs, it has ${open}`);
+    const counted = batch.pending + batch.succeeded + batch.failed;
+    if (counted !== batch.size) faults.push(`batch ${batch.number} has ${batch.size} items and counts ${counted}`);
+    if (batch.endMs > 0 !== (batch.state !== "open" && open === 0))
+      faults.push(`batch ${batch.number} is ${batch.state} with ${open} open runs, and ended at ${batch.endMs}`);
+  }
   for (const environment of durable.environments.values()) {
+    for (const [key, run] of environment.debounces)
+      if (run.phase !== "deferred") faults.push(`run ${run.number} collects triggers of ${key} and is ${run.phase}`);
+    for (const { taskId, number, end } of environment.keys.values()) {
+      const run = taskId === "" ? undefined : durable.runs.get(number);
+      if (run && (run.phase === "failed" || run.phase === "expired")) faults.push(`run ${number} is ${run.phase} and has its idempotency key`);
+      if (run && phases[run.phase].final !== (end !== undefined)) faults.push(`run ${number} is ${run.phase}, its idempotency key says ${end}`);
+    }
     for (const queue of environment.queues.values()) {
       const count = held.get(queue) ?? 0;
       if (count !== queue.held) faults.push(`queue ${queue.name} counts ${queue.held} slots, its runs hold ${count}`);
