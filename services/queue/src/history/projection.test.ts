@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Log, MemoryLog, reasonOf } from "@runlane/platform";
 import { AwaitChangesRequestSchema, FindRunsRequestSchema, PageSide } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
-import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { DebounceMode, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RunView } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { runIdOf } from "../engine/run-id.js";
 import { encodedLog } from "../testing/encoded-log.js";
-import { EngineHarness } from "../testing/engine-harness.js";
+import { EngineHarness, item } from "../testing/engine-harness.js";
 import { silentLogger } from "../testing/logger.js";
 import { Projection } from "./projection.js";
 
@@ -210,3 +210,31 @@ async function otherLog(): Promise<Log> {
   for (const [index, record] of encodedLog(harness.log).entries()) await log.append(index, record);
   return log;
 }
+
+test("runs are found by their batch, and as tests, however the row was written", async () => {
+  const stage = await Stage.start();
+  const { batch } = stage.harness.batch([item("a"), item("a", { test: true }), item("a", { version: "20200101.1" })], { seal: true });
+  stage.harness.trigger("a", 1, { test: true });
+  await stage.commit();
+  const ids = async (filter: NonNullable<MessageInitShape<typeof FindRunsRequestSchema>["filter"]>) => (await stage.find({ filter })).runs.map(({ id }) => id);
+  const batchIds = [batch!.batchId];
+  expect(await ids({ batchIds })).toEqual([3, 2, 1].map((number) => stage.id(number)));
+  expect(await ids({ batchIds, test: true })).toEqual([stage.id(2)]);
+  expect(await ids({ test: true })).toEqual([stage.id(4), stage.id(2)]);
+  expect(await ids({ batchIds: ["batch_of another"] })).toEqual([]);
+  expect(states((await stage.find({ filter: { batchIds } })).runs)).toEqual(["SYSTEM_FAILURE", "PENDING_VERSION", "PENDING_VERSION"]);
+});
+
+test("a trigger that a delayed run collects takes the place of its data, of its tags too, in rows that are written already", async () => {
+  const stage = await Stage.start();
+  const trigger = (payload: string, tag: string) =>
+    stage.harness.triggerItems([item("a", { payload, tags: [tag], debounce: { key: "d", delayMs: 10_000, mode: DebounceMode.TRAILING } })]);
+  trigger("1", "one");
+  await stage.commit();
+  expect((await stage.find({ filter: { tags: ["one"] } })).runs).toHaveLength(1);
+  trigger("2", "two");
+  trigger("3", "three");
+  await stage.commit();
+  const found = await Promise.all(["one", "two", "three"].map(async (tag) => (await stage.find({ view: RunView.FULL, filter: { tags: [tag] } })).runs));
+  expect(found.map((runs) => runs.map(({ payload }) => new TextDecoder().decode(payload?.data)))).toEqual([[], [], ["3"]]);
+});
