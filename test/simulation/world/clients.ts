@@ -19,7 +19,7 @@ export class Clients {
 
   /** Something to trigger. */
   item(chance: Chance): TriggerItem {
-    const { wishes, keys } = this.#setting;
+    const { wishes } = this.#setting;
     const versions = [...this.#owner.environment.versions.byNumber.keys()];
     const wish = () => chance.is(wishes * 0.3);
     return create(TriggerItemSchema, {
@@ -30,7 +30,6 @@ export class Clients {
         ...(wish() ? { machine: chance.of(["micro", "small-2x", "medium-1x", "large-2x"]) } : {}),
         ...(wish() && versions.length > 0 ? { version: chance.of(versions) } : {}),
         ...(wish() ? { tags: ["t"] } : {}),
-        concurrencyKey: chance.is(wishes) ? chance.of(keys) : "",
       },
     });
   }

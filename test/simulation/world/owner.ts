@@ -2,6 +2,7 @@ import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js"
 import type { WorkResponse } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import {
   apply,
+  ChunkReader,
   createDurable,
   createVolatile,
   type Durable,
@@ -13,7 +14,11 @@ import {
   Outbox,
   pictureOf,
   place,
+  Restoration,
+  reindex,
   type Step,
+  snapshotChunks,
+  snapshotRecords,
   type Volatile,
 } from "@runlane/queue/testing/simulated.js";
 import type { Cause, Observation } from "../oracle/observation.js";
@@ -130,7 +135,7 @@ export class SimulatedOwner {
     this.#open = undefined;
     this.#sealed.length = 0;
     const before = how === "clean" ? JSON.stringify(pictureOf(this.durable), plain) : undefined;
-    this.durable = replayed(this.log);
+    this.durable = this.#chance.is(0.5) ? replayed(this.log) : restored(this.log, this.#chance.below(this.log.length + 1));
     if (before !== undefined) sameState(before, this.durable);
     this.volatile = createVolatile();
     this.epoch += 1n;
@@ -193,10 +198,20 @@ function contentsOf({ frames, notices, ends }: Outbox): Pick<Observation, "frame
   };
 }
 
-function replayed(log: readonly Logged[]): Durable {
-  const durable = createDurable();
+/** What a log leads to. */
+function replayed(log: readonly Logged[], durable = createDurable()): Durable {
   for (const { now, epoch, events } of log) for (const event of events) apply(durable, event, { now, epoch });
+  reindex(durable);
   return durable;
+}
+
+/** The same, from a snapshot that was made after so many of its records, and the rest of it. */
+function restored(log: readonly Logged[], after: number): Durable {
+  const reader = new ChunkReader();
+  const restoration = new Restoration();
+  const records = snapshotRecords(replayed(log.slice(0, after)), { sequence: 1, mark: new Uint8Array(1) });
+  for (const chunk of snapshotChunks(records, 64 * 1024)) for (const record of reader.records(chunk)) restoration.take(record);
+  return replayed(log.slice(after), restoration.finish().durable);
 }
 
 function sameState(before: string, durable: Durable): void {
@@ -212,5 +227,7 @@ function plain(_: string, value: unknown): unknown {
   if (typeof value === "bigint") return `${value}n`;
   if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("base64")}`;
   if (value instanceof Map || value instanceof Set) return [...value];
+  // A message that was read has its fields in another order than one that was made.
+  if (value && typeof value === "object" && "$typeName" in value) return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
   return value;
 }

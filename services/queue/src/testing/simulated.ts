@@ -1,4 +1,4 @@
-// What the simulation in test/ drives: the engine, and the state of a log as plain data. Nothing else leaves this room.
+// What the simulation in test/ drives: the engine, and states as snapshots and as plain data. Nothing else leaves this room.
 export { apply } from "../engine/apply.js";
 export { decideCancel } from "../engine/decide-cancel.js";
 export { decideClosed, decideFrame } from "../engine/decide-frame.js";
@@ -13,7 +13,11 @@ export { environmentCreated } from "../engine/events.js";
 export { Outbox } from "../engine/outbox.js";
 export { phases } from "../engine/phase.js";
 export { place } from "../engine/place.js";
+export { reindex } from "../engine/reindex.js";
 export { emit, type Step } from "../engine/step.js";
 export { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
 export { addSubscriber } from "../owner/interest.js";
+export { Restoration } from "../snapshot/restoration.js";
+export { ChunkReader, snapshotChunks } from "../snapshot/snapshot-chunks.js";
+export { snapshotRecords } from "../snapshot/snapshot-records.js";
 export { pictureOf } from "./durable-picture.js";
