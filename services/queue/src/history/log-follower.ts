@@ -1,4 +1,4 @@
-import { type Log, LogClosed, type Logger, refusal } from "@runlane/platform";
+import { type Log, LogClosed, LogDamaged, type Logger, refusal } from "@runlane/platform";
 import { markOf } from "../owner/record-mark.js";
 
 /** Where a follower stands, and how to know the log again. */
@@ -127,6 +127,8 @@ export class LogFollower {
         const before = this.#position;
         for await (const { sequence, record } of this.#log.read(this.#position + 1)) {
           if (this.#closed) return;
+          // Whoever opens history again finds out where it goes on.
+          if (sequence !== this.#position + 1) throw new LogDamaged(`record ${this.#position + 1} of the log is not there any more, and history needs it`);
           this.#took(sequence, record.slice());
         }
         // A replica that lags may not have it yet.

@@ -1,4 +1,4 @@
-import { type Log, type Logger, refusal } from "@runlane/platform";
+import { type Log, type Logger, refusal, type SnapshotStore } from "@runlane/platform";
 import type {
   AwaitChangesRequest,
   AwaitChangesResponse,
@@ -12,6 +12,7 @@ import { runNumberOf } from "../engine/run-id.js";
 import { markOf } from "../owner/record-mark.js";
 import { ChangeStreams } from "./change-streams.js";
 import { type HistoryDatabase, openHistoryDatabase, removeHistoryDatabase } from "./history-database.js";
+import { newestSnapshot, seedHistory } from "./history-seed.js";
 import { type FollowedLog, LogFollower } from "./log-follower.js";
 import { Reducer } from "./reducer.js";
 import { rowFilter } from "./row-filter.js";
@@ -32,6 +33,8 @@ export interface ProjectionOptions {
   /** Path of the database, or ":memory:". */
   readonly file: string;
   readonly log: Log;
+  /** Where snapshots are, for a history that begins behind what was purged of the log. */
+  readonly snapshots?: SnapshotStore;
   readonly logger: Logger;
 }
 
@@ -50,13 +53,17 @@ export class Projection {
   static async open(options: ProjectionOptions): Promise<Projection> {
     let database = openHistoryDatabase(options.file);
     let from = followedBy(database);
-    if (!(await continues(options.log, from))) {
+    const first = await options.log.first();
+    // A record at the position of this history is never purged. One that is behind it is another node's, or is new.
+    const isBehind = from.position < first && first > 1;
+    if (!isBehind && !(await continues(options.log, from))) {
       options.logger.warn({ position: from.position }, "history is of another log, or of one that had more: it is made anew");
       database.sqlite.close();
       removeHistoryDatabase(options.file);
       database = openHistoryDatabase(options.file);
       from = followedBy(database);
     }
+    if (from.position < first && first > 1) from = await seeded(options, database, first);
     return new Projection(options, database, from);
   }
 
@@ -185,6 +192,22 @@ export class Projection {
 function followedBy({ sqlite }: HistoryDatabase): FollowedLog {
   const [position, mark] = sqlite.prepare("SELECT position, mark FROM followed").raw().get([]) as [number, Uint8Array];
   return { position, mark };
+}
+
+/** Lets history begin where the log does: with what a snapshot knows of the time before, if there is one. */
+async function seeded({ log, snapshots, logger }: ProjectionOptions, database: HistoryDatabase, first: number): Promise<FollowedLog> {
+  const { position } = followedBy(database);
+  const restored = snapshots && (await newestSnapshot(log, snapshots, logger));
+  if (!restored) {
+    logger.warn({ position, first }, "the log begins behind history, and no snapshot can be used: what happened between is missing from lists");
+    return { position: first - 1, mark: new Uint8Array() };
+  }
+  seedHistory(database.sqlite, restored);
+  logger.warn(
+    { position, first, snapshot: restored.sequence, runs: restored.durable.runs.size },
+    "the log begins behind history, which goes on from a snapshot: runs that ended between, and that the snapshot does not know any more, are missing from lists",
+  );
+  return followedBy(database);
 }
 
 /** Whether a log goes on where history left off. */

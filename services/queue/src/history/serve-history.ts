@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { connectNats, createLogger, JetStreamLog, refusalOf, statusOf } from "@runlane/platform";
+import { connectNats, createLogger, JetStreamLog, JetStreamSnapshotStore, refusalOf, statusOf } from "@runlane/platform";
 import { StatusSchema } from "@runlane/platform/gen/google/rpc/status_pb.js";
 import {
   AwaitChangesRequestSchema,
@@ -21,7 +21,12 @@ export async function serveHistory(port: MessagePort, data: ThreadData): Promise
   const logger = createLogger({ name: "history", env: { RUNLANE_LOG_LEVEL: data.logLevel }, destination: { write: (line) => send({ kind: "log", line }) } });
   const link = await connectNats({ ...data.nats, name: "runlane history", logger, timeoutMs: 60_000 });
   const log = JetStreamLog.of({ link, partition: data.partition, logger });
-  const projection = await Projection.open({ file: data.file, log, logger });
+  const projection = await Projection.open({
+    file: data.file,
+    log,
+    snapshots: new JetStreamSnapshotStore({ link, partition: data.partition }),
+    logger,
+  });
   let unreported = 0;
   port.on("message", (message: ToThread) => receive(message));
   send({ kind: "open", position: projection.position });
