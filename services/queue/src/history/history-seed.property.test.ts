@@ -1,13 +1,19 @@
-import { toJson } from "@bufbuild/protobuf";
+import { create, toJson } from "@bufbuild/protobuf";
+import { MemoryLog, MemorySnapshotStore } from "@runlane/platform";
+import { FindRunsRequestSchema } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { PendingReason, RunSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { runMessageOf } from "../engine/view.js";
+import { writeSnapshot } from "../snapshot/write-snapshot.js";
 import { encodedLog } from "../testing/encoded-log.js";
 import { EngineHarness, replayed } from "../testing/engine-harness.js";
+import { silentLogger } from "../testing/logger.js";
 import { happening, RandomWorld } from "../testing/random-world.js";
+import { recordingLogger } from "../testing/recording-logger.js";
 import { openHistoryDatabase } from "./history-database.js";
 import { seedHistory } from "./history-seed.js";
+import { Projection, type ProjectionOptions } from "./projection.js";
 import { Reducer } from "./reducer.js";
 import { addBodies, basicRun } from "./run-message.js";
 
@@ -38,4 +44,26 @@ it("a history that missed a part of the log, and goes on from a snapshot, shows 
     }),
     { numRuns: 100 },
   );
+});
+
+it("opens on a log that is purged: with what the newest snapshot knows, or with what the log has left", async () => {
+  const harness = new EngineHarness();
+  harness.trigger("a", 2);
+  harness.trigger("b");
+  const log = new MemoryLog();
+  for (const [index, record] of encodedLog(harness.log).entries()) await log.append(index, record);
+  const store = new MemorySnapshotStore();
+  const { sequence } = await writeSnapshot({ log, store, to: (await log.last()) - 1, logger: silentLogger });
+  await log.purge(sequence);
+  const taskIds = async (options: Partial<ProjectionOptions>) => {
+    const { logger, lines } = recordingLogger();
+    const projection = await Projection.open({ file: ":memory:", log, logger, ...options });
+    projection.begin(await log.last());
+    const { runs } = await projection.find(create(FindRunsRequestSchema, { environment: "dev", limit: 10 }));
+    projection.close();
+    return [runs.map(({ taskId }) => taskId), lines.filter(({ level }) => level === "warn").length];
+  };
+  expect(await taskIds({ snapshots: store })).toEqual([["b", "a", "a"], 1]);
+  await log.purge(await log.last());
+  expect(await taskIds({})).toEqual([["b"], 1]);
 });
