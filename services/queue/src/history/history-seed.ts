@@ -2,14 +2,14 @@ import { toBinary } from "@bufbuild/protobuf";
 import { type Log, type Logger, SnapshotMissing, type SnapshotStore } from "@runlane/platform";
 import { FailureSchema, type Payload, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type Database from "libsql";
-import { type Environment, maxAttemptsOf, maxDurationOf, queueNameOf } from "../engine/environment.js";
+import { type Environment, maxAttemptsOf, maxDurationOf, queueNameOf, ttlOf } from "../engine/environment.js";
 import type { RunRecord } from "../engine/run-record.js";
 import { stateOf } from "../engine/view.js";
 import { mustBeOf, readSnapshot } from "../snapshot/read-snapshot.js";
 import type { Restored } from "../snapshot/restoration.js";
 import { wholeSnapshots } from "../snapshot/snapshot-name.js";
 import { SnapshotUnreadable } from "../snapshot/snapshot-unreadable.js";
-import type { CachedRow } from "./history-row.js";
+import type { AskedSettings, CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
 import { RunTable } from "./run-table.js";
 
@@ -51,15 +51,14 @@ function seedEnvironment(sqlite: Database.Database, names: Names, { name, tag, t
   sqlite.prepare("INSERT OR REPLACE INTO environment VALUES (?, ?)").run([environment, tag]);
   for (const [id, task] of tasks) {
     const queue = names.idOf(queueNameOf(id, task));
-    const values = [environment, names.idOf(id), queue, maxAttemptsOf(task), names.idOf(task.declaration.machine), maxDurationOf(task)];
-    sqlite.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?)").run(values);
+    const values = [environment, names.idOf(id), queue, maxAttemptsOf(task), names.idOf(task.declaration.machine), maxDurationOf(task), ttlOf(task)];
+    sqlite.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)").run(values);
   }
 }
 
 function rowOf(run: RunRecord, names: Names, position: number, stored: boolean): CachedRow {
-  const { extras, askedVersion } = run;
+  const { extras } = run;
   const started = run.startMs > 0;
-  const asked = { version: askedVersion, machine: extras?.askedMachine ?? "", maxDurationSeconds: extras?.askedDurationSeconds };
   return {
     number: run.number,
     environment: names.idOf(run.environment.name),
@@ -81,7 +80,12 @@ function rowOf(run: RunRecord, names: Names, position: number, stored: boolean):
     position,
     machine: started ? names.idOf(run.machine?.name ?? "") : 0,
     maxDurationSeconds: started ? run.maxDurationSeconds : 0,
-    asked: asked.version === "" && asked.machine === "" && asked.maxDurationSeconds === undefined ? null : asked,
+    queueMs: run.queueMs,
+    ttlSeconds: extras?.ttlSeconds ?? 0,
+    expireMs: extras?.expireMs ?? 0,
+    batch: extras?.batch ?? 0,
+    test: extras?.test ?? false,
+    asked: askedBy(run),
     tags: extras?.tags ?? [],
     failure: run.failure ? toBinary(FailureSchema, run.failure) : null,
     payload: encoded(run.payload),
@@ -89,6 +93,24 @@ function rowOf(run: RunRecord, names: Names, position: number, stored: boolean):
     metadata: encoded(extras?.metadata),
     stored,
     dirty: true,
+    replacedTags: null,
+  };
+}
+
+function askedBy({ extras, askedVersion: version }: RunRecord): AskedSettings | null {
+  if (!extras) return version === "" ? null : { version, machine: "" };
+  const { askedMachine, askedDurationSeconds, askedTtlSeconds, idempotency, concurrencyKey, priorityMs, weight, replayOf } = extras;
+  return {
+    version,
+    machine: askedMachine,
+    maxDurationSeconds: askedDurationSeconds,
+    ttlSeconds: askedTtlSeconds,
+    key: idempotency && (idempotency.displayKey || idempotency.key),
+    scope: idempotency?.scope,
+    concurrencyKey: concurrencyKey || undefined,
+    priorityMs: priorityMs || undefined,
+    weight: weight || undefined,
+    replayOf: replayOf || undefined,
   };
 }
 
