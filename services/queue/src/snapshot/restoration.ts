@@ -161,7 +161,7 @@ export class Restoration {
     const version = facts.version === 0 ? "" : this.#texts[facts.version - 1];
     if (!place || taskId === undefined || version === undefined) throw new SnapshotUnreadable(`run ${facts.run} refers to something that is not there`);
     const session = facts.session === 0n ? undefined : this.#session(facts.session);
-    const run = runOfFacts(facts, { ...place, taskId, version, session });
+    const run = runOfFacts(facts, { queue: place.queue, environment: place.environment, taskId, version, session });
     this.#durable.runs.set(run.number, run);
     if (facts.more?.collects && run.extras) run.environment.debounces.set(debounceKeyOf(taskId, run.extras.debounceKey), run);
     // What a run holds follows from its phase.
