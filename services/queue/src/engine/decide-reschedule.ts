@@ -3,7 +3,7 @@ import type { Environment } from "./environment.js";
 import { idempotencyKeyEnded, retryDue, runRescheduled } from "./events.js";
 import { runIdOf } from "./run-id.js";
 import type { RefusalData, RunRecord } from "./run-record.js";
-import { delayEnd } from "./run-settings.js";
+import { delayEnd, delayFault } from "./run-settings.js";
 import { emit, type Step } from "./step.js";
 
 /** Gives a delayed run another time. Returns why it cannot have one; undefined if it has. */
@@ -16,6 +16,8 @@ export function decideReschedule(step: Step, run: RunRecord, request: Reschedule
       message: `run ${runIdOf(run.environment, run.number)} is not DELAYED (any more), and only then has a time that may be changed`,
     };
   }
+  const tooLong = delayFault(request, step.now);
+  if (tooLong) return { reason: "INVALID_FIELD", message: `delay_until: ${tooLong}` };
   emit(step, runRescheduled(run, delayEnd(request, step.now), undefined));
   return undefined;
 }

@@ -9,7 +9,7 @@ import { untriggeredFailure } from "./failure-state.js";
 import { keysFull } from "./idempotency-keys.js";
 import { machineFault } from "./machine.js";
 import type { CreatedRuns, RefusalData, RefusedAt, RunRecord } from "./run-record.js";
-import { type RunOrigin, settingsOf, spanMs } from "./run-settings.js";
+import { delayFault, type RunOrigin, settingsOf, spanMs } from "./run-settings.js";
 import { emit, type Step } from "./step.js";
 
 /** Runs that a queue may hold; more are refused with QUEUE_FULL. */
@@ -165,7 +165,7 @@ class Plan {
 
   #faultOf({ taskId, payload, options }: TriggerItem, key: IdempotencyKey | undefined): RefusalData | undefined {
     const { environment } = this.#request;
-    const fault = referenceFault(environment, payload) ?? optionsFault(environment, options);
+    const fault = referenceFault(environment, payload) ?? optionsFault(environment, options, this.#step.now);
     if (fault) return fault;
     if (key && !environment.keys.hasRoom(this.#keys?.size ?? 0, this.#step.now)) return keysFull;
     if (queued(environment, options?.queue || queueNameOf(taskId, environment.tasks.get(taskId)), taskId) < queueSizeCap) return undefined;
@@ -229,10 +229,12 @@ function takeData(run: NewRun, { payload, maxAttempts, settings }: NewRun): void
 }
 
 /** Why options cannot be fulfilled here; undefined if they can. */
-function optionsFault(environment: Environment, options: TriggerOptions | undefined): RefusalData | undefined {
+function optionsFault(environment: Environment, options: TriggerOptions | undefined, nowMs: number): RefusalData | undefined {
   if (options?.version && !environment.versions.byNumber.has(options.version)) {
     return { reason: "VERSION_NOT_FOUND", message: `there is no version ${options.version.slice(0, 64)} of this environment's code` };
   }
+  const tooLong = options && delayFault(options, nowMs);
+  if (tooLong) return { reason: "INVALID_FIELD", message: `options.delay_until: ${tooLong}` };
   const fault = machineFault(options?.machine);
   return fault === undefined ? undefined : { reason: "INVALID_FIELD", message: `options.machine: ${fault}` };
 }

@@ -65,6 +65,14 @@ export function delayEnd({ delay }: Delay, nowMs: number): number {
   return at > nowMs ? at : 0;
 }
 
+/** The longest delay: 366 days. */
+const longestDelayMs = 366 * 24 * 60 * 60 * 1_000;
+
+/** Why a delay is too long, in words of the field `delay_until`; undefined if it is not. Whoever checks requests before cannot say: it depends on the time. */
+export function delayFault(delay: Delay, nowMs: number): string | undefined {
+  return delayEnd(delay, nowMs) > nowMs + longestDelayMs ? "must be at most 366 days from now" : undefined;
+}
+
 function delayUntil(options: TriggerOptions | undefined, nowMs: number): number {
   if (!options) return 0;
   return options.debounce?.delay ? nowMs + spanMs(options.debounce.delay) : delayEnd(options, nowMs);
