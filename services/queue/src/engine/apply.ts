@@ -9,18 +9,24 @@ import type {
   RunsCreated,
   RunUpdated,
   SessionOpened,
-  TasksDeclared,
   WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { declareQueues, declareTasks } from "./declare.js";
 import { type Durable, requestKey, requestRetention, workerKey } from "./durable.js";
-import { type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf } from "./environment.js";
+import { createFlow } from "./flow.js";
+import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
+import { laneOf } from "./lane.js";
 import { machines } from "./machine.js";
+import { followTask, joinLane, joinLimits, limitsOf } from "./membership.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
+import { queueOf } from "./queue-record.js";
+import { giveRates, takeRates } from "./rates.js";
 import type { CommandAnswer, CreatedRuns, RunExtras, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
-import { assign, conclude, delay, endAttempt, enqueue, followDeclaration, markDelivered, queueOf, rearm, retire, setPhase, unbind } from "./transitions.js";
+import { assign, conclude, delay, endAttempt, enqueue, markDelivered, rearm, retire, setPhase, unbind } from "./transitions.js";
 import { addVersion, createVersions, promoteVersion } from "./version-record.js";
 
 /** What an event's batch says of it. */
@@ -42,7 +48,8 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
   switch (event.case) {
     case "environmentCreated": {
       const { name, tag } = event.value;
-      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), versions: createVersions(), payloads: new Map() });
+      const flow = createFlow();
+      durable.environments.set(name, { name, tag, tasks: new Map(), queues: new Map(), flow, versions: createVersions(), payloads: new Map() });
       return;
     }
     case "runsCreated":
@@ -60,7 +67,15 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "runUpdated":
       return update(durable, event.value);
     case "tasksDeclared":
-      return declareTasks(durable, event.value);
+      return declareTasks(durable, environmentOf(durable, event.value.environment), event.value);
+    case "queuesDeclared":
+      return declareQueues(durable, environmentOf(durable, event.value.environment), event.value);
+    case "queueUpdated":
+      return updateQueue(durable, environmentOf(durable, event.value.environment), event.value);
+    case "limitUpdated":
+      return updateLimit(durable, environmentOf(durable, event.value.environment), event.value);
+    case "environmentUpdated":
+      return updateEnvironment(durable, environmentOf(durable, event.value.environment), event.value);
     case "sessionOpened":
       return openSession(durable, event.value);
     case "sessionEnded":
@@ -79,6 +94,7 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "retryDue": {
       const run = runOf(durable, event.value.run);
       run.retryAtMs = 0;
+      if (run.attempt === 0) followTask(durable, run);
       return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
     }
     case "waitBegan":
@@ -113,10 +129,6 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "runExpired":
     case "runRescheduled":
     case "idempotencyKeyEnded":
-    case "queuesDeclared":
-    case "queueUpdated":
-    case "limitUpdated":
-    case "environmentUpdated":
     case "batchCreated":
     case "batchClosed":
     case "batchForgotten":
@@ -133,12 +145,22 @@ function createRuns(durable: Durable, event: RunsCreated): void {
   let number = first;
   for (const item of event.runs) {
     const task = environment.tasks.get(item.taskId);
+    const { settings } = item;
+    const queue = queueOf(environment, item.queue || queueNameOf(item.taskId, task));
+    const lane = settings ? laneOf(queue, settings.concurrencyKey) : queue.keyless;
+    const limits = settings?.concurrencyLimits ? limitsOf(environment, task, settings.concurrencyLimits.names) : task?.limits;
+    joinLane(lane);
     const run: RunRecord = {
       number,
       environment,
       taskId: item.taskId,
-      queue: queueOf(environment, item.queue || queueNameOf(item.taskId, task)),
+      queue,
       queueNamed: item.queue !== "",
+      lane,
+      slots: joinLimits(lane, limits),
+      orderMs: durable.now - Number(settings?.priorityMs ?? 0n),
+      tokens: 0,
+      list: undefined,
       phase: "queued",
       attempt: 0,
       askedAttempts: item.maxAttempts,
@@ -188,8 +210,16 @@ function createRuns(durable: Durable, event: RunsCreated): void {
 
 function extrasOf({ settings }: NewRun): RunExtras | undefined {
   if (!settings) return undefined;
-  const { tags, metadata, machine, maxDurationSeconds } = settings;
-  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
+  const { tags, metadata, machine, maxDurationSeconds, priorityMs, weight, concurrencyLimits } = settings;
+  return {
+    tags,
+    metadata,
+    askedMachine: machine,
+    askedDurationSeconds: maxDurationSeconds,
+    priorityMs: Number(priorityMs),
+    weight: weight || 1,
+    askedLimits: concurrencyLimits?.names,
+  };
 }
 
 function rememberRequest(durable: Durable, key: string, created: CreatedRuns): void {
@@ -201,27 +231,6 @@ function rememberRequest(durable: Durable, key: string, created: CreatedRuns): v
     durable.requestOrder.shift();
     durable.requests.delete(oldest.key);
   }
-}
-
-function declareTasks(durable: Durable, event: TasksDeclared): void {
-  const environment = environmentOf(durable, event.environment);
-  const limits = new Map<string, number | undefined>();
-  for (const declaration of event.tasks) {
-    const before = environment.tasks.get(declaration.id);
-    const after: TaskRecord = { declaration, version: event.version };
-    environment.tasks.set(declaration.id, after);
-    const from = queueOf(environment, queueNameOf(declaration.id, before));
-    const to = queueOf(environment, queueNameOf(declaration.id, after));
-    if (from !== to || machineOf(before) !== machineOf(after)) followDeclaration(durable, declaration.id, from, to, machineOf(after));
-    if (machineOf(before) !== machineOf(after)) {
-      // Runs whose trigger named another queue want the task's machine as well.
-      for (const other of environment.queues.values()) if (other !== from) followDeclaration(durable, declaration.id, other, other, machineOf(after));
-    }
-    durable.eligible.add(to);
-    // Tasks that share a queue need not all repeat its limit.
-    limits.set(to.name, declaration.concurrencyLimit ?? limits.get(to.name));
-  }
-  for (const [name, limit] of limits) queueOf(environment, name).limit = limit;
 }
 
 function openSession(durable: Durable, event: SessionOpened): void {
@@ -262,6 +271,7 @@ function assignRun(durable: Durable, event: RunAssigned, context: EventContext):
   run.nonce = event.nonce;
   run.epoch = context.epoch;
   run.failure = undefined;
+  run.tokens = run.phase === "queued" ? takeRates(durable, run) : 0;
   if (run.startMs === 0) {
     const task = run.environment.tasks.get(run.taskId);
     run.startMs = durable.now;
@@ -277,13 +287,14 @@ function returnRun(durable: Durable, run: RunRecord): void {
   // It costs the run nothing: the attempt did not happen. The next one has the same number and another nonce.
   run.attempt -= 1;
   endAttempt(durable, run);
+  giveRates(durable, run);
   if (run.attempt === 0) {
     run.startMs = 0;
     run.version = run.askedVersion;
-    // What the attempt held is given back as it was taken.
-    setPhase(durable, run, "queued");
-    if (!run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
   }
+  // What the attempt held is given back as it was taken.
+  setPhase(durable, run, "queued");
+  if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
   enqueue(durable, run);
 }
 
@@ -315,7 +326,7 @@ function fail(durable: Durable, event: AttemptFailed): void {
 
 function update(durable: Durable, event: RunUpdated): void {
   const run = runOf(durable, event.run);
-  run.extras ??= { tags: [], metadata: undefined, askedMachine: "", askedDurationSeconds: undefined };
+  run.extras ??= { tags: [], metadata: undefined, askedMachine: "", askedDurationSeconds: undefined, priorityMs: 0, weight: 1, askedLimits: undefined };
   if (event.tags) run.extras.tags = event.tags.tags;
   if (event.metadata) run.extras.metadata = event.metadata;
   if (event.by) noteCommand(runOf(durable, event.by), event.commandId, { kind: "done" });

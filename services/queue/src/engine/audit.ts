@@ -1,20 +1,21 @@
+import { auditLists } from "./audit-lists.js";
 import type { Durable } from "./durable.js";
 import { phases } from "./phase.js";
-import type { QueueRecord } from "./queue-record.js";
 import type { SessionRecord } from "./session-record.js";
+import { SlotCount } from "./slot-count.js";
 
 /**
  * Counts again, from the runs' phases alone, what is kept as a running count, and says where they differ. An empty list is the promise that no slot has leaked.
  */
 export function audit(durable: Durable): string[] {
   const faults: string[] = [];
-  const held = new Map<QueueRecord, number>();
+  const slots = new SlotCount();
   const busy = new Map<SessionRecord, number>();
   const milliCpus = new Map<SessionRecord, number>();
   const memoryMib = new Map<SessionRecord, number>();
   for (const run of durable.runs.values()) {
-    const { ready, slot, worker, session } = phases[run.phase];
-    if (slot) held.set(run.queue, (held.get(run.queue) ?? 0) + 1);
+    const { ready, worker, session } = phases[run.phase];
+    slots.add(run);
     if (session !== (run.session !== undefined)) faults.push(`run ${run.number} is ${run.phase} ${run.session ? "with" : "without"} a session`);
     if (run.session && !run.session.runs.has(run)) faults.push(`run ${run.number} is unknown to its session ${run.session.number}`);
     if (run.attempt > run.maxAttempts) faults.push(`run ${run.number} is at attempt ${run.attempt} of ${run.maxAttempts}`);
@@ -33,11 +34,10 @@ export function audit(durable: Durable): string[] {
     if (worker && run.session) busy.set(run.session, (busy.get(run.session) ?? 0) + 1);
   }
   for (const environment of durable.environments.values()) {
-    for (const queue of environment.queues.values()) {
-      const count = held.get(queue) ?? 0;
-      if (count !== queue.held) faults.push(`queue ${queue.name} counts ${queue.held} slots, its runs hold ${count}`);
-    }
+    slots.compare(environment, faults);
+    auditLists(environment, durable, faults);
   }
+  slots.rest(faults);
   for (const session of durable.sessions.values()) {
     const count = busy.get(session) ?? 0;
     if (count !== session.busy) faults.push(`session ${session.number} counts ${session.busy} attempts, it has ${count}`);

@@ -1,8 +1,10 @@
+import { dueOfFlow, endOverrides } from "./decide-flow.js";
 import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { retryDue, runReturned } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
+import { wakeRates } from "./rates.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";
 
@@ -21,6 +23,8 @@ export function decideTick(step: Step, leaseMs: number): void {
     volatile.freed.add(entry.connection);
   }
   dropUnreferenced(step);
+  endOverrides(step);
+  wakeRates(durable, step.now);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
@@ -52,6 +56,8 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   if (due) consider(due.atMs - step.now);
   const unreferenced = step.durable.unreferenced.peek();
   if (unreferenced) consider(unreferenced.payload.storedMs + unreferencedRetentionMs - step.now);
+  const flow = dueOfFlow(step);
+  if (flow !== undefined) consider(flow - step.now);
   const unbind = dueToUnbind(step);
   if (unbind !== undefined) consider(unbind - step.now);
   const unaccepted = nextUnaccepted(step.volatile);

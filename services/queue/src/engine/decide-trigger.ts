@@ -44,7 +44,7 @@ export function decideTrigger(step: Step, request: TriggerRequest): CreatedRuns 
       refused.push({ index, refusal: fault });
       continue;
     }
-    if (queued(environment, queue || queueNameOf(item.taskId, environment.tasks.get(item.taskId)), item.taskId) >= queueSizeCap) {
+    if (queued(environment, queue || queueNameOf(item.taskId, environment.tasks.get(item.taskId))) >= queueSizeCap) {
       refused.push({
         index,
         refusal: {
@@ -100,30 +100,27 @@ function optionsFault(environment: Environment, options: TriggerOptions | undefi
 /** What most triggers do not ask for; undefined if this one does not. */
 function settingsOf(options: TriggerOptions | undefined): RunSettings | undefined {
   if (!options) return undefined;
-  const { tags, metadata, machine = "", maxDurationSeconds, version = "" } = options;
-  if (tags.length === 0 && !metadata && !machine && maxDurationSeconds === undefined && !version) return undefined;
+  const { tags, metadata, machine = "", maxDurationSeconds, version = "", concurrencyKey, prioritySeconds, weight, concurrencyLimits } = options;
+  const plain = tags.length === 0 && !metadata && !machine && maxDurationSeconds === undefined && !version;
+  if (plain && !concurrencyKey && !prioritySeconds && !weight && !concurrencyLimits) return undefined;
   return {
     $typeName: "runlane.internal.v1.RunSettings",
     tags: newTags([], tags),
     machine,
     version,
     delayUntilMs: 0n,
-    concurrencyKey: "",
-    priorityMs: 0n,
-    weight: 0,
+    concurrencyKey,
+    priorityMs: BigInt(Math.round(prioritySeconds * 1_000)),
+    weight,
     test: false,
     replayOf: 0n,
     ...(metadata ? { metadata } : {}),
+    ...(concurrencyLimits ? { concurrencyLimits } : {}),
     ...(maxDurationSeconds === undefined ? {} : { maxDurationSeconds }),
   };
 }
 
-/** Runs of a task that wait in a queue, whatever else they need. */
-function queued(environment: Environment, queue: string, taskId: string): number {
-  const ready = environment.queues.get(queue)?.ready;
-  if (!ready) return 0;
-  if (ready.size === 1) return ready.get(taskId)?.queued.size ?? 0;
-  let count = 0;
-  for (const list of ready.values()) if (list.taskId === taskId) count += list.queued.size;
-  return count;
+/** Runs that wait in a queue. */
+function queued(environment: Environment, queue: string): number {
+  return environment.queues.get(queue)?.queued ?? 0;
 }

@@ -1,6 +1,7 @@
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
 import { Heap } from "./heap.js";
+import type { Lane } from "./lane.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { CreatedRuns, RunRecord } from "./run-record.js";
@@ -9,7 +10,7 @@ import type { SessionRecord } from "./session-record.js";
 /**
  * Everything that the log says. Replaying the log gives the same state exactly; only `apply` changes it.
  *
- * Besides the facts it holds indexes that `apply` keeps (due times, eligible queues): they follow from the facts, and `place` uses them up.
+ * Besides the facts it holds indexes that `apply` keeps (due times, lists of ready runs): they follow from the facts, and `place` uses them up.
  */
 export interface Durable {
   /** Time of the last event, in milliseconds of the Unix epoch; never goes back. */
@@ -33,8 +34,18 @@ export interface Durable {
   readonly due: Heap<{ readonly atMs: number; readonly run: RunRecord; readonly attempt: number }>;
   /** Payloads to which nothing may refer, oldest first; `decideTick` takes them out. */
   readonly unreferenced: Fifo<{ readonly environment: Environment; readonly payload: PayloadRecord }>;
-  /** Queues in which something may have become placeable since `place` looked. */
-  readonly eligible: Set<QueueRecord>;
+  /** Environments in which something may have become placeable since `place` looked. */
+  readonly eligible: Set<Environment>;
+  /** Queues and keys that a rate limit holds up, by the time when it lets go. */
+  readonly rateDue: Heap<RateDue>;
+  /** Keys without runs that their rate limit still remembers, by the time when it has forgotten them. */
+  readonly resting: Heap<{ readonly atMs: number; readonly lane: Lane }>;
+}
+
+/** When a rate limit lets a queue, or one of its keys, go on. */
+export interface RateDue {
+  readonly atMs: number;
+  readonly held: QueueRecord | Lane;
 }
 
 /** How long, and how many, requests are kept for repeats. */
@@ -60,6 +71,8 @@ export function createDurable(): Durable {
     due: new Heap((a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && a.run.number < b.run.number)),
     unreferenced: new Fifo(),
     eligible: new Set(),
+    rateDue: new Heap((a, b) => a.atMs < b.atMs),
+    resting: new Heap((a, b) => a.atMs < b.atMs),
   };
 }
 

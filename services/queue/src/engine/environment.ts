@@ -1,4 +1,6 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { Flow } from "./flow.js";
+import type { LimitRecord } from "./limit-record.js";
 import { type Machine, machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
@@ -11,6 +13,7 @@ export interface Environment {
   readonly tag: string;
   readonly tasks: Map<string, TaskRecord>;
   readonly queues: Map<string, QueueRecord>;
+  readonly flow: Flow;
   readonly versions: Versions;
   /** Payloads that the store keeps, by reference. */
   readonly payloads: Map<string, PayloadRecord>;
@@ -20,6 +23,8 @@ export interface Environment {
 export interface TaskRecord {
   readonly declaration: TaskDeclaration;
   readonly version: string;
+  /** Limits that its runs hold unless their trigger names others: its own, and those that it names. Undefined: none. */
+  readonly limits: readonly LimitRecord[] | undefined;
 }
 
 /** The queue of a declared task, or of one that nobody has declared: every task has one of its own unless it says otherwise. */

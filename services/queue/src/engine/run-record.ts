@@ -1,8 +1,11 @@
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Environment } from "./environment.js";
+import type { Lane } from "./lane.js";
+import type { LimitSlots } from "./limit-record.js";
 import type { Machine } from "./machine.js";
 import type { Phase } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
+import type { ReadyList } from "./ready-list.js";
 import type { SessionRecord } from "./session-record.js";
 
 /** A run, as the owner keeps it. Changed by `apply` only. */
@@ -14,6 +17,16 @@ export interface RunRecord {
   queue: QueueRecord;
   /** The trigger named the queue, so a later declaration of the task does not move the run. */
   readonly queueNamed: boolean;
+  /** Its queue's runs of the same concurrency key. */
+  lane: Lane;
+  /** Slots of limits beside its queue's that it takes when it starts, at most three. Undefined: none. */
+  slots: readonly LimitSlots[] | undefined;
+  /** Its place within its key: when it entered its queue, less its priority, in milliseconds. Less is earlier; equals are ordered by number. */
+  orderMs: number;
+  /** What its present attempt took of its queue's rate limits. */
+  tokens: number;
+  /** Where it waits while it is ready. An index. */
+  list: ReadyList | undefined;
   phase: Phase;
   /** Number of the present or last attempt; 0 before the first. */
   attempt: number;
@@ -73,6 +86,17 @@ export interface RunExtras {
   readonly askedMachine: string;
   /** Seconds that the trigger asked for; undefined: the task's. */
   readonly askedDurationSeconds: number | undefined;
+  /** Milliseconds by which it counts as older than its time in the queue says. */
+  readonly priorityMs: number;
+  /** What a start takes of a rate limit, at least 1. */
+  readonly weight: number;
+  /** Names of the shared limits that the trigger asked for; undefined: the task's. */
+  readonly askedLimits: readonly string[] | undefined;
+}
+
+/** What a start of the run takes of a rate limit. */
+export function weightOf({ extras }: RunRecord): number {
+  return extras?.weight ?? 1;
 }
 
 /** A wait of a run for others. */

@@ -1,9 +1,10 @@
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type Durable, finishedRetention } from "./durable.js";
 import type { Environment } from "./environment.js";
-import type { Machine } from "./machine.js";
+import { followTask, leaveAll } from "./membership.js";
+import type { Need } from "./need.js";
 import { type Phase, phases } from "./phase.js";
-import { createQueue, leaveReadyList, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
+import { giveSlots, leaveReady, makeReady, takeSlots } from "./ready.js";
 import type { RunRecord, Wait } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import { addBound, removeBound } from "./version-record.js";
@@ -18,14 +19,18 @@ const keptWaits = 1_000;
 export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
   const before = phases[run.phase];
   const after = phases[phase];
+  if (run.list) leaveReady(durable, run);
   if (run.version !== "" && before.ready && !after.ready) removeBound(run.environment, run);
   run.phase = phase;
-  if (before.slot && !after.slot) {
-    run.queue.held -= 1;
-    durable.eligible.add(run.queue);
-  } else if (!before.slot && after.slot) {
-    run.queue.held += 1;
+  if (before.slot !== after.slot) {
+    if (after.slot) takeSlots(run);
+    else giveSlots(durable, run);
   }
+  if (before.keeps !== after.keeps) {
+    if (after.keeps) run.environment.flow.keeping.add(run);
+    else run.environment.flow.keeping.delete(run);
+  }
+  if (after.settled && !before.settled) leaveAll(durable, run);
   const session = run.session;
   if (!session) return;
   if (before.worker !== after.worker) {
@@ -44,7 +49,6 @@ export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
 
 /** Gives a run to a session. */
 export function assign(durable: Durable, run: RunRecord, session: SessionRecord): void {
-  leaveReadyList(run);
   run.session = session;
   session.runs.add(run);
   setPhase(durable, run, "assigned");
@@ -53,27 +57,28 @@ export function assign(durable: Durable, run: RunRecord, session: SessionRecord)
 /** Puts a run into its queue, without a slot. */
 export function enqueue(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "queued");
-  makeReady(durable, run, readyListOf(run.queue, run).queued);
+  makeReady(durable, run, "start");
+  noteBound(durable, run);
 }
 
 /** Puts a run into its queue with the slot that it holds. */
 export function rearm(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "rearmed");
-  makeReady(durable, run, readyListOf(run.queue, run).rearmed);
+  makeReady(durable, run, "rearmed");
+  noteBound(durable, run);
 }
 
-function makeReady(durable: Durable, run: RunRecord, list: ReadyList["queued"]): void {
-  list.push(run);
-  durable.eligible.add(run.queue);
+function noteBound(durable: Durable, run: RunRecord): void {
   if (run.version !== "") addBound(run.environment, run, durable.now);
 }
 
 /** A ready run may start on any version: what it was bound to stayed away. It keeps its age, and a slot that it holds. */
 export function unbind(durable: Durable, run: RunRecord): void {
+  leaveReady(durable, run);
   removeBound(run.environment, run);
   run.version = "";
   run.askedVersion = "";
-  makeReady(durable, run, readyListOf(run.queue, run)[run.phase === "rearmed" ? "rearmed" : "queued"]);
+  makeReady(durable, run, run.phase === "rearmed" ? "rearmed" : "start");
 }
 
 /** Lets a run's next attempt wait until `atMs`; at once if that has come. */
@@ -107,8 +112,7 @@ export function conclude(durable: Durable, run: RunRecord): void {
   if (wait.pending > 0) return;
   if (parent.phase === "waiting") {
     setPhase(durable, parent, "resumable");
-    parent.queue.resumes.push(parent);
-    durable.eligible.add(parent.queue);
+    makeReady(durable, parent, "resume");
   } else if (parent.phase === "executing") {
     wait.delivered = true;
   }
@@ -159,34 +163,26 @@ export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonl
   }
 }
 
-/** The queue of this name, made if there is none. */
-export function queueOf(environment: Environment, name: string): QueueRecord {
-  let queue = environment.queues.get(name);
-  if (!queue) {
-    queue = createQueue(name);
-    environment.queues.set(name, queue);
-  }
-  return queue;
-}
-
-/**
- * Lets the queued runs of a task follow its declaration: into another queue, unless their trigger named one, and to another machine, unless they have started or their trigger named one.
- */
-export function followDeclaration(durable: Durable, taskId: string, from: QueueRecord, to: QueueRecord, machine: Machine | undefined): void {
-  for (const list of [...from.ready.values()]) {
-    if (list.taskId !== taskId) continue;
-    const runs: RunRecord[] = [];
-    for (let run = list.queued.pop(); run; run = list.queued.pop()) {
-      if (run.phase === "queued" && run.queue === from && run.version === list.version && run.machine === list.machine) runs.push(run);
-    }
-    for (const run of runs) {
-      if (!run.queueNamed) run.queue = to;
-      if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machine;
-      readyListOf(run.queue, run).queued.push(run);
+/** Lets the queued runs of a task follow its declaration, see {@link followTask}. Costs as much as the environment has queues, and keys in those that have such runs. */
+export function followDeclaration(durable: Durable, environment: Environment, taskId: string): void {
+  const runs = new Set<RunRecord>();
+  const concerns = ({ need }: { need: Need }) => need.kind === "start" && need.taskId === taskId;
+  for (const queue of environment.queues.values()) {
+    if (![...queue.lines.values()].some(concerns)) continue;
+    for (const lane of [queue.keyless, ...queue.lanes.values()]) {
+      for (const list of lane.lists) {
+        if (!concerns(list.line)) continue;
+        list.runs.forEach((run) => {
+          if (run.list === list) runs.add(run);
+        });
+      }
     }
   }
-  durable.eligible.add(from);
-  durable.eligible.add(to);
+  for (const run of runs) {
+    leaveReady(durable, run);
+    followTask(durable, run);
+    makeReady(durable, run, "start");
+  }
 }
 
 /** Whether a live attempt of another run may still need this run's result. */

@@ -32,10 +32,10 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       return { tasks: messages };
     },
     async readVersions({ environment, before, limit }) {
-      return { versions: await partition.versions(environment, before, limit) };
+      return { versions: await partition.versions.list(environment, before, limit) };
     },
     async promoteVersion({ environment, version }) {
-      return { version: await partition.promote(environment, version) };
+      return { version: await partition.versions.promote(environment, version) };
     },
     async watchRuns({ environment, subscriber, results, changes, unwatch }) {
       return { unknownRunIds: await partition.watch(environment, subscriber, results, changes, unwatch) };
@@ -49,15 +49,15 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       return {};
     },
     moveRun: notServed,
-    judgeRun: notServed,
+    judgeRun: (request) => partition.flow.judge(request),
     readBatch: notServed,
     endIdempotencyKey: notServed,
-    readQueues: notServed,
-    changeQueue: notServed,
-    readLimits: notServed,
-    changeLimit: notServed,
-    readEnvironment: notServed,
-    changeEnvironment: notServed,
+    readQueues: (request) => partition.flow.readQueues(request),
+    changeQueue: (request) => partition.flow.changeQueue(request),
+    readLimits: (request) => partition.flow.readLimits(request),
+    changeLimit: (request) => partition.flow.changeLimit(request),
+    readEnvironment: (request) => partition.flow.readEnvironment(request),
+    changeEnvironment: (request) => partition.flow.changeEnvironment(request),
   };
 }
 

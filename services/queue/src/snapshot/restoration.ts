@@ -1,12 +1,15 @@
 import type { SnapshotRecord, SnapshotRequest, SnapshotRun, SnapshotSession, SnapshotVersion } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
 import type { Environment } from "../engine/environment.js";
+import { limitOf } from "../engine/flow.js";
+import { laneOf } from "../engine/lane.js";
 import { phases } from "../engine/phase.js";
-import { createQueue, type QueueRecord } from "../engine/queue-record.js";
+import type { QueueRecord } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
 import type { RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import { createVersions, type VersionRecord } from "../engine/version-record.js";
+import { bucketOf, flowOfFacts, limitOfFacts, queueOfFacts } from "./flow-facts.js";
 import { createdOf, runOfFacts } from "./run-facts.js";
 import { type SnapshotPlace, snapshotFormat } from "./snapshot-records.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
@@ -52,7 +55,8 @@ export class Restoration {
         return;
       case "environment": {
         const { name, tag } = record.value;
-        const environment: Environment = { name, tag, tasks: new Map(), queues: new Map(), versions: createVersions(), payloads: new Map() };
+        const flow = flowOfFacts(record.value);
+        const environment: Environment = { name, tag, tasks: new Map(), queues: new Map(), flow, versions: createVersions(), payloads: new Map() };
         this.#environments.push(environment);
         durable.environments.set(name, environment);
         return;
@@ -60,9 +64,10 @@ export class Restoration {
       case "version":
         return this.#takeVersion(record.value);
       case "task": {
-        const { environment, declaration, version } = record.value;
+        const { declaration, version, limits } = record.value;
         if (!declaration) throw new SnapshotUnreadable("the snapshot has a task without a declaration");
-        this.#environment(environment).tasks.set(declaration.id, { declaration, version });
+        const { tasks, flow } = this.#environment(record.value.environment);
+        tasks.set(declaration.id, { declaration, version, limits: limits.length === 0 ? undefined : limits.map((name) => limitOf(flow, name)) });
         return;
       }
       case "payload": {
@@ -73,10 +78,20 @@ export class Restoration {
       }
       case "queue": {
         const environment = this.#environment(record.value.environment);
-        const queue = createQueue(record.value.name);
-        queue.limit = record.value.limit;
+        const queue = queueOfFacts(environment, record.value);
         environment.queues.set(queue.name, queue);
         this.#queues.push({ queue, environment });
+        return;
+      }
+      case "limit": {
+        const { limits } = this.#environment(record.value.environment).flow;
+        limits.set(record.value.name, limitOfFacts(record.value));
+        return;
+      }
+      case "key": {
+        const place = this.#queues[record.value.queue];
+        if (!place) throw new SnapshotUnreadable(`key ${record.value.key} refers to a queue that is not there`);
+        laneOf(place.queue, record.value.key).bucket = bucketOf(record.value.bucket);
         return;
       }
       case "session":
@@ -147,8 +162,7 @@ export class Restoration {
     const run = runOfFacts(facts, { ...place, taskId, version, session });
     this.#durable.runs.set(run.number, run);
     // What a run holds follows from its phase.
-    const { slot, worker } = phases[run.phase];
-    if (slot) run.queue.held += 1;
+    const { worker } = phases[run.phase];
     if (!worker || !session) return;
     session.busy += 1;
     session.usedMilliCpus += run.machine?.milliCpus ?? 0;

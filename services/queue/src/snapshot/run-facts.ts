@@ -1,7 +1,10 @@
 import type { Refusal, RefusedItem, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { SnapshotCommand, SnapshotCreated, SnapshotRun, SnapshotRunMore, SnapshotWait } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
+import { createLane } from "../engine/lane.js";
+import { createLimit } from "../engine/limit-record.js";
 import type { Machine } from "../engine/machine.js";
 import { machines } from "../engine/machine.js";
+import { joinLimits } from "../engine/membership.js";
 import type { QueueRecord } from "../engine/queue-record.js";
 import type { CommandAnswer, CreatedRuns, RefusalData, RunExtras, RunRecord, Wait } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
@@ -60,6 +63,12 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     taskId,
     queue,
     queueNamed: more?.queueNamed ?? false,
+    // Only their names count: whoever makes the indexes puts the run where it belongs.
+    lane: createLane(queue, more?.settings?.concurrencyKey ?? ""),
+    slots: more && more.limits.length > 0 ? joinLimits(createLane(queue, ""), more.limits.map(createLimit)) : undefined,
+    orderMs: Number(more?.orderMs ?? facts.createMs),
+    tokens: more?.tokens ?? 0,
+    list: undefined,
     phase,
     attempt: facts.attempt,
     askedAttempts: more?.askedAttempts ?? 0,
@@ -106,11 +115,13 @@ export function createdOf({ first, count, refused }: SnapshotCreated): CreatedRu
 }
 
 function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
-  const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure } = run;
+  const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure, slots, tokens } = run;
+  const orderMs = run.orderMs === run.createMs ? undefined : BigInt(run.orderMs);
   const { parent, root, depth, children, waiter, waits, commands } = run;
   const asked = queueNamed || askedAttempts > 0 || askedVersion !== "" || machine !== undefined || maxDurationSeconds > 0 || extras !== undefined;
   const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined;
-  if (!asked && !related && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
+  const flow = slots !== undefined || tokens > 0 || orderMs !== undefined;
+  if (!asked && !related && !flow && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
   return {
     $typeName: "runlane.internal.v1.SnapshotRunMore",
     queueNamed,
@@ -119,8 +130,11 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     askedVersion,
     machine: machine?.name ?? "",
     maxDurationSeconds,
-    ...(extras && { settings: settingsFacts(extras) }),
+    ...(extras && { settings: settingsFacts(extras, run.lane.key) }),
     ownProcess,
+    tokens,
+    limits: slots?.map(({ limit }) => limit.name) ?? [],
+    ...(orderMs !== undefined && { orderMs }),
     ...(failure && { failure }),
     parent: BigInt(parent),
     root: BigInt(root),
@@ -142,7 +156,10 @@ function machineOf(name: string): Machine | undefined {
   return machine;
 }
 
-function settingsFacts({ tags, metadata, askedMachine, askedDurationSeconds }: RunExtras): RunSettings {
+function settingsFacts(
+  { tags, metadata, askedMachine, askedDurationSeconds, priorityMs, weight, askedLimits }: RunExtras,
+  concurrencyKey: string,
+): RunSettings {
   return {
     $typeName: "runlane.internal.v1.RunSettings",
     tags: [...tags],
@@ -151,16 +168,25 @@ function settingsFacts({ tags, metadata, askedMachine, askedDurationSeconds }: R
     ...(askedDurationSeconds !== undefined && { maxDurationSeconds: askedDurationSeconds }),
     version: "",
     delayUntilMs: 0n,
-    concurrencyKey: "",
-    priorityMs: 0n,
-    weight: 0,
+    concurrencyKey,
+    priorityMs: BigInt(priorityMs),
+    weight,
+    ...(askedLimits && { concurrencyLimits: { $typeName: "runlane.v1.ConcurrencyLimitNames", names: [...askedLimits] } }),
     test: false,
     replayOf: 0n,
   };
 }
 
-function extrasOf({ tags, metadata, machine, maxDurationSeconds }: RunSettings): RunExtras {
-  return { tags, metadata, askedMachine: machine, askedDurationSeconds: maxDurationSeconds };
+function extrasOf({ tags, metadata, machine, maxDurationSeconds, priorityMs, weight, concurrencyLimits }: RunSettings): RunExtras {
+  return {
+    tags,
+    metadata,
+    askedMachine: machine,
+    askedDurationSeconds: maxDurationSeconds,
+    priorityMs: Number(priorityMs),
+    weight: weight || 1,
+    askedLimits: concurrencyLimits?.names,
+  };
 }
 
 function waitFacts(waitId: number, { children, pending, delivered }: Wait): SnapshotWait {

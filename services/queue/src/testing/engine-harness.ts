@@ -1,11 +1,14 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import {
   type Assignment,
+  type ConcurrencyLimitDeclarationSchema,
   type HeldAttempt,
   HelloSchema,
+  type QueueDeclarationSchema,
+  type TaskDeclarationSchema,
   type WorkRequest,
   WorkRequestSchema,
   type WorkResponse,
@@ -129,6 +132,8 @@ export class EngineHarness {
       buildId: worker.buildId ?? "build",
       held: worker.held ?? [],
       ...(worker.capacity ? { capacity: worker.capacity } : {}),
+      queues: worker.queues ?? [],
+      concurrencyLimits: worker.limits ?? [],
       tasks: worker.tasks.map((task) => (typeof task === "string" ? { id: task } : task)),
     });
     const outbox = this.step((step) => decideHello(step, hello, { environment: this.environment, streamId, executor: "executor.test", leaseMs }));
@@ -162,10 +167,9 @@ export interface WorkerSetup {
   readonly slots?: number;
   readonly buildId?: string;
   readonly capacity?: { milliCpus: number; memoryMib: number };
-  readonly tasks: readonly (
-    | string
-    | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number; machine?: string; maxDurationSeconds?: number; payloadSchema?: string }
-  )[];
+  readonly tasks: readonly (string | MessageInitShape<typeof TaskDeclarationSchema>)[];
+  readonly queues?: MessageInitShape<typeof QueueDeclarationSchema>[];
+  readonly limits?: MessageInitShape<typeof ConcurrencyLimitDeclarationSchema>[];
   readonly held?: { token: Uint8Array; openWaits: number[] }[];
 }
 
@@ -245,14 +249,23 @@ export interface ItemOptions {
   tags?: string[];
   /** JSON text. */
   metadata?: string;
+  concurrencyKey?: string;
+  prioritySeconds?: number;
+  weight?: number;
+  /** Names of shared limits in place of the task's. */
+  limits?: string[];
 }
 
 /** An item that triggers a task. */
-export function item(taskId: string, { reference, metadata, ...options }: ItemOptions = {}): TriggerItem {
+export function item(taskId: string, { reference, metadata, limits, ...options }: ItemOptions = {}): TriggerItem {
   return create(TriggerItemSchema, {
     taskId,
     payload:
       reference === undefined ? { contentType: "application/json", data: new TextEncoder().encode("{}") } : { contentType: "application/json", reference },
-    options: { ...options, ...(metadata === undefined ? {} : { metadata: { contentType: "application/json", data: new TextEncoder().encode(metadata) } }) },
+    options: {
+      ...options,
+      ...(limits ? { concurrencyLimits: { names: limits } } : {}),
+      ...(metadata === undefined ? {} : { metadata: { contentType: "application/json", data: new TextEncoder().encode(metadata) } }),
+    },
   });
 }
