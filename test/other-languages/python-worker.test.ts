@@ -67,10 +67,9 @@ describe.skipIf(pythonFault())("the Python worker of the documentation", () => {
       startWorker({ ...server.env, RUNLANE_ADDRESS: network.address }, onTestFinished);
       const client = new RunClient(server, onTestFinished);
       const [cancelled, kept] = [prepareGate(onTestFinished), prepareGate(onTestFinished)];
-      const options = { queue: "one-at-a-time" };
       const [runId = "", keptId = ""] = await client.trigger(
-        { taskId: "gated", payload: jsonPayload(cancelled.payload), options },
-        { taskId: "gated", payload: jsonPayload(kept.payload), options },
+        { taskId: "gated", payload: jsonPayload(cancelled.payload) },
+        { taskId: "gated", payload: jsonPayload(kept.payload) },
       );
       await cancelled.until("start");
       await client.cancel(runId);

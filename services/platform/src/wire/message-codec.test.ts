@@ -154,10 +154,13 @@ function withLaterField(schema: DescMessage): fc.Arbitrary<Uint8Array> {
   return fc
     .tuple(arbitraryMessage(schema), fc.constantFrom(...schema.fields.filter((field) => field.message).map((field) => field.number), 0))
     .map(([message, field]) => {
-      const tag = field * 8 + 2;
-      const inner = field === 0 ? laterField : Buffer.of(...(tag < 128 ? [tag] : [(tag & 127) | 128, tag >> 7]), laterField.length, ...laterField);
+      const inner = field === 0 ? laterField : Buffer.of(...varint(field * 8 + 2), laterField.length, ...laterField);
       return joined(toBinary(schema, message), inner);
     });
+}
+
+function varint(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
 
 function outcomeOf(decode: () => unknown): unknown {

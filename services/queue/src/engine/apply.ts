@@ -8,19 +8,22 @@ import type {
   RunsCreated,
   RunUpdated,
   SessionOpened,
-  TasksDeclared,
   WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { BatchRecord } from "./batch-record.js";
 import { closeBatch, createBatch, forgetBatch } from "./batch-transitions.js";
 import { createRuns, reschedule } from "./create-runs.js";
+import { declareQueues, declareTasks } from "./declare.js";
 import { type Durable, workerKey } from "./durable.js";
-import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurationOf } from "./environment.js";
 import { expiryFailure } from "./expiry.js";
+import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
 import { machines } from "./machine.js";
+import { followTask } from "./membership.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
+import { giveRates, takeRates } from "./rates.js";
 import { type CommandAnswer, createExtras, type RunRecord, type Wait } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import {
@@ -31,10 +34,8 @@ import {
   endWait,
   enqueue,
   enterQueue,
-  followDeclaration,
   markDelivered,
   openWaiterOf,
-  queueOf,
   rearm,
   refer,
   retire,
@@ -74,7 +75,15 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "runUpdated":
       return update(durable, event.value);
     case "tasksDeclared":
-      return declareTasks(durable, event.value);
+      return declareTasks(durable, environmentOf(durable, event.value.environment), event.value);
+    case "queuesDeclared":
+      return declareQueues(durable, environmentOf(durable, event.value.environment), event.value);
+    case "queueUpdated":
+      return updateQueue(durable, environmentOf(durable, event.value.environment), event.value);
+    case "limitUpdated":
+      return updateLimit(durable, environmentOf(durable, event.value.environment), event.value);
+    case "environmentUpdated":
+      return updateEnvironment(durable, environmentOf(durable, event.value.environment), event.value);
     case "sessionOpened":
       return openSession(durable, event.value);
     case "sessionEnded":
@@ -93,7 +102,8 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "retryDue": {
       const run = runOf(durable, event.value.run);
       run.retryAtMs = 0;
-      if (run.phase === "deferred") return enterQueue(durable, run, run.environment.tasks.get(run.taskId));
+      if (run.phase === "deferred") return enterQueue(durable, run);
+      if (run.attempt === 0) followTask(durable, run);
       return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
     }
     case "waitBegan":
@@ -139,11 +149,6 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       return closeBatch(durable, batchOf(durable, event.value.number), event.value);
     case "batchForgotten":
       return forgetBatch(durable, batchOf(durable, event.value.number));
-    case "queuesDeclared":
-    case "queueUpdated":
-    case "limitUpdated":
-    case "environmentUpdated":
-      throw new UnexpectedEvent(`the log holds an event ${event.case}, which this version writes nowhere; start the version that wrote it`);
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }
@@ -153,27 +158,6 @@ function takeCreatedRuns(durable: Durable, event: RunsCreated): void {
   const parent = event.parent ? runOf(durable, event.parent) : undefined;
   const created = createRuns(durable, event, environmentOf(durable, event.environment), parent);
   if (parent) noteCommand(parent, event.commandId, { kind: "created", created });
-}
-
-function declareTasks(durable: Durable, event: TasksDeclared): void {
-  const environment = environmentOf(durable, event.environment);
-  const limits = new Map<string, number | undefined>();
-  for (const declaration of event.tasks) {
-    const before = environment.tasks.get(declaration.id);
-    const after: TaskRecord = { declaration, version: event.version };
-    environment.tasks.set(declaration.id, after);
-    const from = queueOf(environment, queueNameOf(declaration.id, before));
-    const to = queueOf(environment, queueNameOf(declaration.id, after));
-    if (from !== to || machineOf(before) !== machineOf(after)) followDeclaration(durable, declaration.id, from, to, machineOf(after));
-    if (machineOf(before) !== machineOf(after)) {
-      // Runs whose trigger named another queue want the task's machine as well.
-      for (const other of environment.queues.values()) if (other !== from) followDeclaration(durable, declaration.id, other, other, machineOf(after));
-    }
-    durable.eligible.add(to);
-    // Tasks that share a queue need not all repeat its limit.
-    limits.set(to.name, declaration.concurrencyLimit ?? limits.get(to.name));
-  }
-  for (const [name, limit] of limits) queueOf(environment, name).limit = limit;
 }
 
 function openSession(durable: Durable, event: SessionOpened): void {
@@ -214,6 +198,7 @@ function assignRun(durable: Durable, event: RunAssigned, context: EventContext):
   run.nonce = event.nonce;
   run.epoch = context.epoch;
   run.failure = undefined;
+  run.tokens = run.phase === "queued" ? takeRates(durable, run) : 0;
   if (run.startMs === 0) {
     const task = run.environment.tasks.get(run.taskId);
     run.startMs = durable.now;
@@ -229,15 +214,16 @@ function returnRun(durable: Durable, run: RunRecord): void {
   // It costs the run nothing: the attempt did not happen. The next one has the same number and another nonce.
   run.attempt -= 1;
   endAttempt(durable, run);
+  giveRates(durable, run);
   if (run.attempt === 0) {
     run.startMs = 0;
     run.version = run.askedVersion;
-    // What the attempt held is given back as it was taken.
-    setPhase(durable, run, "queued");
-    if (!run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
     // It has not started after all: its time to live counts on.
     if (run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
   }
+  // What the attempt held is given back as it was taken.
+  setPhase(durable, run, "queued");
+  if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
   enqueue(durable, run);
 }
 

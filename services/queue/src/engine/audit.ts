@@ -1,21 +1,22 @@
+import { auditLists } from "./audit-lists.js";
 import { runsOf } from "./batch-record.js";
 import type { Durable } from "./durable.js";
 import { phases } from "./phase.js";
-import type { QueueRecord } from "./queue-record.js";
 import type { SessionRecord } from "./session-record.js";
+import { SlotCount } from "./slot-count.js";
 
 /**
  * Counts again, from the runs' phases alone, what is kept as a running count, and says where they differ. An empty list is the promise that no slot has leaked.
  */
 export function audit(durable: Durable): string[] {
   const faults: string[] = [];
-  const held = new Map<QueueRecord, number>();
+  const slots = new SlotCount();
   const busy = new Map<SessionRecord, number>();
   const milliCpus = new Map<SessionRecord, number>();
   const memoryMib = new Map<SessionRecord, number>();
   for (const run of durable.runs.values()) {
-    const { ready, slot, worker, session } = phases[run.phase];
-    if (slot) held.set(run.queue, (held.get(run.queue) ?? 0) + 1);
+    const { ready, worker, session } = phases[run.phase];
+    slots.add(run);
     if (session !== (run.session !== undefined)) faults.push(`run ${run.number} is ${run.phase} ${run.session ? "with" : "without"} a session`);
     if (run.session && !run.session.runs.has(run)) faults.push(`run ${run.number} is unknown to its session ${run.session.number}`);
     if (run.attempt > run.maxAttempts) faults.push(`run ${run.number} is at attempt ${run.attempt} of ${run.maxAttempts}`);
@@ -49,11 +50,10 @@ export function audit(durable: Durable): string[] {
       if (run && (run.phase === "failed" || run.phase === "expired")) faults.push(`run ${number} is ${run.phase} and has its idempotency key`);
       if (run && phases[run.phase].final !== (end !== undefined)) faults.push(`run ${number} is ${run.phase}, its idempotency key says ${end}`);
     }
-    for (const queue of environment.queues.values()) {
-      const count = held.get(queue) ?? 0;
-      if (count !== queue.held) faults.push(`queue ${queue.name} counts ${queue.held} slots, its runs hold ${count}`);
-    }
+    slots.compare(environment, faults);
+    auditLists(environment, durable, faults);
   }
+  slots.rest(faults);
   for (const session of durable.sessions.values()) {
     const count = busy.get(session) ?? 0;
     if (count !== session.busy) faults.push(`session ${session.number} counts ${session.busy} attempts, it has ${count}`);

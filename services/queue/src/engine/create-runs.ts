@@ -3,9 +3,12 @@ import type { BatchRecord } from "./batch-record.js";
 import { addCreated, addFound, settleBatch } from "./batch-transitions.js";
 import { type Durable, requestKey, requestRetention } from "./durable.js";
 import { debounceKeyOf, type Environment, machineOf, maxAttemptsOf, maxDurationOf, queueNameOf, type TaskRecord } from "./environment.js";
+import { createLane, laneOf } from "./lane.js";
 import { machines } from "./machine.js";
+import { joinLane, joinLimits, limitsOf } from "./membership.js";
+import { queueOf } from "./queue-record.js";
 import { type CreatedRuns, createExtras, type FoundAt, type RunExtras, type RunRecord } from "./run-record.js";
-import { adopt, defer, enterQueue, queueOf, refer, retire, unrefer } from "./transitions.js";
+import { adopt, defer, enterQueue, queueAt, refer, retire, unrefer } from "./transitions.js";
 import { UnexpectedEvent } from "./unexpected-event.js";
 
 const none: readonly never[] = [];
@@ -38,12 +41,23 @@ export function createRuns(durable: Durable, event: RunsCreated, environment: En
 function createRun(durable: Durable, environment: Environment, number: number, item: NewRun, event: RunsCreated, parent: RunRecord | undefined): void {
   const task = environment.tasks.get(item.taskId);
   const { settings, failure } = item;
+  const queue = queueOf(environment, item.queue || queueNameOf(item.taskId, task));
+  const key = settings?.concurrencyKey ?? "";
+  // One that is final from the start belongs to no key and no limit.
+  const lane = failure && key !== "" ? createLane(queue, key) : laneOf(queue, key);
+  if (!failure) joinLane(lane);
+  const limits = failure ? undefined : settings?.concurrencyLimits ? limitsOf(environment, task, settings.concurrencyLimits.names) : task?.limits;
   const run: RunRecord = {
     number,
     environment,
     taskId: item.taskId,
-    queue: queueOf(environment, item.queue || queueNameOf(item.taskId, task)),
+    queue,
     queueNamed: item.queue !== "",
+    lane,
+    slots: joinLimits(lane, limits),
+    orderMs: durable.now - Number(settings?.priorityMs ?? 0n),
+    tokens: 0,
+    list: undefined,
     phase: failure ? "failed" : "queued",
     attempt: 0,
     askedAttempts: item.maxAttempts,
@@ -87,7 +101,7 @@ function createRun(durable: Durable, environment: Environment, number: number, i
     environment.keys.add({ taskId: item.taskId, key, number, expireMs: Number(expireMs), end: undefined }, durable.now);
   }
   const due = settings ? Number(settings.delayUntilMs) : 0;
-  if (due <= durable.now) return enterQueue(durable, run, task);
+  if (due <= durable.now) return enterQueue(durable, run);
   if (settings?.debounce) environment.debounces.set(debounceKeyOf(item.taskId, settings.debounce.key), run);
   defer(durable, run, due);
 }
@@ -96,7 +110,7 @@ function extrasOf({ settings }: NewRun, batch: number): RunExtras | undefined {
   if (!settings && batch === 0) return undefined;
   const extras = createExtras();
   if (!settings) return { ...extras, batch };
-  const { tags, metadata, machine, maxDurationSeconds, ttlSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, test, replayOf } = settings;
+  const { tags, metadata, machine, maxDurationSeconds, ttlSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } = settings;
   return {
     ...extras,
     tags,
@@ -109,6 +123,7 @@ function extrasOf({ settings }: NewRun, batch: number): RunExtras | undefined {
     concurrencyKey,
     priorityMs: Number(priorityMs),
     weight,
+    askedLimits: concurrencyLimits?.names,
     test,
     replayOf: Number(replayOf),
     batch,
@@ -162,8 +177,8 @@ export function reschedule(durable: Durable, run: RunRecord, { dueMs, replacemen
   if (replacement) replace(durable, run, replacement, task);
   const due = Number(dueMs);
   if (due > durable.now) return defer(durable, run, due);
-  run.queueMs = durable.now;
-  enterQueue(durable, run, task);
+  queueAt(run, durable.now);
+  enterQueue(durable, run);
 }
 
 function replace(durable: Durable, run: RunRecord, { payload, maxAttempts, settings }: NewRun, task: TaskRecord | undefined): void {

@@ -1,17 +1,12 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import {
-  type HeldAttempt,
-  type Hello,
-  type TaskDeclaration,
-  TaskDeclarationSchema,
-  WelcomeSchema,
-} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { type HeldAttempt, type Hello, WelcomeSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { decideDeclarations } from "./decide-declarations.js";
 import { decideLost, decideSessionEnd } from "./decide-lost.js";
 import { workerKey } from "./durable.js";
 import { sendCancel, sendResume } from "./effects.js";
 import type { Environment } from "./environment.js";
-import { runsAccepted, sessionOpened, tasksDeclared, versionCreated } from "./events.js";
+import { runsAccepted, sessionOpened, versionCreated } from "./events.js";
 import { machineFault } from "./machine.js";
 import { phases } from "./phase.js";
 import { forgetSupply } from "./room.js";
@@ -19,7 +14,6 @@ import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import { emit, type Step } from "./step.js";
 import { matchesToken, runOfToken } from "./token.js";
-import { startsRuns } from "./version-record.js";
 import type { Connection } from "./volatile.js";
 
 /** How often a worker proves that it lives. */
@@ -136,10 +130,9 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
     session,
     streamId,
     executor,
-    declarations: hello.tasks,
+    declarations: { tasks: hello.tasks, queues: hello.queues, limits: hello.concurrencyLimits },
     tasks: new Set(hello.tasks.map((task) => task.id)),
     taskIds: hello.tasks.map((task) => task.id),
-    turn: 0,
     slots: hello.slots,
     exhausted: new Set(),
     open: true,
@@ -162,29 +155,8 @@ function declare(step: Step, environment: Environment, hello: Hello): string {
     version = nextVersion(environment, step.dayOf(step.now));
     emit(step, versionCreated(environment.name, hello.buildId, version));
   }
-  declareTasks(step, environment, version, hello.tasks);
+  decideDeclarations(step, environment, version, { tasks: hello.tasks, queues: hello.queues, limits: hello.concurrencyLimits });
   return version;
-}
-
-/**
- * Takes the declarations of a version, where they are news. What the current version says of a task counts; what others say only of tasks that it has never declared: there the newest of those
- * that start runs. So a worker of an older version that comes back changes nothing.
- */
-export function declareTasks(step: Step, environment: Environment, version: string, tasks: readonly TaskDeclaration[]): void {
-  const { byNumber, current } = environment.versions;
-  const counts = (task: TaskDeclaration) => {
-    const before = environment.tasks.get(task.id)?.version;
-    if (before === undefined || version === current?.version) return true;
-    if (before === current?.version || !startsRuns(environment, version)) return false;
-    return (byNumber.get(version)?.index ?? 0) >= (byNumber.get(before)?.index ?? 0) || !startsRuns(environment, before);
-  };
-  const counting = tasks.filter(counts);
-  const news = counting.some((task) => {
-    const before = environment.tasks.get(task.id);
-    // Who declared it last decides who may declare it next.
-    return before?.version !== version || !sameDeclaration(before.declaration, task);
-  });
-  if (news) emit(step, tasksDeclared(environment.name, version, counting));
 }
 
 /** Versions count the builds of a day: YYYYMMDD.N, in UTC. */
@@ -192,9 +164,4 @@ function nextVersion(environment: Environment, day: string): string {
   let count = 0;
   for (const version of environment.versions.byNumber.keys()) if (version.startsWith(`${day}.`)) count += 1;
   return `${day}.${count + 1}`;
-}
-
-function sameDeclaration(a: TaskDeclaration, b: TaskDeclaration): boolean {
-  const [left, right] = [toBinary(TaskDeclarationSchema, a), toBinary(TaskDeclarationSchema, b)];
-  return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }

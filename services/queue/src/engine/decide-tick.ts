@@ -1,10 +1,12 @@
 import { batchesDue, decideBatchesDue } from "./decide-batch.js";
+import { dueOfFlow, endOverrides } from "./decide-flow.js";
 import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { meaningOf } from "./due.js";
 import { retryDue, runExpired, runReturned } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
+import { wakeRates } from "./rates.js";
 import { emit, type Step } from "./step.js";
 import type { Unaccepted, Volatile } from "./volatile.js";
 
@@ -20,6 +22,8 @@ export function decideTick(step: Step, leaseMs: number): void {
   }
   dropUnreferenced(step);
   decideBatchesDue(step);
+  endOverrides(step);
+  wakeRates(durable, step.now);
   for (const session of durable.sessions.values()) {
     const heard = volatile.heard.get(session) ?? step.monotonic;
     volatile.heard.set(session, heard);
@@ -66,6 +70,8 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   if (unreferenced) consider(unreferenced.sinceMs + unreferencedRetentionMs - step.now);
   const batch = batchesDue(step.durable);
   if (batch !== undefined) consider(batch - step.now);
+  const flow = dueOfFlow(step);
+  if (flow !== undefined) consider(flow - step.now);
   const unbind = dueToUnbind(step);
   if (unbind !== undefined) consider(unbind - step.now);
   const unaccepted = nextUnaccepted(step.volatile);

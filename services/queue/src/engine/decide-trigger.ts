@@ -168,7 +168,7 @@ class Plan {
     const fault = referenceFault(environment, payload) ?? optionsFault(environment, options, this.#step.now);
     if (fault) return fault;
     if (key && !environment.keys.hasRoom(this.#keys?.size ?? 0, this.#step.now)) return keysFull;
-    if (queued(environment, options?.queue || queueNameOf(taskId, environment.tasks.get(taskId)), taskId) < queueSizeCap) return undefined;
+    if (queued(environment, options?.queue || queueNameOf(taskId, environment.tasks.get(taskId))) < queueSizeCap) return undefined;
     return { reason: "QUEUE_FULL", message: `the queue of task ${taskId} holds ${queueSizeCap} runs, which is its cap; try again when it has drained` };
   }
 
@@ -239,12 +239,7 @@ function optionsFault(environment: Environment, options: TriggerOptions | undefi
   return fault === undefined ? undefined : { reason: "INVALID_FIELD", message: `options.machine: ${fault}` };
 }
 
-/** Runs of a task that wait in a queue, whatever else they need. */
-function queued(environment: Environment, queue: string, taskId: string): number {
-  const ready = environment.queues.get(queue)?.ready;
-  if (!ready) return 0;
-  if (ready.size === 1) return ready.get(taskId)?.queued.size ?? 0;
-  let count = 0;
-  for (const list of ready.values()) if (list.taskId === taskId) count += list.queued.size;
-  return count;
+/** Runs that wait in a queue. */
+function queued(environment: Environment, queue: string): number {
+  return environment.queues.get(queue)?.queued ?? 0;
 }

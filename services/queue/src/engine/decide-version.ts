@@ -1,4 +1,4 @@
-import { declareTasks } from "./decide-hello.js";
+import { decideDeclarations } from "./decide-declarations.js";
 import type { Environment } from "./environment.js";
 import { runUnbound, versionPromoted } from "./events.js";
 import { emit, type Step } from "./step.js";
@@ -10,7 +10,8 @@ export function decidePromote(step: Step, environment: Environment, record: Vers
   if (record === environment.versions.current) return;
   emit(step, versionPromoted(environment.name, record.version));
   for (const { open, session, declarations } of step.volatile.connections.values()) {
-    if (open && session.environment === environment && session.version === record.version) return declareTasks(step, environment, record.version, declarations);
+    if (open && session.environment === environment && session.version === record.version)
+      return decideDeclarations(step, environment, record.version, declarations);
   }
 }
 

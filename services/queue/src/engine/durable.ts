@@ -2,6 +2,8 @@ import { type Batches, createBatches } from "./batch-record.js";
 import { createDues, type Due } from "./due.js";
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
+import { Heap } from "./heap.js";
+import type { Lane } from "./lane.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { CreatedRuns, RunRecord } from "./run-record.js";
@@ -11,7 +13,7 @@ import type { SweptHeap } from "./swept-heap.js";
 /**
  * Everything that the log says. Replaying the log gives the same state exactly; only `apply` changes it.
  *
- * Besides the facts it holds indexes that `apply` keeps (due times, eligible queues): they follow from the facts, and `place` uses them up.
+ * Besides the facts it holds indexes that `apply` keeps (due times, lists of ready runs): they follow from the facts, and `place` uses them up.
  */
 export interface Durable {
   /** Time of the last event, in milliseconds of the Unix epoch; never goes back. */
@@ -36,8 +38,18 @@ export interface Durable {
   readonly batches: Batches;
   /** Payloads to which nothing may refer, oldest first; `decideTick` takes them out. */
   readonly unreferenced: Fifo<{ readonly environment: Environment; readonly payload: PayloadRecord; readonly sinceMs: number }>;
-  /** Queues in which something may have become placeable since `place` looked. */
-  readonly eligible: Set<QueueRecord>;
+  /** Environments in which something may have become placeable since `place` looked. */
+  readonly eligible: Set<Environment>;
+  /** Queues and keys that a rate limit holds up, by the time when it lets go. */
+  readonly rateDue: Heap<RateDue>;
+  /** Keys without runs that their rate limit still remembers, by the time when it has forgotten them. */
+  readonly resting: Heap<{ readonly atMs: number; readonly lane: Lane }>;
+}
+
+/** When a rate limit lets a queue, or one of its keys, go on. */
+export interface RateDue {
+  readonly atMs: number;
+  readonly held: QueueRecord | Lane;
 }
 
 /** How long, and how many, requests are kept for repeats. */
@@ -64,6 +76,8 @@ export function createDurable(): Durable {
     batches: createBatches(),
     unreferenced: new Fifo(),
     eligible: new Set(),
+    rateDue: new Heap((a, b) => a.atMs < b.atMs),
+    resting: new Heap((a, b) => a.atMs < b.atMs),
   };
 }
 

@@ -5,8 +5,9 @@ import { EngineHarness, HarnessWorker, item } from "../testing/engine-harness.js
 import { audit } from "./audit.js";
 import { decideCancel } from "./decide-cancel.js";
 import { decideTrigger } from "./decide-trigger.js";
+import { pendingReasonOf } from "./pending-reason.js";
 import { runIdOf, runNumberOf } from "./run-id.js";
-import { pendingReasonOf, stateOf } from "./view.js";
+import { stateOf } from "./view.js";
 
 const phasesOf = (harness: EngineHarness) => [...harness.durable.runs.values()].map((run) => run.phase);
 
@@ -88,7 +89,7 @@ describe("order and limits", () => {
     const harness = new EngineHarness();
     harness.trigger("nobody", 1, { queue: "shared" });
     harness.trigger("a", 1, { queue: "shared" });
-    const worker = harness.connect({ id: "w", tasks: ["a"] });
+    const worker = harness.connect({ id: "w", tasks: ["a"], queues: [{ name: "shared" }] });
     expect(worker.assignments.map((assignment) => assignment.taskId)).toEqual(["a"]);
   });
 });

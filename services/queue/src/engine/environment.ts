@@ -1,5 +1,7 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { createFlow, type Flow } from "./flow.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
+import type { LimitRecord } from "./limit-record.js";
 import { type Machine, machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
@@ -13,6 +15,7 @@ export interface Environment {
   readonly tag: string;
   readonly tasks: Map<string, TaskRecord>;
   readonly queues: Map<string, QueueRecord>;
+  readonly flow: Flow;
   readonly versions: Versions;
   /** Payloads that the store keeps, by reference. */
   readonly payloads: Map<string, PayloadRecord>;
@@ -28,6 +31,7 @@ export function createEnvironment(name: string, tag: string): Environment {
     tag,
     tasks: new Map(),
     queues: new Map(),
+    flow: createFlow(),
     versions: createVersions(),
     payloads: new Map(),
     keys: new IdempotencyKeys(),
@@ -44,6 +48,8 @@ export function debounceKeyOf(taskId: string, key: string): string {
 export interface TaskRecord {
   readonly declaration: TaskDeclaration;
   readonly version: string;
+  /** Limits that its runs hold unless their trigger names others: its own, and those that it names. Undefined: none. */
+  readonly limits: readonly LimitRecord[] | undefined;
 }
 
 /** The queue of a declared task, or of one that nobody has declared: every task has one of its own unless it says otherwise. */

@@ -1,6 +1,16 @@
-import type { Event, FoundRun, IdempotencySetting, NewRun, Refusal, RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type {
+  EnvironmentUpdated,
+  Event,
+  FoundRun,
+  IdempotencySetting,
+  LimitUpdated,
+  NewRun,
+  QueueUpdated,
+  Refusal,
+  RunSettings,
+} from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import type { Capacity, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { Capacity, ConcurrencyLimitDeclaration, QueueDeclaration, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { BatchRecord } from "./batch-record.js";
 import type { RefusedAt, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -75,6 +85,25 @@ export const versionCreated = (environment: string, buildId: string, version: st
 
 export const tasksDeclared = (environment: string, version: string, tasks: TaskDeclaration[]): Event =>
   event({ case: "tasksDeclared", value: { $typeName: "runlane.internal.v1.TasksDeclared", environment, version, tasks } });
+
+export const queuesDeclared = (environment: string, version: string, queues: QueueDeclaration[], limits: ConcurrencyLimitDeclaration[]): Event =>
+  event({ case: "queuesDeclared", value: { $typeName: "runlane.internal.v1.QueuesDeclared", environment, version, queues, limits } });
+
+export const queueUpdated = (environment: string, queue: string, changes: Pick<QueueUpdated, "paused" | "concurrencyLimit">): Event =>
+  event({ case: "queueUpdated", value: { $typeName: "runlane.internal.v1.QueueUpdated", environment, queue, ...changes } });
+
+export const limitUpdated = (
+  environment: string,
+  limit: string,
+  changes: Pick<LimitUpdated, "paused" | "perKey" | "total" | "concurrencyKey"> & { expireMs?: number },
+): Event =>
+  event({
+    case: "limitUpdated",
+    value: { $typeName: "runlane.internal.v1.LimitUpdated", environment, limit, ...changes, expireMs: BigInt(changes.expireMs ?? 0) },
+  });
+
+export const environmentUpdated = (environment: string, changes: Pick<EnvironmentUpdated, "paused" | "concurrencyLimit" | "burstFactor">): Event =>
+  event({ case: "environmentUpdated", value: { $typeName: "runlane.internal.v1.EnvironmentUpdated", environment, ...changes } });
 
 export const versionPromoted = (environment: string, version: string): Event =>
   event({ case: "versionPromoted", value: { $typeName: "runlane.internal.v1.VersionPromoted", environment, version } });

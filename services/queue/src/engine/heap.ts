@@ -17,6 +17,11 @@ export class Heap<T> {
     return this.#items[0];
   }
 
+  /** Visits all entries, in no order. */
+  forEach(visit: (item: T) => void): void {
+    for (const item of this.#items) visit(item);
+  }
+
   push(item: T): void {
     const items = this.#items;
     let at = items.length;

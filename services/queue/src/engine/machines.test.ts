@@ -6,7 +6,8 @@ import { audit } from "./audit.js";
 import { decideCancel } from "./decide-cancel.js";
 import { Heap } from "./heap.js";
 import { machines } from "./machine.js";
-import { pendingReasonOf, runMessageOf, stateOf } from "./view.js";
+import { pendingReasonOf } from "./pending-reason.js";
+import { runMessageOf, stateOf } from "./view.js";
 
 const oneCore = { milliCpus: 1_000, memoryMib: 1_024 };
 

@@ -39,8 +39,10 @@ export type Phase =
 interface PhaseFacts {
   /** In a ready list: a worker would do. */
   readonly ready: boolean;
-  /** Holds a slot of its queue. */
+  /** Holds a slot of its queue, of its key in it, of its limits and of the environment. */
   readonly slot: boolean;
+  /** Does so without a worker. */
+  readonly keeps: boolean;
   /** Holds a slot of its worker. */
   readonly worker: boolean;
   /** Belongs to a session, which must report about it. */
@@ -56,6 +58,7 @@ interface PhaseFacts {
 const facts = (state: RunState, ...held: ("ready" | "slot" | "worker" | "session" | "final" | "settled")[]): PhaseFacts => ({
   ready: held.includes("ready"),
   slot: held.includes("slot"),
+  keeps: held.includes("slot") && !held.includes("worker"),
   worker: held.includes("worker"),
   session: held.includes("session"),
   final: held.includes("final"),

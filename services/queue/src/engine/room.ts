@@ -1,7 +1,8 @@
 import type { Environment } from "./environment.js";
 import type { Heap } from "./heap.js";
 import type { Machine } from "./machine.js";
-import { createRunHeap, type Need, type QueueRecord } from "./queue-record.js";
+import type { Need } from "./need.js";
+import { createRunHeap } from "./ready-list.js";
 import type { RunRecord } from "./run-record.js";
 import { fits, type SessionRecord } from "./session-record.js";
 import { startsRuns } from "./version-record.js";
@@ -13,18 +14,12 @@ import type { Connection, Volatile } from "./volatile.js";
 export interface Room {
   /** By version and demand: the workers that had room for it when last seen, the next in turn first. Made when first asked for. */
   readonly supply: Map<string, Map<string, Set<Connection>>>;
-  /** By task and need: the queues that hold ready runs for which no worker had room, the next in turn first. */
-  readonly parked: Map<string, Map<string, ParkedNeed>>;
+  /** By task: what ready runs need and no worker had room for. */
+  readonly parked: Map<string, Set<Need>>;
   /** By session and machine: runs whose wait has ended and whose worker has no room for their machine. */
   readonly resumes: Map<SessionRecord, Map<Machine, Heap<RunRecord>>>;
   /** Versions of connected workers that runs may start on which are bound to none, in the order in which they are asked. Undefined: to be found again. */
   order: readonly string[] | undefined;
-}
-
-/** Something that no worker had room for. */
-export interface ParkedNeed {
-  readonly need: Need;
-  readonly queues: Set<QueueRecord>;
 }
 
 /** The room of an environment. */
@@ -61,7 +56,7 @@ export function workerFor(volatile: Volatile, environment: Environment, need: Ne
 }
 
 /** Whether a worker may execute runs with this need, and has room. */
-export function serves(volatile: Volatile, connection: Connection, need: Need): boolean {
+function serves(volatile: Volatile, connection: Connection, need: Need): boolean {
   const { session } = connection;
   if (!fits(session, need.machine)) return false;
   if (need.version !== "") return need.version === session.version;
@@ -85,33 +80,44 @@ export function offer(volatile: Volatile, connection: Connection): void {
   connection.exhausted.clear();
 }
 
-/** Notes that a queue waits for a worker. */
-export function park(room: Room, need: Need, queue: QueueRecord): void {
-  let needs = room.parked.get(need.taskId);
-  if (!needs) {
-    needs = new Map();
-    room.parked.set(need.taskId, needs);
-  }
-  const parked = needs.get(need.key);
-  if (parked) parked.queues.add(queue);
-  else needs.set(need.key, { need, queues: new Set([queue]) });
+/** Notes that a need waits for a worker. */
+export function park(room: Room, need: Need): void {
+  const needs = room.parked.get(need.taskId);
+  if (needs) needs.add(need);
+  else room.parked.set(need.taskId, new Set([need]));
 }
 
-/** Takes the next queue that waits for what a worker has; the needs of a task take turns, and within a need the queues. */
-export function unpark(volatile: Volatile, connection: Connection, taskId: string): { readonly need: Need; readonly queue: QueueRecord } | undefined {
+/**
+ * Takes out what waits for what a worker has, and whose turn it is: of the needs that it serves the one whose first line waits longest. Those that nothing waits for any more come out, too.
+ * Costs as much as there are parked needs of its tasks.
+ */
+export function unpark(volatile: Volatile, connection: Connection, free: (need: Need) => void): boolean {
   const { parked } = roomOf(volatile, connection.session.environment);
-  const needs = parked.get(taskId);
-  if (!needs) return undefined;
-  for (const [key, entry] of needs) {
-    const queue = entry.queues.values().next().value;
-    if (!queue || !serves(volatile, connection, entry.need)) continue;
-    entry.queues.delete(queue);
-    needs.delete(key);
-    if (entry.queues.size > 0) needs.set(key, entry);
+  let next: Need | undefined;
+  const look = (taskId: string) => {
+    const needs = parked.get(taskId);
+    if (!needs) return;
+    for (const need of needs) {
+      if (!need.lines.head) {
+        needs.delete(need);
+        free(need);
+      } else if ((!next?.lines.head || need.lines.head.ticket < next.lines.head.ticket) && serves(volatile, connection, need)) {
+        next = need;
+      }
+    }
     if (needs.size === 0) parked.delete(taskId);
-    return { need: entry.need, queue };
+  };
+  if (parked.size < connection.taskIds.length) {
+    for (const taskId of [...parked.keys()]) if (connection.tasks.has(taskId)) look(taskId);
+  } else {
+    for (const taskId of connection.taskIds) look(taskId);
   }
-  return undefined;
+  if (!next) return false;
+  const needs = parked.get(next.taskId);
+  needs?.delete(next);
+  if (needs?.size === 0) parked.delete(next.taskId);
+  free(next);
+  return true;
 }
 
 /** Notes that a run could be resumed, if its worker had room for its machine. */
@@ -135,7 +141,7 @@ export function unparkResume(room: Room, session: SessionRecord): RunRecord | un
   if (!heaps) return undefined;
   for (const [machine, heap] of heaps) {
     for (let run = heap.peek(); run; run = heap.peek()) {
-      const meant = run.phase === "resumable" && run.session === session;
+      const meant = run.phase === "resumable" && run.session === session && run.list === undefined;
       if (meant && !fits(session, machine)) break;
       heap.pop();
       if (meant) return run;

@@ -1,9 +1,12 @@
 import type { IdempotencySetting } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Environment } from "./environment.js";
+import type { Lane } from "./lane.js";
+import type { LimitSlots } from "./limit-record.js";
 import type { Machine } from "./machine.js";
 import type { Phase } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
+import type { ReadyList } from "./ready-list.js";
 import type { SessionRecord } from "./session-record.js";
 
 /** A run, as the owner keeps it. Changed by `apply` only. */
@@ -15,6 +18,16 @@ export interface RunRecord {
   queue: QueueRecord;
   /** The trigger named the queue, so a later declaration of the task does not move the run. */
   readonly queueNamed: boolean;
+  /** Its queue's runs of the same concurrency key. */
+  lane: Lane;
+  /** Slots of limits beside its queue's that it takes when it starts, at most three. Undefined: none. */
+  slots: readonly LimitSlots[] | undefined;
+  /** Its place within its key: when it entered its queue, less its priority, in milliseconds. Less is earlier; equals are ordered by number. */
+  orderMs: number;
+  /** What its present attempt took of its queue's rate limits. */
+  tokens: number;
+  /** Where it waits while it is ready. An index. */
+  list: ReadyList | undefined;
   phase: Phase;
   /** Number of the present or last attempt; 0 before the first. */
   attempt: number;
@@ -90,12 +103,14 @@ export interface RunExtras {
   readonly idempotency: IdempotencySetting | undefined;
   /** Empty if it collects no triggers. */
   readonly debounceKey: string;
-  /** Empty for none. */
+  /** That of its lane. Empty for none. */
   readonly concurrencyKey: string;
   /** Milliseconds by which it counts as older in its queue. */
   readonly priorityMs: number;
-  /** What it takes from a rate limit; 0 means 1. */
+  /** What a start takes of a rate limit; 0 means 1. */
   readonly weight: number;
+  /** Names of the shared limits that the trigger asked for; undefined: the task's. */
+  readonly askedLimits: readonly string[] | undefined;
   readonly test: boolean;
   /** Number of the run that it repeats; 0 for none. */
   readonly replayOf: number;
@@ -103,6 +118,11 @@ export interface RunExtras {
   readonly batch: number;
   /** Other batches in which a key found it, once for each time. */
   foundIn: number[] | undefined;
+}
+
+/** What a start of the run takes of a rate limit. */
+export function weightOf({ extras }: RunRecord): number {
+  return extras?.weight || 1;
 }
 
 /** Nothing but what everybody has. */
@@ -120,6 +140,7 @@ export function createExtras(): RunExtras {
     concurrencyKey: "",
     priorityMs: 0,
     weight: 0,
+    askedLimits: undefined,
     test: false,
     replayOf: 0,
     batch: 0,

@@ -1,10 +1,11 @@
 import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { countEnd } from "./batch-transitions.js";
 import { type Durable, finishedRetention } from "./durable.js";
-import { debounceKeyOf, type Environment, machineOf, queueNameOf, type TaskRecord, ttlOf } from "./environment.js";
-import type { Machine } from "./machine.js";
+import { debounceKeyOf, type Environment, ttlOf } from "./environment.js";
+import { followTask, leaveAll } from "./membership.js";
+import type { Need } from "./need.js";
 import { type Phase, phases } from "./phase.js";
-import { createQueue, leaveReadyList, type QueueRecord, type ReadyList, readyListOf } from "./queue-record.js";
+import { giveSlots, leaveReady, makeReady, takeSlots } from "./ready.js";
 import { createExtras, type RunExtras, type RunRecord, type Wait, type Waiter } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
 import { UnexpectedEvent } from "./unexpected-event.js";
@@ -20,14 +21,18 @@ const keptWaits = 1_000;
 export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
   const before = phases[run.phase];
   const after = phases[phase];
+  if (run.list) leaveReady(durable, run);
   if (run.version !== "" && before.ready && !after.ready) removeBound(run.environment, run);
   run.phase = phase;
-  if (before.slot && !after.slot) {
-    run.queue.held -= 1;
-    durable.eligible.add(run.queue);
-  } else if (!before.slot && after.slot) {
-    run.queue.held += 1;
+  if (before.slot !== after.slot) {
+    if (after.slot) takeSlots(run);
+    else giveSlots(durable, run);
   }
+  if (before.keeps !== after.keeps) {
+    if (after.keeps) run.environment.flow.keeping.add(run);
+    else run.environment.flow.keeping.delete(run);
+  }
+  if (after.settled && !before.settled) leaveAll(durable, run);
   const session = run.session;
   if (!session) return;
   if (before.worker !== after.worker) {
@@ -46,7 +51,6 @@ export function setPhase(durable: Durable, run: RunRecord, phase: Phase): void {
 
 /** Gives a run to a session. */
 export function assign(durable: Durable, run: RunRecord, session: SessionRecord): void {
-  leaveReadyList(run);
   run.session = session;
   session.runs.add(run);
   setPhase(durable, run, "assigned");
@@ -56,19 +60,24 @@ export function assign(durable: Durable, run: RunRecord, session: SessionRecord)
 export function defer(durable: Durable, run: RunRecord, atMs: number): void {
   // One that it has already serves, if it comes earlier: it moves on when its time has come.
   if (run.phase !== "deferred" || atMs < run.queueMs) durable.due.push({ atMs, run, attempt: 0 });
-  run.queueMs = atMs;
+  queueAt(run, atMs);
   setPhase(durable, run, "deferred");
 }
 
+/** Says when a run enters its queue, and so its place there: its priority makes it older. */
+export function queueAt(run: RunRecord, atMs: number): void {
+  run.queueMs = atMs;
+  run.orderMs = atMs - (run.extras?.priorityMs ?? 0);
+}
+
 /** Puts a run into its queue for the first time: from now on its time to live counts. */
-export function enterQueue(durable: Durable, run: RunRecord, task: TaskRecord | undefined): void {
+export function enterQueue(durable: Durable, run: RunRecord): void {
   if (run.phase === "deferred") {
     if (run.extras?.debounceKey) collectNoMore(run, run.extras.debounceKey);
     // Declarations that came meanwhile moved the runs of queues only.
-    if (!run.queueNamed) run.queue = queueOf(run.environment, queueNameOf(run.taskId, task));
-    if (!run.extras?.askedMachine) run.machine = machineOf(task);
+    followTask(durable, run);
   }
-  const ttlSeconds = run.extras?.askedTtlSeconds ?? ttlOf(task);
+  const ttlSeconds = run.extras?.askedTtlSeconds ?? ttlOf(run.environment.tasks.get(run.taskId));
   if (ttlSeconds > 0) {
     run.extras ??= createExtras();
     run.extras.ttlSeconds = ttlSeconds;
@@ -81,27 +90,28 @@ export function enterQueue(durable: Durable, run: RunRecord, task: TaskRecord | 
 /** Puts a run into its queue, without a slot. */
 export function enqueue(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "queued");
-  makeReady(durable, run, readyListOf(run.queue, run).queued);
+  makeReady(durable, run, "start");
+  noteBound(durable, run);
 }
 
 /** Puts a run into its queue with the slot that it holds. */
 export function rearm(durable: Durable, run: RunRecord): void {
   setPhase(durable, run, "rearmed");
-  makeReady(durable, run, readyListOf(run.queue, run).rearmed);
+  makeReady(durable, run, "rearmed");
+  noteBound(durable, run);
 }
 
-function makeReady(durable: Durable, run: RunRecord, list: ReadyList["queued"]): void {
-  list.push(run);
-  durable.eligible.add(run.queue);
+function noteBound(durable: Durable, run: RunRecord): void {
   if (run.version !== "") addBound(run.environment, run, durable.now);
 }
 
 /** A ready run may start on any version: what it was bound to stayed away. It keeps its age, and a slot that it holds. */
 export function unbind(durable: Durable, run: RunRecord): void {
+  leaveReady(durable, run);
   removeBound(run.environment, run);
   run.version = "";
   run.askedVersion = "";
-  makeReady(durable, run, readyListOf(run.queue, run)[run.phase === "rearmed" ? "rearmed" : "queued"]);
+  makeReady(durable, run, run.phase === "rearmed" ? "rearmed" : "start");
 }
 
 /** Lets a run's next attempt wait until `atMs`; at once if that has come. */
@@ -140,8 +150,7 @@ export function conclude(durable: Durable, run: RunRecord): void {
 export function endWait(durable: Durable, run: RunRecord, wait: Wait): void {
   if (run.phase === "waiting") {
     setPhase(durable, run, "resumable");
-    run.queue.resumes.push(run);
-    durable.eligible.add(run.queue);
+    makeReady(durable, run, "resume");
   } else if (run.phase === "executing") {
     wait.delivered = true;
   }
@@ -223,34 +232,26 @@ export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonl
   }
 }
 
-/** The queue of this name, made if there is none. */
-export function queueOf(environment: Environment, name: string): QueueRecord {
-  let queue = environment.queues.get(name);
-  if (!queue) {
-    queue = createQueue(name);
-    environment.queues.set(name, queue);
-  }
-  return queue;
-}
-
-/**
- * Lets the queued runs of a task follow its declaration: into another queue, unless their trigger named one, and to another machine, unless they have started or their trigger named one.
- */
-export function followDeclaration(durable: Durable, taskId: string, from: QueueRecord, to: QueueRecord, machine: Machine | undefined): void {
-  for (const list of [...from.ready.values()]) {
-    if (list.taskId !== taskId) continue;
-    const runs: RunRecord[] = [];
-    for (let run = list.queued.pop(); run; run = list.queued.pop()) {
-      if (run.phase === "queued" && run.queue === from && run.version === list.version && run.machine === list.machine) runs.push(run);
-    }
-    for (const run of runs) {
-      if (!run.queueNamed) run.queue = to;
-      if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machine;
-      readyListOf(run.queue, run).queued.push(run);
+/** Lets the queued runs of a task follow its declaration, see {@link followTask}. Costs as much as the environment has queues, and keys in those that have such runs. */
+export function followDeclaration(durable: Durable, environment: Environment, taskId: string): void {
+  const runs = new Set<RunRecord>();
+  const concerns = ({ need }: { need: Need }) => need.kind === "start" && need.taskId === taskId;
+  for (const queue of environment.queues.values()) {
+    if (![...queue.lines.values()].some(concerns)) continue;
+    for (const lane of [queue.keyless, ...queue.lanes.values()]) {
+      for (const list of lane.lists) {
+        if (!concerns(list.line)) continue;
+        list.runs.forEach((run) => {
+          if (run.list === list) runs.add(run);
+        });
+      }
     }
   }
-  durable.eligible.add(from);
-  durable.eligible.add(to);
+  for (const run of runs) {
+    leaveReady(durable, run);
+    followTask(durable, run);
+    makeReady(durable, run, "start");
+  }
 }
 
 /** The first of a list of waiters whose wait still exists. */

@@ -4,7 +4,8 @@ import { describe, expect, it, test } from "vitest";
 import { EngineHarness, item, leaseMs } from "../testing/engine-harness.js";
 import { decideFrame } from "./decide-frame.js";
 import { decidePromote } from "./decide-version.js";
-import { pendingReasonOf, runMessageOf, stateOf, versionMessageOf } from "./view.js";
+import { pendingReasonOf } from "./pending-reason.js";
+import { runMessageOf, stateOf, versionMessageOf } from "./view.js";
 
 const [v1, v2, v3] = ["20260101.1", "20260101.2", "20260101.3"];
 const minute = 60_000;
@@ -201,7 +202,7 @@ describe("promoting", () => {
 
   it("takes what the version declares of its tasks, and an older worker that comes back changes nothing", () => {
     const { harness, worker, promote } = world();
-    const limit = () => harness.environment.queues.get("task/t")?.limit;
+    const limit = () => harness.environment.queues.get("task/t")?.keyLimit.base;
     worker("old", 10, [{ id: "t", concurrencyLimit: 1 }]);
     worker("new", 10, [{ id: "t", concurrencyLimit: 2 }]);
     expect(limit()).toBe(2);

@@ -1,23 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { IdempotencySetting } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import { PendingReason, type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { type Run, type RunResult, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type Task, TaskSchema } from "@runlane/platform/gen/runlane/v1/task_service_pb.js";
 import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
+import { currentOf } from "./bound.js";
 import { type Environment, maxAttemptsOf, queueNameOf, type TaskRecord } from "./environment.js";
 import { failedState } from "./failure-state.js";
+import { pendingReasonOf } from "./pending-reason.js";
 import { phases } from "./phase.js";
-import { hasSlot } from "./queue-record.js";
-import { freeSlots } from "./room.js";
 import { batchIdOf, runIdOf } from "./run-id.js";
 import type { RunExtras, RunRecord } from "./run-record.js";
-import { fits, isLargeEnough } from "./session-record.js";
-import { startsRuns, type VersionRecord } from "./version-record.js";
+import type { VersionRecord } from "./version-record.js";
 import type { Connection, Volatile } from "./volatile.js";
 
 /** State of a run as the API says it. */
 export function stateOf(run: RunRecord): RunState {
-  if (run.phase === "queued" && !run.environment.tasks.has(run.taskId)) return RunState.PENDING_VERSION;
+  if (run.phase === "queued" && (!run.environment.tasks.has(run.taskId) || !run.queue.known)) return RunState.PENDING_VERSION;
   if (run.phase === "failed") return failedState(run.failure);
   return phases[run.phase].state;
 }
@@ -95,29 +94,6 @@ export function shownKeyOf(idempotency: IdempotencySetting | undefined): string 
   return idempotency?.displayKey || (idempotency?.key ?? "");
 }
 
-/** Why a run does not execute now. */
-export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
-  switch (run.phase) {
-    case "deferred":
-      return PendingReason.DELAYED_BY_TRIGGER;
-    case "delayed":
-    case "backoff":
-      return PendingReason.DELAYED_UNTIL;
-    case "waiting":
-      return PendingReason.WAITING_FOR_RUNS;
-    case "resumable":
-      if (!hasSlot(run.queue)) return PendingReason.QUEUE_LIMIT;
-      return run.session && !fits(run.session, run.machine) ? PendingReason.WORKER_CAPACITY : PendingReason.PLACING;
-    case "assigned":
-      return PendingReason.PLACING;
-    case "queued":
-    case "rearmed":
-      return reasonInQueue(volatile, run);
-    default:
-      return PendingReason.UNSPECIFIED;
-  }
-}
-
 /** A task as the API shows it. */
 export function taskMessageOf(volatile: Volatile, environment: Environment, task: TaskRecord): Task {
   const { declaration, version } = task;
@@ -127,7 +103,7 @@ export function taskMessageOf(volatile: Volatile, environment: Environment, task
     description: declaration.description,
     filePath: declaration.filePath,
     queue,
-    concurrencyLimit: environment.queues.get(queue)?.limit,
+    concurrencyLimit: limitOfQueue(environment, queue),
     maxAttempts: maxAttemptsOf(task),
     version,
     workerCount: countWorkers(volatile, environment, ({ tasks }) => tasks.has(declaration.id)),
@@ -135,6 +111,11 @@ export function taskMessageOf(volatile: Volatile, environment: Environment, task
     maxDurationSeconds: declaration.maxDurationSeconds,
     payloadSchema: declaration.payloadSchema,
   });
+}
+
+function limitOfQueue({ queues }: Environment, name: string): number | undefined {
+  const queue = queues.get(name);
+  return queue && currentOf(queue.keyLimit);
 }
 
 /** A version as the API shows it. */
@@ -149,29 +130,6 @@ export function versionMessageOf(volatile: Volatile, environment: Environment, r
     workerCount: countWorkers(volatile, environment, ({ session }) => session.version === version),
     setAside,
   };
-}
-
-function reasonInQueue(volatile: Volatile, run: RunRecord): PendingReason {
-  if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
-  let connected = false;
-  let ofVersion = false;
-  let large = false;
-  let room = false;
-  for (const connection of volatile.connections.values()) {
-    const { session } = connection;
-    if (!connection.open || session.environment !== run.environment || !connection.tasks.has(run.taskId)) continue;
-    connected = true;
-    if (run.version ? session.version !== run.version : !startsRuns(run.environment, session.version)) continue;
-    ofVersion = true;
-    if (!isLargeEnough(session, run.machine)) continue;
-    large = true;
-    room ||= freeSlots(connection) > 0 && fits(session, run.machine);
-  }
-  if (!connected) return run.version ? PendingReason.NO_WORKER_OF_VERSION : PendingReason.NO_WORKER;
-  if (!ofVersion) return PendingReason.NO_WORKER_OF_VERSION;
-  if (!large) return PendingReason.NO_MACHINE;
-  if (run.phase === "queued" && !hasSlot(run.queue)) return PendingReason.QUEUE_LIMIT;
-  return room ? PendingReason.PLACING : PendingReason.WORKER_CAPACITY;
 }
 
 function countWorkers(volatile: Volatile, environment: Environment, counts: (connection: Connection) => boolean): number {

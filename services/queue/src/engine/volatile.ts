@@ -1,4 +1,4 @@
-import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { ConcurrencyLimitDeclaration, QueueDeclaration, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
 import type { Room } from "./room.js";
@@ -30,18 +30,23 @@ export interface Volatile {
   readonly versionPatienceMs: number;
 }
 
+/** What a worker declares of its code. */
+export interface Declarations {
+  readonly tasks: readonly TaskDeclaration[];
+  readonly queues: readonly QueueDeclaration[];
+  readonly limits: readonly ConcurrencyLimitDeclaration[];
+}
+
 /** The stream of a session. */
 export interface Connection {
   readonly session: SessionRecord;
   readonly streamId: string;
   /** Address of the executor that relays. */
   readonly executor: string;
-  /** Its tasks, as its Hello declared them. */
-  readonly declarations: readonly TaskDeclaration[];
+  /** What its Hello declared. */
+  readonly declarations: Declarations;
   readonly tasks: ReadonlySet<string>;
-  /** The same, in the order of their turns; `turn` says whose is next. */
   readonly taskIds: readonly string[];
-  turn: number;
   readonly slots: number;
   /** Demands for which it had no room when last asked, see Room.supply. */
   readonly exhausted: Set<string>;

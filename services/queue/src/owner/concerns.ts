@@ -23,3 +23,17 @@ export function concernsTasks({ event }: Event): boolean {
 export function concernsVersions({ event }: Event): boolean {
   return event.case === "versionCreated" || event.case === "versionPromoted";
 }
+
+/** Whether an event changes what a reader of queues, limits or environments sees, counts of runs aside. */
+export function concernsFlow({ event }: Event): boolean {
+  switch (event.case) {
+    case "tasksDeclared":
+    case "queuesDeclared":
+    case "queueUpdated":
+    case "limitUpdated":
+    case "environmentUpdated":
+      return true;
+    default:
+      return false;
+  }
+}

@@ -33,10 +33,10 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       return { tasks: messages };
     },
     async readVersions({ environment, before, limit }) {
-      return { versions: await partition.versions(environment, before, limit) };
+      return { versions: await partition.versions.list(environment, before, limit) };
     },
     async promoteVersion({ environment, version }) {
-      return { version: await partition.promote(environment, version) };
+      return { version: await partition.versions.promote(environment, version) };
     },
     async watchRuns({ environment, subscriber, results, changes, unwatch }) {
       return { unknownRunIds: await partition.watch(environment, subscriber, results, changes, unwatch) };
@@ -54,7 +54,7 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       const run = await partition.triggering.move(environment, request);
       return { run, logSequence: BigInt(partition.sequence) };
     },
-    judgeRun: notServed,
+    judgeRun: (request) => partition.flow.judge(request),
     async readBatch({ environment, batchId }) {
       return { batch: await partition.triggering.batch(environment, batchId) };
     },
@@ -62,17 +62,13 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
       await partition.triggering.endKey(environment, taskId, key);
       return { logSequence: BigInt(partition.sequence) };
     },
-    readQueues: notServed,
-    changeQueue: notServed,
-    readLimits: notServed,
-    changeLimit: notServed,
-    readEnvironment: notServed,
-    changeEnvironment: notServed,
+    readQueues: (request) => partition.flow.readQueues(request),
+    changeQueue: (request) => partition.flow.changeQueue(request),
+    readLimits: (request) => partition.flow.readLimits(request),
+    changeLimit: (request) => partition.flow.changeLimit(request),
+    readEnvironment: (request) => partition.flow.readEnvironment(request),
+    changeEnvironment: (request) => partition.flow.changeEnvironment(request),
   };
-}
-
-function notServed(): never {
-  throw refusal("UNIMPLEMENTED", "the engine does not do this");
 }
 
 /** The first tasks, `limit` at most, and no more than fit into one message. */

@@ -2,14 +2,12 @@ import type { ConnectError } from "@connectrpc/connect";
 import { decodeMessage, type InternalTransport, type Log, type Logger, type PayloadStore, reasonOf, refusal } from "@runlane/platform";
 import type { RelayFramesRequest, WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import type { Version } from "@runlane/platform/gen/runlane/v1/version_service_pb.js";
 import { type WorkRequest, WorkRequestSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed, decideFrame } from "../engine/decide-frame.js";
 import { decideHello } from "../engine/decide-hello.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
 import { decideTick, nextDue } from "../engine/decide-tick.js";
-import { decidePromote } from "../engine/decide-version.js";
 import type { Durable } from "../engine/durable.js";
 import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
@@ -17,19 +15,21 @@ import { phases } from "../engine/phase.js";
 import { createTag, runNumberOf } from "../engine/run-id.js";
 import type { RunRecord } from "../engine/run-record.js";
 import { emit, type Step } from "../engine/step.js";
-import { runMessageOf, versionMessageOf } from "../engine/view.js";
+import { runMessageOf } from "../engine/view.js";
 import { createVolatile, type Volatile } from "../engine/volatile.js";
 import type { History } from "../history/history.js";
 import type { Clock } from "./clock.js";
-import { concernsRun, concernsTasks, concernsVersions } from "./concerns.js";
+import { concernsRun, concernsTasks } from "./concerns.js";
 import { Delivery } from "./delivery.js";
+import { FlowControl } from "./flow-control.js";
 import { frameParts, updateBytesOf } from "./frame-parts.js";
 import { GroupCommit } from "./group-commit.js";
 import { addSubscriber, tellPast, want } from "./interest.js";
-import { runNotFound, versionNotFound } from "./not-found.js";
+import { runNotFound } from "./not-found.js";
 import { PastRuns } from "./past-runs.js";
 import { PayloadRemoval } from "./payload-removal.js";
 import { Triggering } from "./triggering.js";
+import { VersionControl } from "./version-control.js";
 
 /** What a partition stands on. */
 export interface PartitionOptions {
@@ -58,6 +58,9 @@ export interface PartitionOptions {
 export class Partition {
   readonly durable: Durable;
   readonly volatile: Volatile;
+  /** Queues and limits. */
+  readonly flow: FlowControl;
+  readonly versions: VersionControl;
   readonly #options: PartitionOptions;
   readonly #commit: GroupCommit;
   readonly #delivery: Delivery;
@@ -99,17 +102,20 @@ export class Partition {
       },
     });
     this.#past = new PastRuns({ history: options.history, commit: this.#commit, clock, logger, stopped: () => this.#stopped });
-    this.triggering = new Triggering({
+    const handle = {
       commit: this.#commit,
       durable: this.durable,
       volatile: this.volatile,
       past: this.#past,
       admit: () => this.#admit(),
       mustOwn: () => this.#mustOwn(),
-      environment: (name) => this.#environment(name),
-      find: (environment, runId) => this.#find(environment, runId),
-      read: (environment, runId) => this.read(environment, runId),
-    });
+      environment: (name: string) => this.#environment(name),
+      find: (environment: Environment, runId: string) => this.#find(environment, runId),
+      read: (environment: string, runId: string) => this.read(environment, runId),
+    };
+    this.triggering = new Triggering(handle);
+    this.flow = new FlowControl(handle);
+    this.versions = new VersionControl(handle);
     const owns = () => this.#serves;
     const settled = () => this.#commit.settled();
     this.#removal = options.payloads && new PayloadRemoval({ store: options.payloads, durable: this.durable, clock, logger, owns, settled });
@@ -240,31 +246,6 @@ export class Partition {
     this.#wake();
   }
 
-  /** The versions of an environment that are older than `before`, `limit` at most, the newest first. */
-  async versions(environmentName: string, before: string, limit: number): Promise<Version[]> {
-    this.#mustOwn();
-    const environment = this.#environment(environmentName);
-    const records = [...environment.versions.byNumber.values()].reverse();
-    const from = before === "" ? 0 : records.findIndex(({ version }) => version === before) + 1;
-    const messages = records.slice(from, from + limit).map((record) => versionMessageOf(this.volatile, environment, record));
-    await this.#commit.settled(concernsVersions);
-    return messages;
-  }
-
-  /** Makes a version current. */
-  async promote(environmentName: string, version: string): Promise<Version> {
-    this.#admit();
-    const environment = this.#environment(environmentName);
-    const record = environment.versions.byNumber.get(version);
-    if (!record) throw versionNotFound(version);
-    const message = this.#commit.decide(64, (step) => {
-      decidePromote(step, environment, record);
-      return versionMessageOf(this.volatile, environment, record);
-    });
-    await this.#commit.settled();
-    return message;
-  }
-
   /** Resolves when the list of tasks that the caller saw is on disk. */
   settledTasks(): Promise<void> {
     this.#mustOwn();
@@ -334,6 +315,7 @@ export class Partition {
   }
 
   #environment(name: string): Environment {
+    this.#mustOwn();
     const environment = this.durable.environments.get(name);
     if (!environment) throw refusal("INVALID_KEY", `there is no environment ${name}`);
     return environment;

@@ -1,14 +1,17 @@
 import type { SnapshotRecord, SnapshotRequest, SnapshotRun, SnapshotSession, SnapshotVersion } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
 import { createEnvironment, debounceKeyOf, type Environment } from "../engine/environment.js";
+import { limitOf } from "../engine/flow.js";
+import { laneOf } from "../engine/lane.js";
 import { phases } from "../engine/phase.js";
-import { createQueue, type QueueRecord } from "../engine/queue-record.js";
+import type { QueueRecord } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
 import type { RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import type { VersionRecord } from "../engine/version-record.js";
 import { batchOfFacts, keyOfFacts } from "./batch-facts.js";
 import { createdOf } from "./created-facts.js";
+import { bucketOf, limitOfFacts, queueOfFacts, takeFlow } from "./flow-facts.js";
 import { runOfFacts } from "./run-facts.js";
 import { type SnapshotPlace, snapshotFormat } from "./snapshot-records.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
@@ -58,6 +61,7 @@ export class Restoration {
       case "environment": {
         const { name, tag } = record.value;
         const environment = createEnvironment(name, tag);
+        takeFlow(environment.flow, record.value);
         this.#environments.push(environment);
         durable.environments.set(name, environment);
         return;
@@ -65,9 +69,10 @@ export class Restoration {
       case "version":
         return this.#takeVersion(record.value);
       case "task": {
-        const { environment, declaration, version } = record.value;
+        const { declaration, version, limits } = record.value;
         if (!declaration) throw new SnapshotUnreadable("the snapshot has a task without a declaration");
-        this.#environment(environment).tasks.set(declaration.id, { declaration, version });
+        const { tasks, flow } = this.#environment(record.value.environment);
+        tasks.set(declaration.id, { declaration, version, limits: limits.length === 0 ? undefined : limits.map((name) => limitOf(flow, name)) });
         return;
       }
       case "payload": {
@@ -78,10 +83,20 @@ export class Restoration {
       }
       case "queue": {
         const environment = this.#environment(record.value.environment);
-        const queue = createQueue(record.value.name);
-        queue.limit = record.value.limit;
+        const queue = queueOfFacts(environment, record.value);
         environment.queues.set(queue.name, queue);
         this.#queues.push({ queue, environment });
+        return;
+      }
+      case "limit": {
+        const { limits } = this.#environment(record.value.environment).flow;
+        limits.set(record.value.name, limitOfFacts(record.value));
+        return;
+      }
+      case "laneRest": {
+        const place = this.#queues[record.value.queue];
+        if (!place) throw new SnapshotUnreadable(`key ${record.value.key} refers to a queue that is not there`);
+        laneOf(place.queue, record.value.key).bucket = bucketOf(record.value.bucket);
         return;
       }
       case "session":
@@ -165,8 +180,7 @@ export class Restoration {
     this.#durable.runs.set(run.number, run);
     if (facts.more?.collects && run.extras) run.environment.debounces.set(debounceKeyOf(taskId, run.extras.debounceKey), run);
     // What a run holds follows from its phase.
-    const { slot, worker } = phases[run.phase];
-    if (slot) run.queue.held += 1;
+    const { worker } = phases[run.phase];
     if (!worker || !session) return;
     session.busy += 1;
     session.usedMilliCpus += run.machine?.milliCpus ?? 0;

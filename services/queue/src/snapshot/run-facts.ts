@@ -1,8 +1,11 @@
 import type { RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { SnapshotCommand, SnapshotRun, SnapshotRunMore, SnapshotWait, SnapshotWaiter } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
 import { debounceKeyOf } from "../engine/environment.js";
+import { createLane } from "../engine/lane.js";
+import { createLimit } from "../engine/limit-record.js";
 import type { Machine } from "../engine/machine.js";
 import { machines } from "../engine/machine.js";
+import { joinLimits } from "../engine/membership.js";
 import type { QueueRecord } from "../engine/queue-record.js";
 import type { CommandAnswer, RunExtras, RunRecord, Wait, Waiter } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
@@ -62,6 +65,12 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     taskId,
     queue,
     queueNamed: more?.queueNamed ?? false,
+    // Only their names count: whoever makes the indexes puts the run where it belongs.
+    lane: createLane(queue, more?.settings?.concurrencyKey ?? ""),
+    slots: more && more.limits.length > 0 ? joinLimits(createLane(queue, ""), more.limits.map(createLimit)) : undefined,
+    orderMs: Number(more?.orderMs ?? facts.createMs),
+    tokens: more?.tokens ?? 0,
+    list: undefined,
     phase,
     attempt: facts.attempt,
     askedAttempts: more?.askedAttempts ?? 0,
@@ -97,11 +106,13 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
 }
 
 function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
-  const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure } = run;
+  const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure, slots, tokens } = run;
+  const orderMs = run.orderMs === run.createMs ? undefined : BigInt(run.orderMs);
   const { parent, root, depth, children, waiter, waits, commands } = run;
   const asked = queueNamed || askedAttempts > 0 || askedVersion !== "" || machine !== undefined || maxDurationSeconds > 0 || extras !== undefined;
   const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined;
-  if (!asked && !related && !ownProcess && failure === undefined && retryAtMs === 0 && run.queueMs === run.createMs) return undefined;
+  const flow = slots !== undefined || tokens > 0 || orderMs !== undefined || run.queueMs !== run.createMs;
+  if (!asked && !related && !flow && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
   return {
     $typeName: "runlane.internal.v1.SnapshotRunMore",
     queueNamed,
@@ -112,6 +123,9 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     maxDurationSeconds,
     ...(extras && { settings: settingsFacts(extras) }),
     ownProcess,
+    tokens,
+    limits: slots?.map(({ limit }) => limit.name) ?? [],
+    ...(orderMs !== undefined && { orderMs }),
     ...(failure && { failure }),
     parent: BigInt(parent),
     root: BigInt(root),
@@ -169,19 +183,20 @@ function settingsFacts(extras: RunExtras): RunSettings {
     ...(askedDurationSeconds !== undefined && { maxDurationSeconds: askedDurationSeconds }),
     version: "",
     delayUntilMs: 0n,
+    concurrencyKey: extras.concurrencyKey,
     ...(askedTtlSeconds !== undefined && { ttlSeconds: askedTtlSeconds }),
     ...(idempotency && { idempotency }),
     ...(debounceKey !== "" && { debounce: { $typeName: "runlane.internal.v1.DebounceSetting", key: debounceKey } }),
-    concurrencyKey: extras.concurrencyKey,
     priorityMs: BigInt(priorityMs),
     weight: extras.weight,
+    ...(extras.askedLimits && { concurrencyLimits: { $typeName: "runlane.v1.ConcurrencyLimitNames", names: [...extras.askedLimits] } }),
     test: extras.test,
     replayOf: BigInt(replayOf),
   };
 }
 
 function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn }: SnapshotRunMore): RunExtras {
-  const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, test, replayOf } = settings;
+  const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } = settings;
   return {
     tags,
     metadata,
@@ -195,6 +210,7 @@ function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn 
     concurrencyKey,
     priorityMs: Number(priorityMs),
     weight,
+    askedLimits: concurrencyLimits?.names,
     test,
     replayOf: Number(replayOf),
     batch: Number(batch),

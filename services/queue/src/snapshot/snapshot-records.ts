@@ -5,6 +5,7 @@ import type { QueueRecord } from "../engine/queue-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import { batchFacts, keyFacts } from "./batch-facts.js";
 import { createdFacts } from "./created-facts.js";
+import { bucketFacts, flowFacts, limitFacts, queueFacts } from "./flow-facts.js";
 import { runFacts } from "./run-facts.js";
 
 /** The format that this version writes, and the only one that it reads. Raised when something is said in another way. */
@@ -61,8 +62,12 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
     yield* environmentValues(environment, index);
     for (const queue of environment.queues.values()) {
       queues.set(queue, queues.size);
-      const limit = queue.limit === undefined ? {} : { limit: queue.limit };
-      yield { case: "queue", value: { $typeName: "runlane.internal.v1.SnapshotQueue", environment: index, name: queue.name, ...limit } };
+      yield { case: "queue", value: queueFacts(queue, index) };
+      for (const { key, bucket } of queue.lanes.values()) {
+        if (!bucket) continue;
+        const value = { $typeName: "runlane.internal.v1.SnapshotLaneRest", queue: queues.size - 1, key, bucket: bucketFacts(bucket) } as const;
+        yield { case: "laneRest", value };
+      }
     }
   }
   for (const session of durable.sessions.values()) {
@@ -88,8 +93,9 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
   yield* requestValues(durable);
 }
 
-function* environmentValues({ name, tag, versions, tasks, payloads }: Environment, environment: number): Generator<Value> {
-  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag } };
+function* environmentValues({ name, tag, flow, versions, tasks, payloads }: Environment, environment: number): Generator<Value> {
+  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag, ...flowFacts(flow) } };
+  for (const limit of flow.limits.values()) yield { case: "limit", value: limitFacts(limit, environment) };
   for (const record of versions.byNumber.values()) {
     const { version, buildId, createMs, setAside } = record;
     const current = record === versions.current;
@@ -98,8 +104,9 @@ function* environmentValues({ name, tag, versions, tasks, payloads }: Environmen
       value: { $typeName: "runlane.internal.v1.SnapshotVersion", environment, version, buildId, createMs: BigInt(createMs), setAside, current },
     };
   }
-  for (const { declaration, version } of tasks.values()) {
-    yield { case: "task", value: { $typeName: "runlane.internal.v1.SnapshotTask", environment, declaration, version } };
+  for (const { declaration, version, limits } of tasks.values()) {
+    const names = limits?.map((limit) => limit.name) ?? [];
+    yield { case: "task", value: { $typeName: "runlane.internal.v1.SnapshotTask", environment, declaration, version, limits: names } };
   }
   for (const { reference, sizeBytes, storedMs, refs, freeMs } of payloads.values()) {
     yield {

@@ -12,8 +12,11 @@ import {
 } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import {
   type Assignment,
+  type ConcurrencyLimitDeclarationSchema,
   type HeldAttempt,
   HelloSchema,
+  type QueueDeclarationSchema,
+  type TaskDeclarationSchema,
   type WorkRequest,
   WorkRequestSchema,
   type WorkResponse,
@@ -160,6 +163,8 @@ export class EngineHarness {
       buildId: worker.buildId ?? "build",
       held: worker.held ?? [],
       ...(worker.capacity ? { capacity: worker.capacity } : {}),
+      queues: worker.queues ?? [],
+      concurrencyLimits: worker.limits ?? [],
       tasks: worker.tasks.map((task) => (typeof task === "string" ? { id: task } : task)),
     });
     const outbox = this.step((step) => decideHello(step, hello, { environment: this.environment, streamId, executor: "executor.test", leaseMs }));
@@ -215,10 +220,9 @@ export interface WorkerSetup {
   readonly slots?: number;
   readonly buildId?: string;
   readonly capacity?: { milliCpus: number; memoryMib: number };
-  readonly tasks: readonly (
-    | string
-    | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number; machine?: string; maxDurationSeconds?: number; payloadSchema?: string }
-  )[];
+  readonly tasks: readonly (string | MessageInitShape<typeof TaskDeclarationSchema>)[];
+  readonly queues?: MessageInitShape<typeof QueueDeclarationSchema>[];
+  readonly limits?: MessageInitShape<typeof ConcurrencyLimitDeclarationSchema>[];
   readonly held?: { token: Uint8Array; openWaits: number[] }[];
 }
 
@@ -309,18 +313,22 @@ export interface ItemOptions {
   debounce?: { readonly key: string; readonly delayMs: number; readonly mode?: DebounceMode; readonly maxDelayMs?: number };
   concurrencyKey?: string;
   prioritySeconds?: number;
+  weight?: number;
+  /** Names of shared limits in place of the task's. */
+  limits?: string[];
   test?: boolean;
 }
 
 /** An item that triggers a task. */
 export function item(taskId: string, asked: ItemOptions = {}): TriggerItem {
-  const { reference, metadata, payload = "{}", delayMs, untilMs, key, keyTtlMs, debounce, ...options } = asked;
+  const { reference, metadata, limits, payload = "{}", delayMs, untilMs, key, keyTtlMs, debounce, ...options } = asked;
   const json = (text: string) => ({ contentType: "application/json", data: new TextEncoder().encode(text) });
   const given = create(TriggerItemSchema, {
     taskId,
     payload: reference === undefined ? json(payload) : { contentType: "application/json", reference },
     options: {
       ...options,
+      ...(limits ? { concurrencyLimits: { names: limits } } : {}),
       ...(metadata === undefined ? {} : { metadata: json(metadata) }),
       ...(key === undefined ? {} : { idempotencyKey: { key, ...(keyTtlMs === undefined ? {} : { ttl: durationFromMs(keyTtlMs) }) } }),
     },

@@ -1,17 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { IdempotencyScope } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { QueueDeclarationSchema, TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { BatchRecord } from "../engine/batch-record.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
 import { debounceKeyOf, type Environment } from "../engine/environment.js";
+import { createFlow } from "../engine/flow.js";
 import { IdempotencyKeys, type KeyRecord } from "../engine/idempotency-keys.js";
+import { laneOf } from "../engine/lane.js";
+import { createLimit, type LimitRecord } from "../engine/limit-record.js";
 import { machines } from "../engine/machine.js";
+import { joinLimits } from "../engine/membership.js";
 import type { PayloadRecord } from "../engine/payload-record.js";
-import { createQueue } from "../engine/queue-record.js";
+import { QueueRecord } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
 import type { CreatedRuns, RunExtras, RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
+import { rateOf } from "../engine/token-bucket.js";
 import type { VersionRecord } from "../engine/version-record.js";
 
 /** Every field of a record with a value: a field that is added to a record must be added here, else this does not compile. */
@@ -20,9 +25,12 @@ type Full<T> = { [K in keyof Required<T>]: NonNullable<T[K]> };
 /** A state in which every field of every record differs from what a new record has. It need not be one that an engine could come to. */
 export function fullDurable(): Durable {
   const environment = fullEnvironment();
-  const queue = createQueue("named");
-  queue.limit = 3;
+  const queue = fullQueue(environment);
   environment.queues.set(queue.name, queue);
+  const lane = laneOf(queue, "tenant");
+  lane.bucket = { units: 1, atMs: 17 };
+  const limit = fullLimit();
+  environment.flow.limits.set(limit.name, limit);
   const session: Full<SessionRecord> = {
     number: 9,
     environment,
@@ -47,20 +55,27 @@ export function fullDurable(): Durable {
     expireMs: 62,
     idempotency: { $typeName: "runlane.internal.v1.IdempotencySetting", key: "k", expireMs: 63n, displayKey: "shown", scope: IdempotencyScope.RUN },
     debounceKey: "d",
-    concurrencyKey: "c",
+    concurrencyKey: "tenant",
     priorityMs: -64,
     weight: 65,
+    askedLimits: ["shared"],
     test: true,
     replayOf: 66,
     batch: 7,
     foundIn: [8, 8],
   };
-  const run: Full<RunRecord> = {
+  const run: Full<Omit<RunRecord, "list">> & Pick<RunRecord, "list"> = {
     number: 41,
     environment,
     taskId: "task",
     queue,
     queueNamed: true,
+    lane,
+    slots: joinLimits(lane, [limit]) as Full<RunRecord>["slots"],
+    orderMs: 8,
+    tokens: 2,
+    // Reindexing says where it waits, if it does.
+    list: undefined,
     phase: "executing",
     attempt: 2,
     askedAttempts: 4,
@@ -106,7 +121,6 @@ export function fullDurable(): Durable {
       [3, { kind: "refused", refusal: { reason: "R", message: "m" } }],
     ]),
   };
-  queue.held = 1;
   const bound = { ...plainRun(run, 44), phase: "queued" as const, version: "20260101.2" };
   const ended = { ...plainRun(run, 45), phase: "completed" as const, retired: true };
   session.runs.add(run);
@@ -173,8 +187,9 @@ function fullEnvironment(): Environment {
   const environment: Full<Environment> = {
     name: "dev",
     tag: "abc",
-    tasks: new Map([["task", { declaration, version: first.version }]]),
+    tasks: new Map([["task", { declaration, version: first.version, limits: undefined }]]),
     queues: new Map(),
+    flow: { ...createFlow(), paused: true, limit: 7, burst: 1.5 },
     versions: {
       byBuild: new Map([first, second].map((each) => [each.buildId, each])),
       byNumber: new Map([first, second].map((each) => [each.version, each])),
@@ -188,6 +203,39 @@ function fullEnvironment(): Environment {
   return environment;
 }
 
+function fullQueue(environment: Environment): QueueRecord {
+  const queue = new QueueRecord(environment, "named", true);
+  queue.declaration = create(QueueDeclarationSchema, {
+    name: "named",
+    concurrencyLimit: 3,
+    totalLimit: 5,
+    rateLimit: { limit: 10, period: { seconds: 1n } },
+    keyRateLimit: { limit: 3, period: { seconds: 7n }, burst: 2 },
+  });
+  queue.version = "20260101.1";
+  queue.paused = true;
+  Object.assign(queue.keyLimit, { base: 3, override: 0, overrideMs: 18 });
+  queue.totalLimit = 5;
+  queue.rate = rateOf(queue.declaration.rateLimit);
+  queue.keyRate = rateOf(queue.declaration.keyRateLimit);
+  queue.bucket = { units: -4, atMs: 19 };
+  queue.keyless.bucket = { units: 5, atMs: 20 };
+  return queue;
+}
+
+function fullLimit(): LimitRecord {
+  return {
+    ...createLimit("shared"),
+    declared: true,
+    named: true,
+    version: "20260101.1",
+    paused: true,
+    perKey: { base: 1, override: 2, overrideMs: 21 },
+    total: { base: 3, override: 4, overrideMs: 22 },
+    keyOverrides: new Map([["tenant", { value: 5, atMs: 23, expireMs: 24 }]]),
+  };
+}
+
 /** A run with as little as a run can have. */
 function plainRun({ environment, queue }: RunRecord, number: number): RunRecord {
   return {
@@ -196,6 +244,11 @@ function plainRun({ environment, queue }: RunRecord, number: number): RunRecord 
     taskId: "task",
     queue,
     queueNamed: false,
+    lane: queue.keyless,
+    slots: undefined,
+    orderMs: 1,
+    tokens: 0,
+    list: undefined,
     phase: "queued",
     attempt: 0,
     askedAttempts: 0,

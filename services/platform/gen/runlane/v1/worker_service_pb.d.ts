@@ -366,7 +366,8 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
   capacity?: Capacity | undefined;
 
   /**
-   * The queues that its code declares, at most 10,000. A queue that only a task names needs none. What the newest session says of a queue or limit holds for all.
+   * The queues that its code declares, at most 10,000. A queue that only a task names needs none. What the current version says of a queue or limit holds for
+   * all; what others say only as long as that has never declared it.
    *
    * @generated from field: repeated runlane.v1.QueueDeclaration queues = 11;
    */

@@ -523,6 +523,13 @@ export declare type QueuesDeclared = Message<"runlane.internal.v1.QueuesDeclared
    * @generated from field: repeated runlane.v1.ConcurrencyLimitDeclaration limits = 3;
    */
   limits: ConcurrencyLimitDeclaration[];
+
+  /**
+   * Version that declares them.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
 };
 
 /**

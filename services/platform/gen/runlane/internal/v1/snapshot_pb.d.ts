@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Capacity, TaskDeclaration } from "../../v1/worker_service_pb.js";
+import type { Capacity, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
 import type { IdempotencySetting, Refusal, RefusedItem, RunSettings } from "./log_pb.js";
 
@@ -189,6 +189,22 @@ export declare type SnapshotRecord = Message<"runlane.internal.v1.SnapshotRecord
      */
     value: SnapshotKey;
     case: "key";
+  } | {
+    /**
+     * A limit that tasks hold; after its environment, before the tasks.
+     *
+     * @generated from field: runlane.internal.v1.SnapshotLimit limit = 17;
+     */
+    value: SnapshotLimit;
+    case: "limit";
+  } | {
+    /**
+     * What a rate limit remembers of a concurrency key; after the queues.
+     *
+     * @generated from field: runlane.internal.v1.SnapshotLaneRest lane_rest = 18;
+     */
+    value: SnapshotLaneRest;
+    case: "laneRest";
   } | { case: undefined; value?: undefined };
 };
 
@@ -306,6 +322,27 @@ export declare type SnapshotEnvironment = Message<"runlane.internal.v1.SnapshotE
    * @generated from field: string tag = 2;
    */
   tag: string;
+
+  /**
+   * Nothing in it starts.
+   *
+   * @generated from field: bool paused = 3;
+   */
+  paused: boolean;
+
+  /**
+   * Runs that may execute at once; unset: any number.
+   *
+   * @generated from field: optional uint32 limit = 4;
+   */
+  limit?: number | undefined;
+
+  /**
+   * All queues together may take the limit times this.
+   *
+   * @generated from field: double burst = 5;
+   */
+  burst: number;
 };
 
 /**
@@ -395,6 +432,13 @@ export declare type SnapshotTask = Message<"runlane.internal.v1.SnapshotTask"> &
    * @generated from field: string version = 3;
    */
   version: string;
+
+  /**
+   * Names of the limits that its runs hold, in their order.
+   *
+   * @generated from field: repeated string limits = 4;
+   */
+  limits: string[];
 };
 
 /**
@@ -479,11 +523,60 @@ export declare type SnapshotQueue = Message<"runlane.internal.v1.SnapshotQueue">
   name: string;
 
   /**
-   * Runs that may hold a slot at once; unset: any number.
+   * Runs of each concurrency key that may hold a slot at once, as code declares it; unset: any number.
    *
    * @generated from field: optional uint32 limit = 3;
    */
   limit?: number | undefined;
+
+  /**
+   * Its tasks, or a worker, have declared it.
+   *
+   * @generated from field: bool known = 4;
+   */
+  known: boolean;
+
+  /**
+   * As a worker declared it by itself; unset if only tasks did.
+   *
+   * @generated from field: runlane.v1.QueueDeclaration declaration = 5;
+   */
+  declaration?: QueueDeclaration | undefined;
+
+  /**
+   * The version that did so.
+   *
+   * @generated from field: string version = 6;
+   */
+  version: string;
+
+  /**
+   * Nothing of it starts.
+   *
+   * @generated from field: bool paused = 7;
+   */
+  paused: boolean;
+
+  /**
+   * What holds in place of `limit`; unset: nothing.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotOverride override = 8;
+   */
+  override?: SnapshotOverride | undefined;
+
+  /**
+   * What is left of its rate limit; unset: all.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotBucket bucket = 9;
+   */
+  bucket?: SnapshotBucket | undefined;
+
+  /**
+   * What is left of that of runs without a key; unset: all.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotBucket keyless_bucket = 10;
+   */
+  keylessBucket?: SnapshotBucket | undefined;
 };
 
 /**
@@ -491,6 +584,198 @@ export declare type SnapshotQueue = Message<"runlane.internal.v1.SnapshotQueue">
  * Use `create(SnapshotQueueSchema)` to create a new message.
  */
 export declare const SnapshotQueueSchema: GenMessage<SnapshotQueue>;
+
+/**
+ * What somebody set in place of a limit.
+ *
+ * @generated from message runlane.internal.v1.SnapshotOverride
+ */
+export declare type SnapshotOverride = Message<"runlane.internal.v1.SnapshotOverride"> & {
+  /**
+   * The limit.
+   *
+   * @generated from field: uint32 value = 1;
+   */
+  value: number;
+
+  /**
+   * When, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * The one concurrency key that is meant. Only of limits that tasks hold.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * When that ends, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 expire_ms = 4;
+   */
+  expireMs: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotOverride.
+ * Use `create(SnapshotOverrideSchema)` to create a new message.
+ */
+export declare const SnapshotOverrideSchema: GenMessage<SnapshotOverride>;
+
+/**
+ * What is left of a rate limit.
+ *
+ * @generated from message runlane.internal.v1.SnapshotBucket
+ */
+export declare type SnapshotBucket = Message<"runlane.internal.v1.SnapshotBucket"> & {
+  /**
+   * Units, in which the limit counts.
+   *
+   * @generated from field: sint64 units = 1;
+   */
+  units: bigint;
+
+  /**
+   * When, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 at_ms = 2;
+   */
+  atMs: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotBucket.
+ * Use `create(SnapshotBucketSchema)` to create a new message.
+ */
+export declare const SnapshotBucketSchema: GenMessage<SnapshotBucket>;
+
+/**
+ * What a rate limit remembers of a concurrency key.
+ *
+ * @generated from message runlane.internal.v1.SnapshotLaneRest
+ */
+export declare type SnapshotLaneRest = Message<"runlane.internal.v1.SnapshotLaneRest"> & {
+  /**
+   * Index of the queue.
+   *
+   * @generated from field: uint32 queue = 1;
+   */
+  queue: number;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * What is left.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotBucket bucket = 3;
+   */
+  bucket?: SnapshotBucket | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotLaneRest.
+ * Use `create(SnapshotLaneRestSchema)` to create a new message.
+ */
+export declare const SnapshotLaneRestSchema: GenMessage<SnapshotLaneRest>;
+
+/**
+ * A limit that tasks hold.
+ *
+ * @generated from message runlane.internal.v1.SnapshotLimit
+ */
+export declare type SnapshotLimit = Message<"runlane.internal.v1.SnapshotLimit"> & {
+  /**
+   * Index of its environment.
+   *
+   * @generated from field: uint32 environment = 1;
+   */
+  environment: number;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * A worker has declared it.
+   *
+   * @generated from field: bool declared = 3;
+   */
+  declared: boolean;
+
+  /**
+   * A task names it.
+   *
+   * @generated from field: bool named = 4;
+   */
+  named: boolean;
+
+  /**
+   * The version that declared it.
+   *
+   * @generated from field: string version = 5;
+   */
+  version: string;
+
+  /**
+   * Nothing that holds it starts.
+   *
+   * @generated from field: bool paused = 6;
+   */
+  paused: boolean;
+
+  /**
+   * For each concurrency key, as code declares it; unset: any number.
+   *
+   * @generated from field: optional uint32 per_key = 7;
+   */
+  perKey?: number | undefined;
+
+  /**
+   * What holds in its place; unset: nothing.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotOverride per_key_override = 8;
+   */
+  perKeyOverride?: SnapshotOverride | undefined;
+
+  /**
+   * Over all keys, as code declares it; unset: any number.
+   *
+   * @generated from field: optional uint32 total = 9;
+   */
+  total?: number | undefined;
+
+  /**
+   * What holds in its place; unset: nothing.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotOverride total_override = 10;
+   */
+  totalOverride?: SnapshotOverride | undefined;
+
+  /**
+   * What holds for single keys, in the order in which that was said.
+   *
+   * @generated from field: repeated runlane.internal.v1.SnapshotOverride keys = 11;
+   */
+  keys: SnapshotOverride[];
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotLimit.
+ * Use `create(SnapshotLimitSchema)` to create a new message.
+ */
+export declare const SnapshotLimitSchema: GenMessage<SnapshotLimit>;
 
 /**
  * A session.
@@ -845,6 +1130,27 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
    * @generated from field: bool collects = 23;
    */
   collects: boolean;
+
+  /**
+   * Its place within its key, in milliseconds of the Unix epoch; unset: as `create_ms`.
+   *
+   * @generated from field: optional int64 order_ms = 24;
+   */
+  orderMs?: bigint | undefined;
+
+  /**
+   * What its present attempt took of its queue's rate limits.
+   *
+   * @generated from field: uint32 tokens = 25;
+   */
+  tokens: number;
+
+  /**
+   * Names of the limits that it holds or will hold, in their order.
+   *
+   * @generated from field: repeated string limits = 26;
+   */
+  limits: string[];
 };
 
 /**

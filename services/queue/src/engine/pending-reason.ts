@@ -1,0 +1,79 @@
+import { PendingReason } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { flowIsOpen } from "./flow.js";
+import { laneIsOpen } from "./lane.js";
+import { type LimitSlots, limitIsOpen, slotsAreOpen } from "./limit-record.js";
+import { queueIsOpen } from "./queue-record.js";
+import { freeSlots } from "./room.js";
+import type { RunRecord } from "./run-record.js";
+import { fits, isLargeEnough } from "./session-record.js";
+import { startsRuns } from "./version-record.js";
+import type { Volatile } from "./volatile.js";
+
+/** Why a run does not execute now: the reason that is nearest to the run, so that what it names has to change first. */
+export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
+  switch (run.phase) {
+    case "deferred":
+      return PendingReason.DELAYED_BY_TRIGGER;
+    case "delayed":
+    case "backoff":
+      return PendingReason.DELAYED_UNTIL;
+    case "waiting":
+      return PendingReason.WAITING_FOR_RUNS;
+    case "resumable": {
+      const held = heldUpBy(run);
+      if (held !== undefined) return held;
+      return run.session && !fits(run.session, run.machine) ? PendingReason.WORKER_CAPACITY : PendingReason.PLACING;
+    }
+    case "assigned":
+      return PendingReason.PLACING;
+    case "queued":
+      if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
+      if (!run.queue.known) return PendingReason.UNKNOWN_QUEUE;
+      return heldUpBy(run) ?? withoutWorker(volatile, run);
+    case "rearmed":
+      return withoutWorker(volatile, run);
+    default:
+      return PendingReason.UNSPECIFIED;
+  }
+}
+
+/** What has no slot for a run that needs one of everything. */
+function heldUpBy(run: RunRecord): PendingReason | undefined {
+  const { environment, queue, lane, slots, list } = run;
+  if (environment.flow.paused) return PendingReason.ENVIRONMENT_PAUSED;
+  if (queue.paused) return PendingReason.QUEUE_PAUSED;
+  if (slots?.some(({ limit }) => limit.paused)) return PendingReason.CONCURRENCY_LIMIT_PAUSED;
+  if (list && list.runs.peek() !== run) return PendingReason.BEHIND_OTHERS;
+  if (!laneIsOpen(lane)) return lane.key === "" ? PendingReason.QUEUE_LIMIT : PendingReason.CONCURRENCY_KEY_LIMIT;
+  if (queue.totalLimit !== undefined && queue.held >= queue.totalLimit) return PendingReason.QUEUE_TOTAL_LIMIT;
+  if (closedSlotsOf(run)) return PendingReason.CONCURRENCY_LIMIT;
+  if (!flowIsOpen(environment.flow) || !queueIsOpen(queue)) return PendingReason.ENVIRONMENT_LIMIT;
+  if (run.phase === "queued" && (lane.rateDueMs !== 0 || queue.rateDueMs !== 0)) return PendingReason.RATE_LIMIT;
+  return undefined;
+}
+
+/** The slots of a limit that a run waits for; undefined if none are missing. */
+export function closedSlotsOf({ slots }: RunRecord): LimitSlots | undefined {
+  return slots?.find((each) => !limitIsOpen(each.limit) || !slotsAreOpen(each));
+}
+
+function withoutWorker(volatile: Volatile, run: RunRecord): PendingReason {
+  let connected = false;
+  let ofVersion = false;
+  let large = false;
+  let room = false;
+  for (const connection of volatile.connections.values()) {
+    const { session } = connection;
+    if (!connection.open || session.environment !== run.environment || !connection.tasks.has(run.taskId)) continue;
+    connected = true;
+    if (run.version ? session.version !== run.version : !startsRuns(run.environment, session.version)) continue;
+    ofVersion = true;
+    if (!isLargeEnough(session, run.machine)) continue;
+    large = true;
+    room ||= freeSlots(connection) > 0 && fits(session, run.machine);
+  }
+  if (!connected) return run.version ? PendingReason.NO_WORKER_OF_VERSION : PendingReason.NO_WORKER;
+  if (!ofVersion) return PendingReason.NO_WORKER_OF_VERSION;
+  if (!large) return PendingReason.NO_MACHINE;
+  return room ? PendingReason.PLACING : PendingReason.WORKER_CAPACITY;
+}
