@@ -1,31 +1,20 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { AttemptFailed, Event, NewRun, RunRescheduled, RunSettings, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { AttemptFailed, Event, NewRun, RunRescheduled, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type Database from "libsql";
 import { expiryFailure } from "../engine/expiry.js";
 import { failedState } from "../engine/failure-state.js";
-import type { AskedSettings, CachedRow } from "./history-row.js";
+import type { CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
+import { askedSettings, type DeclaredTask, defaultMaxAttempts, limitLife, newRow, noTags, taskKey } from "./new-row.js";
 import { type RecordListener, type ScannedRun, scanRecord } from "./record-scan.js";
 import { RunTable } from "./run-table.js";
 
 /** Retry delays shorter than this leave the run EXECUTING. */
 const shortDelayMs = 30_000;
-/** Attempts in total of a run whose trigger and task do not say. */
-const defaultMaxAttempts = 3;
 /** Runs kept in memory because they may change soon; beyond the first number, the oldest are let go until the second is left. */
 const cachedRows = { most: 60_000, kept: 30_000 } as const;
-
-/** A task that workers have declared. */
-interface DeclaredTask {
-  readonly queue: number;
-  readonly maxAttempts: number;
-  /** 0 for none. */
-  readonly machine: number;
-  readonly maxDurationSeconds: number;
-  readonly ttlSeconds: number;
-}
 
 /**
  * Makes rows of events: what the API says of a run, and no more of the engine's state than that needs. Kept apart from the engine on purpose: the two must agree, and a property test sees to it.
@@ -109,53 +98,10 @@ export class Reducer implements RecordListener {
       const asked = askedSettings(settings, version);
       const task = this.names.idOf(taskId);
       const declared = this.#tasks.get(taskKey(environment, task));
-      const row: CachedRow = {
-        number,
-        environment,
-        task,
-        queue: queue ? this.names.idOf(queue) : (declared?.queue ?? this.names.idOf(`task/${taskId}`)),
-        version: this.names.idOf(asked?.version ?? ""),
-        state: declared ? RunState.QUEUED : RunState.PENDING_VERSION,
-        attempt: 0,
-        askedAttempts,
-        queueNamed: queue !== "",
-        maxAttempts: askedAttempts || (declared?.maxAttempts ?? defaultMaxAttempts),
-        createMs: this.#now,
-        startMs: 0,
-        finishMs: 0,
-        retryMs: 0,
-        parent: parentNumber,
-        root: parent ? parent.root || parentNumber : 0,
-        depth: parent ? parent.depth + 1 : 0,
-        position: this.#position,
-        machine: 0,
-        maxDurationSeconds: 0,
-        queueMs: 0,
-        ttlSeconds: 0,
-        expireMs: 0,
-        batch,
-        test: settings?.test ?? false,
-        asked,
-        tags: settings?.tags ?? noTags,
-        failure: null,
-        payload,
-        output: null,
-        metadata: settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null,
-        stored: false,
-        dirty: true,
-        replacedTags: null,
-      };
-      const due = Number(settings?.delayUntilMs ?? 0n);
-      if (failure) {
-        row.state = failedState(failure);
-        row.failure = toBinary(FailureSchema, failure);
-        row.finishMs = this.#now;
-      } else if (due > this.#now) {
-        row.state = RunState.DELAYED;
-        row.queueMs = due;
-      } else {
-        limitLife(row, declared, this.#now);
-      }
+      const row = newRow(
+        { taskId, queue, askedAttempts, payload, settings, failure },
+        { number, environment, task, declared, asked, batch, parent, parentNumber, nowMs: this.#now, position: this.#position, names: this.names },
+      );
       this.#rows.set(number, row);
       this.#dirty.push(row);
       this.#bytes += 300 + (payload?.length ?? 0) + (row.metadata?.length ?? 0);
@@ -427,36 +373,6 @@ export class Reducer implements RecordListener {
   }
 }
 
-const noTags: readonly string[] = [];
-
-function askedSettings(settings: RunSettings | undefined, parentVersion: string): AskedSettings | null {
-  if (!settings) return parentVersion === "" ? null : { version: parentVersion, machine: "" };
-  const { version, machine, maxDurationSeconds, ttlSeconds, idempotency, concurrencyKey, priorityMs, weight, replayOf } = settings;
-  // What is undefined is left out of the JSON.
-  return {
-    version: version || parentVersion,
-    machine,
-    maxDurationSeconds,
-    ttlSeconds,
-    key: idempotency && (idempotency.displayKey || idempotency.key),
-    scope: idempotency?.scope,
-    concurrencyKey: concurrencyKey || undefined,
-    priorityMs: Number(priorityMs) || undefined,
-    weight: weight || undefined,
-    replayOf: Number(replayOf) || undefined,
-  };
-}
-
-/** A run enters its queue: from now on its time to live counts. */
-function limitLife(row: CachedRow, declared: DeclaredTask | undefined, nowMs: number): void {
-  row.ttlSeconds = row.asked?.ttlSeconds ?? declared?.ttlSeconds ?? 0;
-  row.expireMs = row.ttlSeconds > 0 ? nowMs + row.ttlSeconds * 1_000 : 0;
-}
-
 function all<T>(sqlite: Database.Database, sql: string): T[] {
   return sqlite.prepare(sql).raw().all() as T[];
-}
-
-function taskKey(environment: number, task: number): string {
-  return `${environment}.${task}`;
 }

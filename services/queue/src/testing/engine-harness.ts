@@ -217,7 +217,16 @@ export interface WorkerSetup {
   readonly capacity?: { milliCpus: number; memoryMib: number };
   readonly tasks: readonly (
     | string
-    | { id: string; queue?: string; concurrencyLimit?: number; maxAttempts?: number; machine?: string; maxDurationSeconds?: number; payloadSchema?: string }
+    | {
+        id: string;
+        queue?: string;
+        concurrencyLimit?: number;
+        maxAttempts?: number;
+        machine?: string;
+        maxDurationSeconds?: number;
+        payloadSchema?: string;
+        ttlSeconds?: number;
+      }
   )[];
   readonly held?: { token: Uint8Array; openWaits: number[] }[];
 }
