@@ -20,7 +20,6 @@ import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurat
 import { expiryFailure } from "./expiry.js";
 import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
 import { machines } from "./machine.js";
-import { followTask } from "./membership.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
 import { giveRates, takeRates } from "./rates.js";
@@ -103,7 +102,6 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       const run = runOf(durable, event.value.run);
       run.retryAtMs = 0;
       if (run.phase === "deferred") return enterQueue(durable, run);
-      if (run.attempt === 0) followTask(durable, run);
       return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
     }
     case "waitBegan":

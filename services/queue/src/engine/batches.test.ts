@@ -121,7 +121,7 @@ describe("a batch", () => {
     const worker = harness.connect({ id: "w", tasks: ["parent", "a"] });
     harness.trigger("parent");
     worker.hear(harness.advance(0));
-    const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+    const { token } = worker.accept()[0]!;
     const value = { waitId: 1, items: [item("a"), item("a", { version: "20200101.1" })], batch: { seal: true } };
     const frames = worker.send({ commands: [{ token, commandId: 1, command: { case: "triggerAndWait", value } }] });
     expect(frames[0]!.commandOutcomes[0]!.batch?.runCount).toBe(2);

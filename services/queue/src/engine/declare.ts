@@ -20,8 +20,9 @@ export function declareTasks(durable: Durable, environment: Environment, event: 
     know(durable, environment.queues.get(`${taskPrefix}${declaration.id}`));
     const queue = queueOf(environment, queueNameOf(declaration.id, after));
     know(durable, queue);
-    const moved = queueNameOf(declaration.id, before) !== queue.name || machineOf(before) !== machineOf(after) || !sameLimits(before?.limits, limits);
-    if (moved) followDeclaration(durable, environment, declaration.id);
+    const from = queueOf(environment, queueNameOf(declaration.id, before));
+    const moved = from !== queue || machineOf(before) !== machineOf(after) || !sameLimits(before?.limits, limits);
+    if (moved) followDeclaration(durable, environment, declaration.id, from);
     // Tasks that share a queue need not all repeat its limit.
     bases.set(queue, declaration.concurrencyLimit ?? bases.get(queue));
   }

@@ -159,7 +159,7 @@ describe("a time to live", () => {
     const worker = harness.connect({ id: "w", tasks: ["parent"] });
     harness.trigger("parent");
     worker.hear(harness.advance(0));
-    const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+    const { token } = worker.accept()[0]!;
     const value = { waitId: 1, items: [item("nobody", { ttlSeconds: 60 })] };
     worker.send({ commands: [{ token, commandId: 1, command: { case: "triggerAndWait", value } }] });
     worker.frames.length = 0;

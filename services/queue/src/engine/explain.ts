@@ -69,7 +69,7 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
     case PendingReason.DELAYED_BY_TRIGGER:
     case PendingReason.DELAYED_UNTIL: {
       const what = reason === PendingReason.DELAYED_UNTIL ? "The delay before its next attempt passes." : "Its trigger asked for a delay.";
-      return { message: what, remedy: "Wait until it is due.", dueMs: run.retryAtMs || undefined };
+      return { message: what, remedy: "Wait until it is due.", dueMs: run.retryAtMs || run.queueMs };
     }
     case PendingReason.ENVIRONMENT_PAUSED:
       return { message: `Environment ${environment.name} is paused.`, remedy: "Resume the environment.", subject: environment.name };

@@ -13,7 +13,7 @@ function parent(harness: EngineHarness): { worker: HarnessWorker; command: (comm
   const worker = harness.connect({ id: "parent", tasks: ["parent"], buildId: "same" });
   harness.trigger("parent");
   worker.hear(harness.advance(0));
-  const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+  const { token } = worker.accept()[0]!;
   let commandId = 0;
   const command = (value: object) => {
     commandId += 1;
@@ -57,12 +57,12 @@ describe("an idempotency key", () => {
     ["expired", false],
   ])("of a run that %s is kept: %s", (how, kept) => {
     const harness = new EngineHarness();
-    const [{ run }] = harness.triggerItems([item("a", { key: "k", ttlSeconds: 60, maxAttempts: 1 })]) as [{ run: number }];
+    const run = harness.triggerItems([item("a", { key: "k", ttlSeconds: 60, maxAttempts: 1 })])[0]!.run!;
     if (how === "expired") harness.advance(minute);
     else if (how === "was cancelled") harness.step((step) => decideCancel(step, harness.run(run), "no"));
     else {
       const worker = harness.connect({ id: "w", tasks: ["a"] });
-      const [{ token }] = worker.accept() as [{ token: Uint8Array }];
+      const { token } = worker.accept()[0]!;
       if (how === "returned") worker.succeed(token);
       else worker.fail(token);
     }
@@ -143,7 +143,7 @@ describe("an idempotency key", () => {
   it("of a run that memory has forgotten has its result looked up", () => {
     const harness = new EngineHarness();
     const child = harness.connect({ id: "child", tasks: ["child"], slots: 1_000, buildId: "same" });
-    const [{ run }] = harness.triggerItems([item("child", { key: "k" })]) as [{ run: number }];
+    const run = harness.triggerItems([item("child", { key: "k" })])[0]!.run!;
     for (let ended = 0; ended <= finishedRetention.count; ended += 1_000) {
       harness.trigger("child", 1_000);
       child.hear(harness.advance(0));

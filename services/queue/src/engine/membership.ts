@@ -3,7 +3,7 @@ import { type Environment, machineOf, queueNameOf, type TaskRecord } from "./env
 import { limitOf } from "./flow.js";
 import { type Lane, laneOf } from "./lane.js";
 import { isForgettable, joinLimit, type LimitRecord, type LimitSlots, leaveLimit } from "./limit-record.js";
-import { queueOf, taskPrefix } from "./queue-record.js";
+import { type QueueRecord, queueOf, taskPrefix } from "./queue-record.js";
 import { restOfLane } from "./rates.js";
 import type { RunRecord } from "./run-record.js";
 
@@ -57,13 +57,14 @@ export function leaveAll(durable: Durable, run: RunRecord): void {
 
 /**
  * Lets a run that holds no slot, and is in no list, follow the declaration of its task: into another queue and to other limits, and before its first attempt to another machine, as far as its
- * trigger named none.
+ * trigger named none. `from`: the queue that the task had before; a run that stands in another stays there. Undefined: it moves from anywhere.
  */
-export function followTask(durable: Durable, run: RunRecord): void {
+export function followTask(durable: Durable, run: RunRecord, from?: QueueRecord): void {
   const { environment, lane } = run;
   const task = environment.tasks.get(run.taskId);
   if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machineOf(task);
-  const queue = run.queueNamed ? run.queue : queueOf(environment, queueNameOf(run.taskId, task));
+  const stays = run.queueNamed || (from !== undefined && run.queue !== from);
+  const queue = stays ? run.queue : queueOf(environment, queueNameOf(run.taskId, task));
   const limits = limitsOf(environment, task, run.extras?.askedLimits);
   if (queue === run.queue && sameLimits(run.slots, limits)) return;
   const before = run.slots;

@@ -5,6 +5,7 @@ import { debounceKeyOf, type Environment, ttlOf } from "./environment.js";
 import { followTask, leaveAll } from "./membership.js";
 import type { Need } from "./need.js";
 import { type Phase, phases } from "./phase.js";
+import type { QueueRecord } from "./queue-record.js";
 import { giveSlots, leaveReady, makeReady, takeSlots } from "./ready.js";
 import { createExtras, type RunExtras, type RunRecord, type Wait, type Waiter } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -233,7 +234,7 @@ export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonl
 }
 
 /** Lets the queued runs of a task follow its declaration, see {@link followTask}. Costs as much as the environment has queues, and keys in those that have such runs. */
-export function followDeclaration(durable: Durable, environment: Environment, taskId: string): void {
+export function followDeclaration(durable: Durable, environment: Environment, taskId: string, from: QueueRecord): void {
   const runs = new Set<RunRecord>();
   const concerns = ({ need }: { need: Need }) => need.kind === "start" && need.taskId === taskId;
   for (const queue of environment.queues.values()) {
@@ -249,7 +250,7 @@ export function followDeclaration(durable: Durable, environment: Environment, ta
   }
   for (const run of runs) {
     leaveReady(durable, run);
-    followTask(durable, run);
+    followTask(durable, run, from);
     makeReady(durable, run, "start");
   }
 }

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import Database from "libsql";
 
 /** Number of the layout below and of what the reducer makes of the log. Raise it when either changes: the history is then made anew. */
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 const schema = `
   CREATE TABLE followed (only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, mark BLOB NOT NULL);
@@ -11,6 +11,7 @@ const schema = `
   CREATE TABLE environment (name INTEGER PRIMARY KEY, tag TEXT NOT NULL);
   CREATE TABLE task (environment INTEGER NOT NULL, name INTEGER NOT NULL, queue INTEGER NOT NULL, max_attempts INTEGER NOT NULL,
     machine INTEGER NOT NULL, max_duration INTEGER NOT NULL, ttl INTEGER NOT NULL, PRIMARY KEY (environment, name)) WITHOUT ROWID;
+  CREATE TABLE queue (environment INTEGER NOT NULL, name INTEGER NOT NULL, PRIMARY KEY (environment, name)) WITHOUT ROWID;
   CREATE TABLE session (number INTEGER PRIMARY KEY, version INTEGER NOT NULL);
   CREATE TABLE run (
     number INTEGER PRIMARY KEY, environment INTEGER NOT NULL, task INTEGER NOT NULL, queue INTEGER NOT NULL, version INTEGER NOT NULL, state INTEGER NOT NULL,

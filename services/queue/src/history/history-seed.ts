@@ -9,7 +9,7 @@ import { mustBeOf, readSnapshot } from "../snapshot/read-snapshot.js";
 import type { Restored } from "../snapshot/restoration.js";
 import { wholeSnapshots } from "../snapshot/snapshot-name.js";
 import { SnapshotUnreadable } from "../snapshot/snapshot-unreadable.js";
-import type { AskedSettings, CachedRow } from "./history-row.js";
+import type { AskedSettings, CachedRow, HistoryRow } from "./history-row.js";
 import { Names } from "./names.js";
 import { RunTable } from "./run-table.js";
 
@@ -39,24 +39,28 @@ export function seedHistory(sqlite: Database.Database, { durable, sequence, mark
   sqlite.exec("BEGIN; DELETE FROM session");
   for (const environment of durable.environments.values()) seedEnvironment(sqlite, names, environment);
   for (const { number, version } of durable.sessions.values()) sqlite.prepare("INSERT INTO session VALUES (?, ?)").run([number, names.idOf(version)]);
-  for (const run of durable.runs.values()) table.write(rowOf(run, names, sequence, table.read(run.number) !== undefined));
+  for (const run of durable.runs.values()) table.write(rowOf(run, names, sequence, table.read(run.number)));
   table.finish();
   sqlite.prepare("DELETE FROM run WHERE finish_ms = 0 AND position <> ?").run([sequence]);
   sqlite.prepare("UPDATE followed SET position = ?, mark = ?").run([sequence, mark]);
   sqlite.exec("COMMIT");
 }
 
-function seedEnvironment(sqlite: Database.Database, names: Names, { name, tag, tasks }: Environment): void {
+function seedEnvironment(sqlite: Database.Database, names: Names, { name, tag, tasks, queues }: Environment): void {
   const environment = names.idOf(name);
   sqlite.prepare("INSERT OR REPLACE INTO environment VALUES (?, ?)").run([environment, tag]);
+  const know = (queue: string) => sqlite.prepare("INSERT OR IGNORE INTO queue VALUES (?, ?)").run([environment, names.idOf(queue)]);
+  for (const queue of queues.values()) if (queue.known) know(queue.name);
   for (const [id, task] of tasks) {
+    know(`task/${id}`);
     const queue = names.idOf(queueNameOf(id, task));
     const values = [environment, names.idOf(id), queue, maxAttemptsOf(task), names.idOf(task.declaration.machine), maxDurationOf(task), ttlOf(task)];
     sqlite.prepare("INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)").run(values);
   }
 }
 
-function rowOf(run: RunRecord, names: Names, position: number, stored: boolean): CachedRow {
+/** The row of a run. One that is stored may have missed that a later trigger replaced its data: so all of it is written. */
+function rowOf(run: RunRecord, names: Names, position: number, stored: HistoryRow | undefined): CachedRow {
   const { extras } = run;
   const started = run.startMs > 0;
   return {
@@ -91,9 +95,9 @@ function rowOf(run: RunRecord, names: Names, position: number, stored: boolean):
     payload: encoded(run.payload),
     output: encoded(run.output),
     metadata: encoded(extras?.metadata),
-    stored,
+    stored: stored !== undefined,
     dirty: true,
-    replacedTags: null,
+    replacedTags: stored?.tags ?? null,
   };
 }
 

@@ -1,31 +1,20 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { AttemptFailed, Event, NewRun, RunRescheduled, RunSettings, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { AttemptFailed, Event, NewRun, RunRescheduled, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type Database from "libsql";
 import { expiryFailure } from "../engine/expiry.js";
 import { failedState } from "../engine/failure-state.js";
-import type { AskedSettings, CachedRow } from "./history-row.js";
+import type { CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
+import { askedSettings, type DeclaredTask, defaultMaxAttempts, limitLife, newRow, noTags, taskKey } from "./new-row.js";
 import { type RecordListener, type ScannedRun, scanRecord } from "./record-scan.js";
 import { RunTable } from "./run-table.js";
 
 /** Retry delays shorter than this leave the run EXECUTING. */
 const shortDelayMs = 30_000;
-/** Attempts in total of a run whose trigger and task do not say. */
-const defaultMaxAttempts = 3;
 /** Runs kept in memory because they may change soon; beyond the first number, the oldest are let go until the second is left. */
 const cachedRows = { most: 60_000, kept: 30_000 } as const;
-
-/** A task that workers have declared. */
-interface DeclaredTask {
-  readonly queue: number;
-  readonly maxAttempts: number;
-  /** 0 for none. */
-  readonly machine: number;
-  readonly maxDurationSeconds: number;
-  readonly ttlSeconds: number;
-}
 
 /**
  * Makes rows of events: what the API says of a run, and no more of the engine's state than that needs. Kept apart from the engine on purpose: the two must agree, and a property test sees to it.
@@ -39,6 +28,8 @@ export class Reducer implements RecordListener {
   readonly tags = new Map<number, string>();
   readonly #sqlite: Database.Database;
   readonly #tasks = new Map<string, DeclaredTask>();
+  /** Queues that workers have declared, or tasks name. */
+  readonly #queues = new Set<string>();
   readonly #sessions = new Map<number, number>();
   /** Writes to the small tables, for the next flush. */
   readonly #pending: { readonly sql: string; readonly values: unknown[] }[] = [];
@@ -58,6 +49,7 @@ export class Reducer implements RecordListener {
     for (const [id, text] of all<[number, string]>(sqlite, "SELECT id, text FROM name")) this.names.load(id, text);
     for (const [name, tag] of all<[number, string]>(sqlite, "SELECT name, tag FROM environment")) this.tags.set(name, tag);
     for (const [number, version] of all<[number, number]>(sqlite, "SELECT number, version FROM session")) this.#sessions.set(number, version);
+    for (const [environment, name] of all<[number, number]>(sqlite, "SELECT environment, name FROM queue")) this.#queues.add(taskKey(environment, name));
     for (const [environment, name, queue, maxAttempts, machine, maxDurationSeconds, ttlSeconds] of all<
       [number, number, number, number, number, number, number]
     >(sqlite, "SELECT environment, name, queue, max_attempts, machine, max_duration, ttl FROM task")) {
@@ -104,58 +96,16 @@ export class Reducer implements RecordListener {
   created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[], version: string, batch: number): void {
     const environment = this.names.idOf(environmentName);
     const parent = parentNumber > 0 ? this.#row(parentNumber) : undefined;
+    const isKnown = (queue: number) => this.#queues.has(taskKey(environment, queue));
     let number = firstNumber;
     for (const { taskId, queue, askedAttempts, payload, settings, failure } of runs) {
       const asked = askedSettings(settings, version);
       const task = this.names.idOf(taskId);
       const declared = this.#tasks.get(taskKey(environment, task));
-      const row: CachedRow = {
-        number,
-        environment,
-        task,
-        queue: queue ? this.names.idOf(queue) : (declared?.queue ?? this.names.idOf(`task/${taskId}`)),
-        version: this.names.idOf(asked?.version ?? ""),
-        state: declared ? RunState.QUEUED : RunState.PENDING_VERSION,
-        attempt: 0,
-        askedAttempts,
-        queueNamed: queue !== "",
-        maxAttempts: askedAttempts || (declared?.maxAttempts ?? defaultMaxAttempts),
-        createMs: this.#now,
-        startMs: 0,
-        finishMs: 0,
-        retryMs: 0,
-        parent: parentNumber,
-        root: parent ? parent.root || parentNumber : 0,
-        depth: parent ? parent.depth + 1 : 0,
-        position: this.#position,
-        machine: 0,
-        maxDurationSeconds: 0,
-        queueMs: 0,
-        ttlSeconds: 0,
-        expireMs: 0,
-        batch,
-        test: settings?.test ?? false,
-        asked,
-        tags: settings?.tags ?? noTags,
-        failure: null,
-        payload,
-        output: null,
-        metadata: settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null,
-        stored: false,
-        dirty: true,
-        replacedTags: null,
-      };
-      const due = Number(settings?.delayUntilMs ?? 0n);
-      if (failure) {
-        row.state = failedState(failure);
-        row.failure = toBinary(FailureSchema, failure);
-        row.finishMs = this.#now;
-      } else if (due > this.#now) {
-        row.state = RunState.DELAYED;
-        row.queueMs = due;
-      } else {
-        limitLife(row, declared, this.#now);
-      }
+      const row = newRow(
+        { taskId, queue, askedAttempts, payload, settings, failure },
+        { number, environment, task, declared, isKnown, asked, batch, parent, parentNumber, nowMs: this.#now, position: this.#position, names: this.names },
+      );
       this.#rows.set(number, row);
       this.#dirty.push(row);
       this.#bytes += 300 + (payload?.length ?? 0) + (row.metadata?.length ?? 0);
@@ -201,6 +151,11 @@ export class Reducer implements RecordListener {
       }
       case "tasksDeclared":
         return this.#declare(event.value);
+      case "queuesDeclared": {
+        const environment = this.names.idOf(event.value.environment);
+        for (const { name } of event.value.queues) this.#know(environment, this.names.idOf(name));
+        return;
+      }
       case "sessionOpened": {
         const [number, version] = [Number(event.value.session), this.names.idOf(event.value.version)];
         this.#sessions.set(number, version);
@@ -278,7 +233,7 @@ export class Reducer implements RecordListener {
   #enter(row: CachedRow): void {
     const declared = this.#tasks.get(taskKey(row.environment, row.task));
     if (!row.queueNamed) row.queue = declared?.queue ?? this.names.idOf(`task/${this.names.textOf(row.task)}`);
-    row.state = declared ? RunState.QUEUED : RunState.PENDING_VERSION;
+    row.state = declared && this.#queues.has(taskKey(row.environment, row.queue)) ? RunState.QUEUED : RunState.PENDING_VERSION;
     limitLife(row, declared, this.#now);
   }
 
@@ -351,7 +306,10 @@ export class Reducer implements RecordListener {
       this.#tasks.set(key, after);
       const values = [environment, name, queue, after.maxAttempts, after.machine, after.maxDurationSeconds, after.ttlSeconds];
       this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)", values });
-      const from = before?.queue ?? this.names.idOf(`task/${declaration.id}`);
+      const own = this.names.idOf(`task/${declaration.id}`);
+      const from = before?.queue ?? own;
+      this.#know(environment, own);
+      this.#know(environment, queue);
       if (before && from === queue) continue;
       this.#write();
       const waiting = "environment = ? AND task = ? AND state IN (?, ?) AND retry_ms = 0";
@@ -360,11 +318,30 @@ export class Reducer implements RecordListener {
         .prepare(`UPDATE run SET queue = ?, position = ? WHERE ${waiting} AND queue_named = 0 AND queue = ? AND queue <> ?`)
         .run([queue, this.#position, ...stands, from, queue]);
       this.#sqlite
-        .prepare(`UPDATE run SET state = ?, position = ? WHERE ${waiting} AND state = ?`)
+        .prepare(
+          `UPDATE run SET state = ?, position = ? WHERE ${waiting} AND state = ? AND queue IN (SELECT name FROM queue WHERE queue.environment = run.environment)`,
+        )
         .run([RunState.QUEUED, this.#position, ...stands, RunState.PENDING_VERSION]);
       this.#rows.clear();
       this.#moved = true;
     }
+  }
+
+  /** What waits in a queue waits for its declaration no longer. */
+  #know(environment: number, queue: number): void {
+    const key = taskKey(environment, queue);
+    if (this.#queues.has(key)) return;
+    this.#queues.add(key);
+    this.#pending.push({ sql: "INSERT OR IGNORE INTO queue VALUES (?, ?)", values: [environment, queue] });
+    this.#write();
+    this.#sqlite
+      .prepare(
+        `UPDATE run SET state = ?, position = ? WHERE environment = ? AND queue = ? AND state = ?
+         AND task IN (SELECT name FROM task WHERE task.environment = run.environment)`,
+      )
+      .run([RunState.QUEUED, this.#position, environment, queue, RunState.PENDING_VERSION]);
+    this.#rows.clear();
+    this.#moved = true;
   }
 
   /** Writes all changes, in the transaction that the next flush ends: what is ahead of the position must not outlive a crash. */
@@ -427,36 +404,6 @@ export class Reducer implements RecordListener {
   }
 }
 
-const noTags: readonly string[] = [];
-
-function askedSettings(settings: RunSettings | undefined, parentVersion: string): AskedSettings | null {
-  if (!settings) return parentVersion === "" ? null : { version: parentVersion, machine: "" };
-  const { version, machine, maxDurationSeconds, ttlSeconds, idempotency, concurrencyKey, priorityMs, weight, replayOf } = settings;
-  // What is undefined is left out of the JSON.
-  return {
-    version: version || parentVersion,
-    machine,
-    maxDurationSeconds,
-    ttlSeconds,
-    key: idempotency && (idempotency.displayKey || idempotency.key),
-    scope: idempotency?.scope,
-    concurrencyKey: concurrencyKey || undefined,
-    priorityMs: Number(priorityMs) || undefined,
-    weight: weight || undefined,
-    replayOf: Number(replayOf) || undefined,
-  };
-}
-
-/** A run enters its queue: from now on its time to live counts. */
-function limitLife(row: CachedRow, declared: DeclaredTask | undefined, nowMs: number): void {
-  row.ttlSeconds = row.asked?.ttlSeconds ?? declared?.ttlSeconds ?? 0;
-  row.expireMs = row.ttlSeconds > 0 ? nowMs + row.ttlSeconds * 1_000 : 0;
-}
-
 function all<T>(sqlite: Database.Database, sql: string): T[] {
   return sqlite.prepare(sql).raw().all() as T[];
-}
-
-function taskKey(environment: number, task: number): string {
-  return `${environment}.${task}`;
 }

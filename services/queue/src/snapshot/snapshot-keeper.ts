@@ -9,6 +9,9 @@ import type { WrittenSnapshot } from "./write-snapshot.js";
 /** How long after one that failed the next snapshot is tried, in milliseconds. */
 const retryMs = 60_000;
 
+/** How long after a take-over the first snapshot is begun, in milliseconds: until then workers and programs come back, and a snapshot that a crash interrupted must not slow that down. */
+const settleMs = 10_000;
+
 /** What the keeper stands on. */
 export interface SnapshotKeeperOptions {
   readonly log: Log;
@@ -44,6 +47,7 @@ export class SnapshotKeeper {
     this.#events = options.since.events;
     this.#bytes = options.since.bytes;
     this.#last = options.last ?? { bytes: 0, records: 0 };
+    if (this.#due()) this.#pause(settleMs);
   }
 
   /** A record with so many events is on disk. */
@@ -67,7 +71,7 @@ export class SnapshotKeeper {
   }
 
   async #write(): Promise<void> {
-    const { snapshots, logger, clock } = this.#options;
+    const { snapshots, logger } = this.#options;
     this.#busy = true;
     const [sequence, events, bytes] = [this.#sequence, this.#events, this.#bytes];
     this.#events = 0;
@@ -86,10 +90,16 @@ export class SnapshotKeeper {
       logger.warn({ err: error, sequence }, "a snapshot could not be written; trying again in a minute");
       this.#events += events;
       this.#bytes += bytes;
-      this.#cancelRetry = clock.after(retryMs, () => {
-        this.#busy = false;
-      });
+      this.#pause(retryMs);
     }
+  }
+
+  /** Begins no snapshot for some time. */
+  #pause(ms: number): void {
+    this.#busy = true;
+    this.#cancelRetry = this.#options.clock.after(ms, () => {
+      this.#busy = false;
+    });
   }
 
   /**
