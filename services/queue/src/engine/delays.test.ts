@@ -9,8 +9,9 @@ import { decideCancel } from "./decide-cancel.js";
 import { decideReschedule } from "./decide-reschedule.js";
 import { nextDue } from "./decide-tick.js";
 import { spanOf } from "./expiry.js";
+import { pendingReasonOf } from "./pending-reason.js";
 import type { RunRecord } from "./run-record.js";
-import { pendingReasonOf, runMessageOf, stateOf } from "./view.js";
+import { runMessageOf, stateOf } from "./view.js";
 
 const minute = 60_000;
 
