@@ -24,7 +24,7 @@ const cases: [name: string, task: AnyTask, payload: unknown][] = [
 ];
 
 /** What must be the same of a run, wherever it ran: all but ids, times and versions; of stack traces, whether there is one. */
-function comparable({ id, createdAt, startedAt, finishedAt, version, output, error, relatedRuns, ...rest }: RetrievedRun<unknown, unknown>) {
+function comparable({ id, createdAt, startedAt, finishedAt, durationMs, version, output, error, relatedRuns, ...rest }: RetrievedRun<unknown, unknown>) {
   const isRunId = typeof output === "string" && output.startsWith("run_");
   const times = [createdAt, startedAt, finishedAt].map((time) => time instanceof Date);
   const shownError = error && { ...error, stackTrace: error.stackTrace?.split("\n")[0] };

@@ -134,7 +134,8 @@ describe("an owner with snapshots", () => {
     const after = await start(disk);
     await after.knows(ids);
     expect(after.said("a snapshot cannot be used; what came before it is tried")).toMatchObject([{ snapshot: newest }]);
-    // The next snapshot takes its place.
+    // The next snapshot takes its place, once the owner has settled.
+    after.clock.advance(10_000);
     await after.triggerUntil(1);
     expect(names(disk.store)).not.toContain(newest);
     await (await start(after.disk())).knows(ids);
