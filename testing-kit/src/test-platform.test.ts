@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AbortTaskRunError, logger, type RunlaneConfig, runs, task, timeout } from "@runlane/sdk";
+import { AbortTaskRunError, logger, queue, type RunlaneConfig, runs, task, timeout } from "@runlane/sdk";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createTestPlatform, type TestPlatform, type TestPlatformOptions } from "./index.js";
 
@@ -35,7 +35,8 @@ const sumOfSquares = task({
     return sum;
   },
 });
-const detached = task({ id: "kit-detached", run: async (name: string) => (await hello.trigger({ name }, { queue: "mail" })).id });
+const mail = queue({ name: "mail" });
+const detached = task({ id: "kit-detached", run: async (name: string) => (await hello.trigger({ name }, { queue: mail.name })).id });
 const endless = task({
   id: "kit-endless",
   run: async (_: undefined, { signal }) => {

@@ -110,7 +110,21 @@ function extrasOf({ settings }: NewRun, batch: number): RunExtras | undefined {
   if (!settings && batch === 0) return undefined;
   const extras = createExtras();
   if (!settings) return { ...extras, batch };
-  const { tags, metadata, machine, maxDurationSeconds, ttlSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } = settings;
+  const {
+    tags,
+    metadata,
+    machine,
+    maxDurationSeconds,
+    ttlSeconds,
+    idempotency,
+    debounce,
+    concurrencyKey,
+    priorityMs,
+    weight,
+    concurrencyLimits,
+    test,
+    replayOf,
+  } = settings;
   return {
     ...extras,
     tags,

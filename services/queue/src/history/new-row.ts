@@ -3,22 +3,13 @@ import type { RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_
 import { FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { failedState } from "../engine/failure-state.js";
+import type { DeclaredTask } from "./declarations.js";
 import type { AskedSettings, CachedRow } from "./history-row.js";
 import type { Names } from "./names.js";
 import type { ScannedRun } from "./record-scan.js";
 
 /** Attempts in total of a run whose trigger and task do not say. */
 export const defaultMaxAttempts = 3;
-
-/** A task that workers have declared. */
-export interface DeclaredTask {
-  readonly queue: number;
-  readonly maxAttempts: number;
-  /** 0 for none. */
-  readonly machine: number;
-  readonly maxDurationSeconds: number;
-  readonly ttlSeconds: number;
-}
 
 /** What a new run's row needs besides what its trigger said. */
 interface Birth {
@@ -119,9 +110,4 @@ export function askedSettings(settings: RunSettings | undefined, parentVersion: 
 export function limitLife(row: CachedRow, declared: DeclaredTask | undefined, nowMs: number): void {
   row.ttlSeconds = row.asked?.ttlSeconds ?? declared?.ttlSeconds ?? 0;
   row.expireMs = row.ttlSeconds > 0 ? nowMs + row.ttlSeconds * 1_000 : 0;
-}
-
-/** Key of a task, or a queue, among those of all environments. */
-export function taskKey(environment: number, name: number): string {
-  return `${environment}.${name}`;
 }

@@ -1,13 +1,14 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { AttemptFailed, Event, NewRun, RunRescheduled, RunUpdated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { AttemptFailed, Event, NewRun, RunRescheduled, RunUpdated } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type Database from "libsql";
 import { expiryFailure } from "../engine/expiry.js";
 import { failedState } from "../engine/failure-state.js";
+import { Declarations, type Statement } from "./declarations.js";
 import type { CachedRow } from "./history-row.js";
 import { Names } from "./names.js";
-import { askedSettings, type DeclaredTask, defaultMaxAttempts, limitLife, newRow, noTags, taskKey } from "./new-row.js";
+import { askedSettings, defaultMaxAttempts, limitLife, newRow, noTags } from "./new-row.js";
 import { type RecordListener, type ScannedRun, scanRecord } from "./record-scan.js";
 import { RunTable } from "./run-table.js";
 
@@ -27,12 +28,10 @@ export class Reducer implements RecordListener {
   /** Tags of environments, by the number of their name. */
   readonly tags = new Map<number, string>();
   readonly #sqlite: Database.Database;
-  readonly #tasks = new Map<string, DeclaredTask>();
-  /** Queues that workers have declared, or tasks name. */
-  readonly #queues = new Set<string>();
+  readonly #declarations: Declarations;
   readonly #sessions = new Map<number, number>();
   /** Writes to the small tables, for the next flush. */
-  readonly #pending: { readonly sql: string; readonly values: unknown[] }[] = [];
+  readonly #pending: Statement[] = [];
   readonly #rows = new Map<number, CachedRow>();
   #dirty: CachedRow[] = [];
   #bytes = 0;
@@ -49,12 +48,7 @@ export class Reducer implements RecordListener {
     for (const [id, text] of all<[number, string]>(sqlite, "SELECT id, text FROM name")) this.names.load(id, text);
     for (const [name, tag] of all<[number, string]>(sqlite, "SELECT name, tag FROM environment")) this.tags.set(name, tag);
     for (const [number, version] of all<[number, number]>(sqlite, "SELECT number, version FROM session")) this.#sessions.set(number, version);
-    for (const [environment, name] of all<[number, number]>(sqlite, "SELECT environment, name FROM queue")) this.#queues.add(taskKey(environment, name));
-    for (const [environment, name, queue, maxAttempts, machine, maxDurationSeconds, ttlSeconds] of all<
-      [number, number, number, number, number, number, number]
-    >(sqlite, "SELECT environment, name, queue, max_attempts, machine, max_duration, ttl FROM task")) {
-      this.#tasks.set(taskKey(environment, name), { queue, maxAttempts, machine, maxDurationSeconds, ttlSeconds });
-    }
+    this.#declarations = new Declarations(sqlite, this.names, (statement) => this.#pending.push(statement));
   }
 
   /** Runs that changed since the last flush. */
@@ -96,12 +90,12 @@ export class Reducer implements RecordListener {
   created(environmentName: string, firstNumber: number, parentNumber: number, runs: ScannedRun[], version: string, batch: number): void {
     const environment = this.names.idOf(environmentName);
     const parent = parentNumber > 0 ? this.#row(parentNumber) : undefined;
-    const isKnown = (queue: number) => this.#queues.has(taskKey(environment, queue));
+    const isKnown = (queue: number) => this.#declarations.knows(environment, queue);
     let number = firstNumber;
     for (const { taskId, queue, askedAttempts, payload, settings, failure } of runs) {
       const asked = askedSettings(settings, version);
       const task = this.names.idOf(taskId);
-      const declared = this.#tasks.get(taskKey(environment, task));
+      const declared = this.#declarations.task(environment, task);
       const row = newRow(
         { taskId, queue, askedAttempts, payload, settings, failure },
         { number, environment, task, declared, isKnown, asked, batch, parent, parentNumber, nowMs: this.#now, position: this.#position, names: this.names },
@@ -121,7 +115,7 @@ export class Reducer implements RecordListener {
     row.failure = null;
     row.state = RunState.DEQUEUED;
     if (row.startMs > 0) return;
-    const task = this.#tasks.get(taskKey(row.environment, row.task));
+    const task = this.#declarations.task(row.environment, row.task);
     row.startMs = this.#now;
     row.maxAttempts = row.askedAttempts || (task?.maxAttempts ?? defaultMaxAttempts);
     row.machine = row.asked?.machine ? this.names.idOf(row.asked.machine) : (task?.machine ?? 0);
@@ -150,12 +144,11 @@ export class Reducer implements RecordListener {
         return;
       }
       case "tasksDeclared":
-        return this.#declare(event.value);
-      case "queuesDeclared": {
-        const environment = this.names.idOf(event.value.environment);
-        for (const { name } of event.value.queues) this.#know(environment, this.names.idOf(name));
+        for (const task of event.value.tasks) this.#follow(this.#declarations.declareTask(event.value.environment, task, this.#position));
         return;
-      }
+      case "queuesDeclared":
+        for (const { name } of event.value.queues) this.#follow(this.#declarations.declareQueue(event.value.environment, name, this.#position));
+        return;
       case "sessionOpened": {
         const [number, version] = [Number(event.value.session), this.names.idOf(event.value.version)];
         this.#sessions.set(number, version);
@@ -231,9 +224,9 @@ export class Reducer implements RecordListener {
 
   /** A delay has passed. Declarations that came meanwhile moved the runs of queues only. */
   #enter(row: CachedRow): void {
-    const declared = this.#tasks.get(taskKey(row.environment, row.task));
+    const declared = this.#declarations.task(row.environment, row.task);
     if (!row.queueNamed) row.queue = declared?.queue ?? this.names.idOf(`task/${this.names.textOf(row.task)}`);
-    row.state = declared && this.#queues.has(taskKey(row.environment, row.queue)) ? RunState.QUEUED : RunState.PENDING_VERSION;
+    row.state = declared && this.#declarations.knows(row.environment, row.queue) ? RunState.QUEUED : RunState.PENDING_VERSION;
     limitLife(row, declared, this.#now);
   }
 
@@ -246,7 +239,7 @@ export class Reducer implements RecordListener {
   }
 
   #replace(row: CachedRow, { payload, maxAttempts, settings }: NewRun): void {
-    const declared = this.#tasks.get(taskKey(row.environment, row.task));
+    const declared = this.#declarations.task(row.environment, row.task);
     // Replaced twice between two flushes: the table has the tags from before the first time.
     if (row.stored) row.replacedTags ??= row.tags;
     row.askedAttempts = maxAttempts;
@@ -288,58 +281,11 @@ export class Reducer implements RecordListener {
     row.retryMs = Number(retryAtMs);
   }
 
-  /** Runs in their queues follow a declaration: they are no longer of an unknown task, and stand in the task's queue unless their trigger named one. */
-  #declare({ environment: environmentName, tasks }: TasksDeclared): void {
-    const environment = this.names.idOf(environmentName);
-    for (const declaration of tasks) {
-      const name = this.names.idOf(declaration.id);
-      const queue = this.names.idOf(declaration.queue || `task/${declaration.id}`);
-      const key = taskKey(environment, name);
-      const before = this.#tasks.get(key);
-      const after: DeclaredTask = {
-        queue,
-        maxAttempts: declaration.maxAttempts ?? defaultMaxAttempts,
-        machine: this.names.idOf(declaration.machine),
-        maxDurationSeconds: declaration.maxDurationSeconds,
-        ttlSeconds: declaration.ttlSeconds ?? 0,
-      };
-      this.#tasks.set(key, after);
-      const values = [environment, name, queue, after.maxAttempts, after.machine, after.maxDurationSeconds, after.ttlSeconds];
-      this.#pending.push({ sql: "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?)", values });
-      const own = this.names.idOf(`task/${declaration.id}`);
-      const from = before?.queue ?? own;
-      this.#know(environment, own);
-      this.#know(environment, queue);
-      if (before && from === queue) continue;
-      this.#write();
-      const waiting = "environment = ? AND task = ? AND state IN (?, ?) AND retry_ms = 0";
-      const stands = [environment, name, RunState.PENDING_VERSION, RunState.QUEUED];
-      this.#sqlite
-        .prepare(`UPDATE run SET queue = ?, position = ? WHERE ${waiting} AND queue_named = 0 AND queue = ? AND queue <> ?`)
-        .run([queue, this.#position, ...stands, from, queue]);
-      this.#sqlite
-        .prepare(
-          `UPDATE run SET state = ?, position = ? WHERE ${waiting} AND state = ? AND queue IN (SELECT name FROM queue WHERE queue.environment = run.environment)`,
-        )
-        .run([RunState.QUEUED, this.#position, ...stands, RunState.PENDING_VERSION]);
-      this.#rows.clear();
-      this.#moved = true;
-    }
-  }
-
-  /** What waits in a queue waits for its declaration no longer. */
-  #know(environment: number, queue: number): void {
-    const key = taskKey(environment, queue);
-    if (this.#queues.has(key)) return;
-    this.#queues.add(key);
-    this.#pending.push({ sql: "INSERT OR IGNORE INTO queue VALUES (?, ?)", values: [environment, queue] });
+  /** Rows of runs follow what has been declared: those that change go to the table first, where the moves find them. */
+  #follow(moves: readonly Statement[]): void {
+    if (moves.length === 0) return;
     this.#write();
-    this.#sqlite
-      .prepare(
-        `UPDATE run SET state = ?, position = ? WHERE environment = ? AND queue = ? AND state = ?
-         AND task IN (SELECT name FROM task WHERE task.environment = run.environment)`,
-      )
-      .run([RunState.QUEUED, this.#position, environment, queue, RunState.PENDING_VERSION]);
+    for (const { sql, values } of moves) this.#sqlite.prepare(sql).run(values);
     this.#rows.clear();
     this.#moved = true;
   }

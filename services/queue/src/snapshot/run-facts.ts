@@ -196,7 +196,8 @@ function settingsFacts(extras: RunExtras): RunSettings {
 }
 
 function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn }: SnapshotRunMore): RunExtras {
-  const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } = settings;
+  const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } =
+    settings;
   return {
     tags,
     metadata,
