@@ -18,12 +18,24 @@ export function eventBytes({ event }: Event): number {
     }
     case "tasksDeclared": {
       let bytes = 40;
-      for (const task of event.value.tasks)
+      for (const task of event.value.tasks) {
         bytes += 40 + task.id.length + task.description.length + task.filePath.length + task.queue.length + task.payloadSchema.length;
+        if (task.concurrency) bytes += 12 + textBytes(task.concurrency.limits);
+      }
       return bytes;
     }
+    case "queuesDeclared": {
+      let bytes = 60 + event.value.environment.length;
+      for (const { name, rateLimit, keyRateLimit } of event.value.queues) bytes += 16 + name.length + (rateLimit ? 24 : 0) + (keyRateLimit ? 24 : 0);
+      for (const { name } of event.value.limits) bytes += 16 + name.length;
+      return bytes;
+    }
+    case "queueUpdated":
+      return 24 + event.value.environment.length + event.value.queue.length;
+    case "limitUpdated":
+      return 40 + event.value.environment.length + event.value.limit.length + 3 * (event.value.concurrencyKey?.length ?? 0);
     case "runUpdated":
-      return 40 + payloadBytes(event.value.metadata) + tagBytes(event.value.tags?.tags ?? []);
+      return 40 + payloadBytes(event.value.metadata) + textBytes(event.value.tags?.tags ?? []);
     case "runRescheduled": {
       const { replacement } = event.value;
       return 40 + (replacement ? 24 + payloadBytes(replacement.payload) + settingsBytes(replacement.settings) : 0);
@@ -48,8 +60,9 @@ export function eventBytes({ event }: Event): number {
 
 function settingsBytes(settings: RunSettings | undefined): number {
   if (!settings) return 0;
-  const { metadata, tags, idempotency, debounce, concurrencyKey } = settings;
-  return 80 + payloadBytes(metadata) + tagBytes(tags) + keyBytes(idempotency) + 3 * ((debounce?.key.length ?? 0) + concurrencyKey.length);
+  const { metadata, tags, idempotency, debounce, concurrencyKey, concurrencyLimits } = settings;
+  const named = concurrencyLimits ? 4 + textBytes(concurrencyLimits.names) : 0;
+  return 80 + payloadBytes(metadata) + textBytes(tags) + keyBytes(idempotency) + 3 * ((debounce?.key.length ?? 0) + concurrencyKey.length) + named;
 }
 
 function keyBytes(idempotency: IdempotencySetting | undefined): number {
@@ -57,8 +70,8 @@ function keyBytes(idempotency: IdempotencySetting | undefined): number {
 }
 
 /** Characters beyond ASCII have up to three bytes. */
-function tagBytes(tags: readonly string[]): number {
-  return tags.reduce((bytes, tag) => bytes + 2 + 3 * tag.length, 0);
+function textBytes(texts: readonly string[]): number {
+  return texts.reduce((bytes, text) => bytes + 2 + 3 * text.length, 0);
 }
 
 /** Bytes of a payload, near enough. */
