@@ -27,7 +27,7 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
   const unfit = model.unfit(run, session.connection);
   promise(unfit === undefined, () => `run ${run.number} is given to worker ${session.workerId}, but ${unfit}`);
   promise(model.tasks.has(run.taskId) && model.isKnown(run.queue), () => `run ${run.number} starts, but its task or queue was never declared`);
-  mayTakeSlots(model, run, now);
+  mayTakeSlots(model, run);
   promise(model.hasRate(run, now), () => `run ${run.number} starts before the rate of queue ${run.queue} lets it`);
   promise(event.attempt === run.attempt + 1, () => `run ${run.number} starts attempt ${event.attempt} after attempt ${run.attempt}`);
   const ttl = ttlOf(model, run);
@@ -40,7 +40,9 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
     run.started = true;
   }
   promise(event.attempt <= run.maxAttempts, () => `run ${run.number} starts attempt ${event.attempt} of ${run.maxAttempts}`);
-  if (run.place === "queued") model.takeRate(run, now, run.weight);
+  // Who kept its slots through a short delay starts nothing new.
+  run.tokens = run.place === "queued" ? run.weight : 0;
+  model.takeRate(run, now, run.tokens);
   run.attempt = event.attempt;
   run.session = session.number;
   run.token = undefined;
@@ -54,8 +56,9 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
 /** A run that waited goes on. */
 export function resumed(model: Model, run: RunModel, event: RunResumed, { now }: Observation): void {
   promise(run.place === "resumable", () => `run ${run.number} is resumed while it is ${run.place}`);
-  mayTakeSlots(model, run, now);
-  inOrder(model, run, now);
+  mayTakeSlots(model, run);
+  // What waited for room on its own worker comes before what only now asks for it.
+  if (model.machineOf(run) === "") inOrder(model, run, now);
   const session = model.sessions.get(run.session ?? 0);
   promise(session !== undefined && model.hasRoom(run, session), () => `run ${run.number} is resumed on a worker without room for its machine`);
   promise(event.waitIds.length > 0, () => `run ${run.number} is resumed for nothing`);
@@ -74,7 +77,7 @@ export function returned(model: Model, run: RunModel, { now, monotonic, cause }:
   const released = grounds.results.get(run)?.outcome.case === "release" && !isFinal(run);
   const lost = run.place === "assigned" && grounds.mayLose(model, run);
   promise(unaccepted || released || lost || grounds.returns.has(run), () => `run ${run.number} (${run.place}) is taken back, and nobody gave it back`);
-  model.takeRate(run, now, -run.weight);
+  model.takeRate(run, now, -run.tokens);
   run.attempt -= 1;
   endAttempt(run);
   if (run.attempt === 0) {
@@ -83,6 +86,7 @@ export function returned(model: Model, run: RunModel, { now, monotonic, cause }:
     run.version = run.askedVersion;
   }
   model.move(run, "queued", now);
+  model.requeue(run);
 }
 
 /** An attempt returned. */
@@ -165,8 +169,8 @@ function mustRun(run: RunModel, what: string): void {
   promise(running, () => `run ${run.number} is ${what} while it is ${run.place}`);
 }
 
-function mayTakeSlots(model: Model, run: RunModel, now: number): void {
-  const closed = model.closedGate(run, now);
+function mayTakeSlots(model: Model, run: RunModel): void {
+  const closed = model.closedGate(run);
   promise(closed === undefined, () => `run ${run.number} of queue ${run.queue}, key "${run.key}" starts past ${closed}`);
 }
 

@@ -52,6 +52,10 @@ export function follow(following: Following, { event }: Event): void {
       for (const queue of event.value.queues) model.queue(queue.name).declare(queue, now);
       for (const limit of event.value.limits) model.limit(limit.name).declare(limit);
       return;
+    case "queueUpdated":
+    case "limitUpdated":
+    case "environmentUpdated":
+      return govern(model, event, now, cause.kind === "govern");
     case "sessionOpened":
       return openSession(following, event.value);
     case "sessionEnded":
@@ -145,6 +149,7 @@ function create({ model, seen, grounds }: Following, event: RunsCreated): void {
   promise(Number(event.firstNumber) === model.nextRun, () => `the next run is ${event.firstNumber}, not ${model.nextRun}`);
   for (const item of event.runs) {
     const run = newRun(model, item, model.nextRun, event, now);
+    model.follow(run);
     model.runs.set(run.number, run);
     model.nextRun += 1;
     parent?.children.push(run.number);
@@ -175,6 +180,8 @@ function newRun(model: Model, { taskId, queue, maxAttempts, settings }: NewRun, 
     askedMachine: settings?.machine ?? "",
     machine: "",
     askedLimits: settings?.concurrencyLimits?.names,
+    limits: [],
+    tokens: 0,
     askedTtl: settings?.ttlSeconds,
     taken: [],
     session: undefined,
@@ -200,21 +207,53 @@ function newRun(model: Model, { taskId, queue, maxAttempts, settings }: NewRun, 
 function declare(model: Model, event: TasksDeclared): void {
   const limits = new Map<string, number | undefined>();
   for (const declaration of event.tasks) {
-    const from = model.queueOf(declaration.id);
+    const before = wishes(model, declaration.id);
     model.tasks.set(declaration.id, { declaration });
-    const to = model.queueOf(declaration.id);
-    model.queue(to).known = true;
-    if (from !== to) {
-      for (const run of model.runs.values()) {
-        if (run.taskId === declaration.id && run.place === "queued" && run.askedQueue === "" && run.queue === from) model.requeue(run, to);
-      }
-    }
-    // Tasks that share a queue need not all repeat its limit.
-    limits.set(to, declaration.concurrencyLimit ?? limits.get(to));
     const { concurrency } = declaration;
-    if (concurrency) model.limit(`task/${declaration.id}`).declare(concurrency);
+    const own = model.limits.get(`task/${declaration.id}`);
+    if (concurrency?.perKey !== undefined || concurrency?.total !== undefined || own?.declared) model.limit(`task/${declaration.id}`).declare(concurrency ?? {});
+    const queue = model.queueOf(declaration.id);
+    model.queue(queue).known = true;
+    // Who came back to the queue that he had follows when something changes.
+    const moved = before !== wishes(model, declaration.id);
+    if (moved) for (const run of model.runs.values()) if (run.taskId === declaration.id && run.place === "queued") model.requeue(run);
+    // Tasks that share a queue need not all repeat its limit.
+    limits.set(queue, declaration.concurrencyLimit ?? limits.get(queue));
   }
-  for (const [name, limit] of limits) model.queue(name).perKey.base = limit;
+  for (const [name, limit] of limits) if (!model.queue(name).declared) model.queue(name).perKey.base = limit;
+}
+
+/** Where a task's runs belong, in a word. */
+function wishes(model: Model, taskId: string): string {
+  const declaration = model.tasks.get(taskId)?.declaration;
+  return [declaration !== undefined, declaration?.queue, declaration?.machine, ...model.limitsOf(taskId)].join("\n");
+}
+
+/** Somebody changes what may start. */
+function govern(model: Model, event: Extract<Event["event"], { case: "queueUpdated" | "limitUpdated" | "environmentUpdated" }>, now: number, asked: boolean): void {
+  if (event.case === "queueUpdated") {
+    const { queue: name, paused, concurrencyLimit } = event.value;
+    promise(asked, () => `queue ${name} is changed, and nobody asked for it`);
+    const queue = model.queue(name);
+    queue.paused = paused ?? queue.paused;
+    return queue.perKey.change(concurrencyLimit);
+  }
+  if (event.case === "environmentUpdated") {
+    const { paused, concurrencyLimit, burstFactor } = event.value;
+    promise(asked, () => "the environment is changed, and nobody asked for it");
+    model.environment.paused = paused ?? model.environment.paused;
+    model.environment.burst = burstFactor ?? model.environment.burst;
+    return model.environment.change(concurrencyLimit);
+  }
+  const { limit: name, paused, perKey, total, concurrencyKey: key, expireMs } = event.value;
+  const limit = model.limit(name);
+  const ended = key !== undefined && (limit.keys.get(key)?.expireMs ?? Number.POSITIVE_INFINITY) <= now;
+  promise(asked || ended, () => `limit ${name} is changed, and nobody asked for it`);
+  limit.paused = paused ?? limit.paused;
+  limit.total.change(total);
+  if (key === undefined) return limit.perKey.change(perKey);
+  if (perKey?.change.case === "override") limit.keys.set(key, { override: perKey.change.value, expireMs: Number(expireMs) });
+  else if (perKey?.change.case === "reset") limit.keys.delete(key);
 }
 
 function openSession({ model, workers, seen }: Following, event: Extract<Event["event"], { case: "sessionOpened" }>["value"]): void {
@@ -250,6 +289,7 @@ function endSession({ model, workers, seen, grounds }: Following, number: number
 function due(model: Model, run: RunModel, now: number): void {
   if (run.place === "delayed") {
     promise(now >= run.queueMs, () => `run ${run.number} enters its queue ${run.queueMs - now} ms too early`);
+    model.follow(run);
     return model.move(run, "queued", now);
   }
   promise(run.place === "backoff" || run.place === "resting", () => `run ${run.number} is retried while it is ${run.place}`);

@@ -51,6 +51,8 @@ export class Bucket {
 export class QueueModel {
   /** A worker declared it, or it is the queue of a task that one declared. */
   known = false;
+  /** A worker declared it by itself: what tasks say of it counts no longer. */
+  declared = false;
   paused = false;
   readonly perKey = new Bound();
   total: number | undefined;
@@ -61,6 +63,7 @@ export class QueueModel {
 
   declare(declaration: QueueDeclaration, nowMs: number): void {
     this.known = true;
+    this.declared = true;
     this.perKey.base = declaration.concurrencyLimit;
     this.total = declaration.totalLimit;
     if (!sameRate(this.rate, declaration.rateLimit)) this.bucket = declaration.rateLimit && new Bucket(declaration.rateLimit, nowMs);
@@ -83,6 +86,8 @@ export class QueueModel {
 
 /** A limit that tasks hold. */
 export class LimitModel {
+  /** A worker declared it; one that is only named limits nothing. */
+  declared = false;
   paused = false;
   readonly perKey = new Bound();
   readonly total = new Bound();
@@ -90,14 +95,14 @@ export class LimitModel {
   readonly keys = new Map<string, { readonly override: number; readonly expireMs: number }>();
 
   declare(declaration: Pick<ConcurrencyLimitDeclaration, "perKey" | "total">): void {
+    this.declared = true;
     this.perKey.base = declaration.perKey;
     this.total.base = declaration.total;
   }
 
-  /** What holds for a key at this time. */
-  ofKey(key: string, nowMs: number): number {
-    const own = this.keys.get(key);
-    return own && own.expireMs > nowMs ? own.override : this.perKey.current;
+  /** What holds for a key. */
+  ofKey(key: string): number {
+    return this.keys.get(key)?.override ?? this.perKey.current;
   }
 }
 
@@ -106,6 +111,11 @@ export class EnvironmentModel {
   paused = false;
   limit: number | undefined;
   burst = 1;
+
+  change(change: LimitChange | undefined): void {
+    if (change?.change.case === "override") this.limit = change.change.value;
+    else if (change?.change.case === "reset") this.limit = undefined;
+  }
 
   /** Over all queues. */
   get total(): number {

@@ -55,7 +55,7 @@ export class Model {
   }
 
   isKnown(queue: string): boolean {
-    return queue !== "" || this.queues.get(queue)?.known === true;
+    return this.queues.get(queue)?.known === true || (queue.startsWith("task/") && this.tasks.has(queue.slice(5)));
   }
 
   /** The machine of a run's next attempt. */
@@ -75,16 +75,22 @@ export class Model {
   /** What a run holds when it starts. The first is the environment, the second the queue, the third its key; then the limits and their keys. */
   gatesOf(run: RunModel): readonly string[] {
     const gates = ["environment", `queue ${run.queue}`, `queue ${run.queue} key ${run.key}`];
-    for (const name of this.limitsOf(run)) gates.push(`limit ${name}`, `limit ${name} key ${run.key}`);
+    for (const name of run.limits) gates.push(`limit ${name}`, `limit ${name} key ${run.key}`);
     return gates;
   }
 
-  /** The limits that a run holds: its task's own one, and those that its trigger or its task names. */
-  limitsOf(run: RunModel): string[] {
-    const concurrency = this.tasks.get(run.taskId)?.declaration.concurrency;
-    const names = [...(run.askedLimits ?? concurrency?.limits ?? [])];
-    if (concurrency && (concurrency.perKey !== undefined || concurrency.total !== undefined)) names.push(`task/${run.taskId}`);
-    return [...new Set(names)];
+  /** Lets a run that holds nothing follow what its task says now: into its queue, and to its limits, as far as its trigger named none. */
+  follow(run: RunModel): void {
+    if (run.askedQueue === "") run.queue = this.queueOf(run.taskId);
+    run.limits = this.limitsOf(run.taskId, run.askedLimits);
+  }
+
+  /** The limits of a task's runs: its own one, and those that it or their trigger names. */
+  limitsOf(taskId: string, asked?: readonly string[]): string[] {
+    const concurrency = this.tasks.get(taskId)?.declaration.concurrency;
+    const own = `task/${taskId}`;
+    const has = concurrency?.perKey !== undefined || concurrency?.total !== undefined || this.limits.get(own)?.declared === true;
+    return [...new Set([...(this.tasks.has(taskId) && has ? [own] : []), ...(asked ?? concurrency?.limits ?? [])])];
   }
 
   /** Puts a run somewhere else: slots are counted here and nowhere else. */
@@ -112,10 +118,10 @@ export class Model {
     }
   }
 
-  /** Puts a queued run into another queue. */
-  requeue(run: RunModel, queue: string): void {
+  /** Lets a queued run follow what its task says now. */
+  requeue(run: RunModel): void {
     this.#leaveLane(run);
-    run.queue = queue;
+    this.follow(run);
     const runs = this.lanes.get(laneOf(run));
     if (runs) runs.add(run);
     else this.lanes.set(laneOf(run), new Set([run]));
@@ -128,7 +134,7 @@ export class Model {
   }
 
   /** The first gate that does not let a run through; undefined if all do. */
-  closedGate(run: RunModel, nowMs: number): string | undefined {
+  closedGate(run: RunModel): string | undefined {
     if (holdsSlots.has(run.place)) return undefined;
     const { environment } = this;
     if (environment.paused) return "the environment is paused";
@@ -139,12 +145,12 @@ export class Model {
     if (this.held(gate) >= environment.perQueue) return `the environment's limit of ${environment.perQueue} for one queue`;
     if (this.held(gate) >= (queue.total ?? Number.POSITIVE_INFINITY)) return `the total limit ${queue.total} of queue ${run.queue}`;
     if (this.held(`${gate} key ${run.key}`) >= queue.perKey.current) return `the limit ${queue.perKey.current} of key "${run.key}" of queue ${run.queue}`;
-    for (const name of this.limitsOf(run)) {
+    for (const name of run.limits) {
       const limit = this.limits.get(name);
       if (!limit) continue;
       if (limit.paused) return `limit ${name} is paused`;
       if (this.held(`limit ${name}`) >= limit.total.current) return `the total of limit ${name}`;
-      if (this.held(`limit ${name} key ${run.key}`) >= limit.ofKey(run.key, nowMs)) return `limit ${name} of key "${run.key}"`;
+      if (this.held(`limit ${name} key ${run.key}`) >= limit.ofKey(run.key)) return `limit ${name} of key "${run.key}"`;
     }
     return undefined;
   }
@@ -155,6 +161,14 @@ export class Model {
     return this.queue(run.queue)
       .buckets(run.key, nowMs)
       .every((bucket) => bucket.has(run.weight, nowMs, lateMs));
+  }
+
+  /** Whether a run of a queue waits for its rate: lighter ones behind it, and those of other keys, wait as well, else it might wait for ever. */
+  isHeldByRate(queue: string, nowMs: number): boolean {
+    const { rate, keyRate } = this.queue(queue);
+    if (!rate && !keyRate) return false;
+    for (const runs of this.lanes.values()) for (const run of runs) if (run.queue === queue && !this.hasRate(run, nowMs, 2)) return true;
+    return false;
   }
 
   /** Takes what a start takes of its queue's rates, or gives it back. */
@@ -201,7 +215,7 @@ export class Model {
   /** Whether a run could go on now: nothing is missing. */
   couldStart(run: RunModel, nowMs: number, lateMs = 0): boolean {
     if (!this.tasks.has(run.taskId) || (run.place === "queued" && !this.isKnown(run.queue))) return false;
-    if (this.closedGate(run, nowMs) !== undefined || !this.hasRate(run, nowMs, lateMs)) return false;
+    if (this.closedGate(run) !== undefined || !this.hasRate(run, nowMs, lateMs)) return false;
     if (run.place !== "resumable") return this.workerFor(run) !== undefined;
     const session = this.sessions.get(run.session ?? 0);
     return session !== undefined && this.hasRoom(run, session);

@@ -17,6 +17,8 @@ export type Cause =
   | { readonly kind: "trigger"; readonly requestId: string; readonly items: readonly TriggerItem[]; readonly outcomes: readonly Outcome[] }
   | { readonly kind: "cancel"; readonly run: number; readonly reason: string }
   | { readonly kind: "promote"; readonly version: string }
+  /** Somebody changes a queue, a limit or the environment. */
+  | { readonly kind: "govern" }
   | { readonly kind: "hello"; readonly streamId: string; readonly hello: Hello }
   | { readonly kind: "frame"; readonly streamId: string; readonly request: WorkRequest }
   /** The stream has ended, or a gap was found in it. */

@@ -108,7 +108,7 @@ export class Oracle {
     const before = this.#requests.get(requestId);
     const repeated = before !== undefined && now - before.at < requestMs;
     promise(!repeated || before.told === told, () => `${requestId} is answered with ${told}, and was with ${before?.told}`);
-    if (!repeated) this.#requests.set(requestId, { told, at: now });
+    if (before?.told !== told) this.#requests.set(requestId, { told, at: now });
   }
 
   /** A cancelled run and everything that it triggered have ended. */
@@ -123,7 +123,7 @@ export class Oracle {
     for (const lane of this.model.lanes.values()) {
       for (const run of lane) {
         // Due times round up: what a rate allowed within the last two milliseconds may start in the next.
-        const idle = this.model.couldStart(run, now, 2);
+        const idle = this.model.couldStart(run, now, 2) && !this.model.isHeldByRate(run.queue, now);
         promise(!idle, () => `run ${run.number} (${run.place}, task ${run.taskId}, queue ${run.queue}, key "${run.key}") stands still, though it could go on`);
       }
     }
@@ -132,6 +132,9 @@ export class Oracle {
   #nothingOverdue({ now, monotonic }: Observation): void {
     const late = [...this.model.runs.values()].find((run) => this.#isOverdue(run, now, monotonic));
     promise(late === undefined, () => `run ${late?.number} is ${late?.place} still, though its time has come`);
+    for (const [name, limit] of this.model.limits) {
+      for (const [key, { expireMs }] of limit.keys) promise(expireMs > now, () => `the override of key "${key}" of limit ${name} holds on after its end`);
+    }
     for (const session of this.model.sessions.values()) {
       promise(monotonic - session.heardAt < leaseMs, () => `session ${session.number} goes on ${monotonic - session.heardAt} ms after its worker was heard of`);
     }

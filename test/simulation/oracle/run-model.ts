@@ -65,7 +65,11 @@ export interface RunModel {
   askedVersion: string;
   askedMachine: string;
   machine: string;
-  askedLimits: readonly string[] | undefined;
+  readonly askedLimits: readonly string[] | undefined;
+  /** Limits that it will hold, or holds. */
+  limits: readonly string[];
+  /** What its start took of its queue's rates. */
+  tokens: number;
   /** Seconds, 0 for no limit; undefined: the task's. */
   readonly askedTtl: number | undefined;
   /** What it would hold, or holds, by gate. */

@@ -87,7 +87,7 @@ export class Turns {
   #waitsForTurn(run: RunModel, now: number): boolean {
     const model = this.#model;
     if (run.place !== "queued" || !model.tasks.has(run.taskId) || !model.isKnown(run.queue)) return false;
-    if (model.limitsOf(run).length > 0 || model.machineOf(run) !== "" || run.version !== "" || !model.hasRate(run, now)) return false;
+    if (run.limits.length > 0 || model.machineOf(run) !== "" || run.version !== "" || !model.hasRate(run, now)) return false;
     const queue = model.queue(run.queue);
     if (queue.paused || model.environment.paused || model.held(`queue ${run.queue} key ${run.key}`) >= queue.perKey.current) return false;
     return [...model.streams.values()].some(({ tasks, draining, session }) => !draining && tasks.has(run.taskId) && model.startsRuns(session.version));

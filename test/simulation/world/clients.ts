@@ -30,6 +30,11 @@ export class Clients {
         ...(wish() ? { machine: chance.of(["micro", "small-2x", "medium-1x", "large-2x"]) } : {}),
         ...(wish() && versions.length > 0 ? { version: chance.of(versions) } : {}),
         ...(wish() ? { tags: ["t"] } : {}),
+        ...(wish() ? { queue: "nowhere" } : {}),
+        ...(wish() ? { prioritySeconds: chance.of([-5, 1, 30, 3_600]) } : {}),
+        ...(wish() ? { weight: 1 + chance.below(3) } : {}),
+        ...(wish() ? { concurrencyLimits: { names: chance.of([[], ["north"], ["south"], ["north", "south"]]) } } : {}),
+        concurrencyKey: chance.is(wishes) ? chance.of(keys) : "",
       },
     });
   }

@@ -45,6 +45,8 @@ export const kinds = {
   /** The wall's clock is set. */
   clock: 0.5,
   promote: 1,
+  /** Somebody pauses a queue or the environment, or changes a limit. */
+  govern: 1.5,
   /** Somebody wants the result of a run. */
   subscribe: 2,
   /** The owner dies. */

@@ -2,7 +2,9 @@ import { create } from "@bufbuild/protobuf";
 import {
   type Capacity,
   type ConcurrencyLimitDeclaration,
+  ConcurrencyLimitDeclarationSchema,
   type QueueDeclaration,
+  QueueDeclarationSchema,
   type TaskDeclaration,
   TaskDeclarationSchema,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
@@ -47,6 +49,17 @@ export function createSetting(chance: Chance): Setting {
   const queueNames = taskIds.map(() => (chance.is(0.5) ? chance.of(sharedQueues) : ""));
   const queueLimits = new Map(["", ...sharedQueues].map((name) => [name, limit()]));
   const machines = chance.is(0.3);
+  const named = chance.is(0.4);
+  const rate = () => (chance.is(0.25) ? { limit: 1 + chance.below(3), period: { seconds: BigInt(chance.of([1, 7])), nanos: 0 }, burst: chance.below(4) } : undefined);
+  const own = chance.is(0.5);
+  // Rates stay: what is left of one under another is nobody's promise.
+  const rates = sharedQueues.map(() => ({ rateLimit: rate(), keyRateLimit: rate() }));
+  const queues = () =>
+    own
+      ? sharedQueues.map((name, i) => create(QueueDeclarationSchema, { name, ...optional({ concurrencyLimit: limit(), totalLimit: limit() }), ...optional(rates[i] ?? {}) }))
+      : [];
+  const limits = () =>
+    named ? ["north", "south"].filter(() => chance.is(0.8)).map((name) => create(ConcurrencyLimitDeclarationSchema, { name, ...optional({ perKey: limit(), total: limit() }) })) : [];
   const builds = Array.from({ length: 1 + chance.below(3) }, (_, index): Build => {
     const tasks = taskIds
       .filter(() => chance.is(0.85))
@@ -56,13 +69,19 @@ export function createSetting(chance: Chance): Setting {
         const queue = moved ? chance.of(["", ...sharedQueues]) : (queueNames[i] as string);
         const concurrencyLimit = moved ? limit() : queueLimits.get(queue);
         const declaration = { id, queue, machine: machines && chance.is(0.4) ? chance.of(presets) : "", maxDurationSeconds: 0 };
+        const concurrency = {
+          ...(chance.is(0.3) ? { perKey: chance.below(3) } : {}),
+          ...(chance.is(0.3) ? { total: chance.below(4) } : {}),
+          limits: chance.of([[], [], ["north"], ["south"], ["north", "south"]]),
+        };
         return create(TaskDeclarationSchema, {
           ...declaration,
+          ...(named && chance.is(0.5) ? { concurrency } : {}),
           ...(concurrencyLimit === undefined ? {} : { concurrencyLimit }),
           ...(chance.is(0.3) ? { maxAttempts: 1 + chance.below(3) } : {}),
         });
       });
-    return { id: `build ${index}`, tasks, queues: [], limits: [] };
+    return { id: `build ${index}`, tasks, queues: queues(), limits: limits() };
   });
   const everything = [...taskIds, lateTask];
   const last: Build[] = [
@@ -72,8 +91,8 @@ export function createSetting(chance: Chance): Setting {
       tasks: everything.map((id, i) =>
         create(TaskDeclarationSchema, { id, queue: sharedQueues[i] ?? "", ...(i < sharedQueues.length ? { concurrencyLimit: 50 } : {}) }),
       ),
-      queues: [],
-      limits: [],
+      queues: [...sharedQueues, "nowhere"].map((name) => create(QueueDeclarationSchema, { name })),
+      limits: ["north", "south"].map((name) => create(ConcurrencyLimitDeclarationSchema, { name })),
     },
   ];
   return {
@@ -88,4 +107,9 @@ export function createSetting(chance: Chance): Setting {
     wishes: chance.of([0.1, 0.5]),
     keys: ["", "x", "y", "z"].slice(0, 1 + chance.below(4)),
   };
+}
+
+/** What is set of these. */
+function optional<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: NonNullable<T[K]> };
 }

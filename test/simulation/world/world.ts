@@ -12,6 +12,7 @@ import { promise } from "../oracle/violation.js";
 import { Chance } from "./chance.js";
 import { Clients } from "./clients.js";
 import { RunningCode } from "./code.js";
+import { Governors } from "./governors.js";
 import type { Command } from "./kinds.js";
 import { SimulatedOwner } from "./owner.js";
 import type { Build, Setting } from "./setting.js";
@@ -28,6 +29,7 @@ export class World {
   readonly #setting: Setting;
   readonly #clients: Clients;
   readonly #code: RunningCode;
+  readonly #governors: Governors;
   readonly #workers: SimulatedWorker[] = [];
   readonly #late: { readonly streamId: string; readonly sequence: number; readonly request: WorkRequest }[] = [];
   /** Tokens of all attempts there were. */
@@ -40,6 +42,7 @@ export class World {
     this.#faults = setting.faults;
     this.owner = new SimulatedOwner(this.oracle, new Chance(seed + 1), (streamId, message) => this.#deliver(streamId, message));
     this.#clients = new Clients(this.owner, setting);
+    this.#governors = new Governors(this.owner, setting);
     this.#code = new RunningCode({
       send: (worker, frame, chance) => this.#send(worker, frame, chance),
       item: (chance) => this.#clients.item(chance),
@@ -63,6 +66,9 @@ export class World {
         break;
       case "promote":
         this.#clients.promote(chance);
+        break;
+      case "govern":
+        this.#governors.govern(chance);
         break;
       case "subscribe":
         this.#clients.subscribe(chance);
@@ -152,6 +158,7 @@ export class World {
     this.#late.length = 0;
     // Old ones stay away until their leases have ended.
     this.#advance(leaseMs + 1_000, false);
+    this.#governors.letGo();
     const chance = new Chance(1);
     const { builds, last } = this.#setting;
     for (const build of [...builds.map(({ id }) => ({ ...(last[0] as Build), id })), ...last]) {

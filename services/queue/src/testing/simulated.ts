@@ -1,6 +1,7 @@
 // What the simulation in test/ drives: the engine, and states as snapshots and as plain data. Nothing else leaves this room.
 export { apply } from "../engine/apply.js";
 export { decideCancel } from "../engine/decide-cancel.js";
+export { decideUpdateEnvironment, decideUpdateLimit, decideUpdateQueue } from "../engine/decide-flow.js";
 export { decideClosed, decideFrame } from "../engine/decide-frame.js";
 export { decideHello } from "../engine/decide-hello.js";
 export { decideTick, nextDue } from "../engine/decide-tick.js";
