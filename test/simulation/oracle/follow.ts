@@ -211,7 +211,8 @@ function declare(model: Model, event: TasksDeclared): void {
     model.tasks.set(declaration.id, { declaration });
     const { concurrency } = declaration;
     const own = model.limits.get(`task/${declaration.id}`);
-    if (concurrency?.perKey !== undefined || concurrency?.total !== undefined || own?.declared) model.limit(`task/${declaration.id}`).declare(concurrency ?? {});
+    if (concurrency?.perKey !== undefined || concurrency?.total !== undefined || own?.declared)
+      model.limit(`task/${declaration.id}`).declare(concurrency ?? {});
     const queue = model.queueOf(declaration.id);
     model.queue(queue).known = true;
     // Who came back to the queue that he had follows when something changes.
@@ -230,7 +231,12 @@ function wishes(model: Model, taskId: string): string {
 }
 
 /** Somebody changes what may start. */
-function govern(model: Model, event: Extract<Event["event"], { case: "queueUpdated" | "limitUpdated" | "environmentUpdated" }>, now: number, asked: boolean): void {
+function govern(
+  model: Model,
+  event: Extract<Event["event"], { case: "queueUpdated" | "limitUpdated" | "environmentUpdated" }>,
+  now: number,
+  asked: boolean,
+): void {
   if (event.case === "queueUpdated") {
     const { queue: name, paused, concurrencyLimit } = event.value;
     promise(asked, () => `queue ${name} is changed, and nobody asked for it`);

@@ -4,7 +4,7 @@ import type { RunModel } from "./run-model.js";
 import { promise } from "./violation.js";
 
 /** Starts that others may have, each of them, while one waits its turn. With rings of several shared limits, one turn may be lost at each. */
-const patience = 6;
+const patience = 3;
 
 /**
  * Turns among queues, and among the keys of a queue: while a shared limit or the workers bind, none is served again and again while another waits that could be served as well.

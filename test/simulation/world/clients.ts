@@ -19,11 +19,11 @@ export class Clients {
 
   /** Something to trigger. */
   item(chance: Chance): TriggerItem {
-    const { wishes } = this.#setting;
+    const { wishes, keys, favourite } = this.#setting;
     const versions = [...this.#owner.environment.versions.byNumber.keys()];
     const wish = () => chance.is(wishes * 0.3);
     return create(TriggerItemSchema, {
-      taskId: chance.is(0.03) ? lateTask : chance.of(taskIds),
+      taskId: chance.is(0.03) ? lateTask : favourite && chance.is(0.8) ? favourite : chance.of(taskIds),
       options: {
         ...(wish() ? { maxAttempts: 1 + chance.below(3) } : {}),
         ...(wish() ? { queue: chance.of(["one", "two"]) } : {}),
@@ -34,7 +34,7 @@ export class Clients {
         ...(wish() ? { prioritySeconds: chance.of([-5, 1, 30, 3_600]) } : {}),
         ...(wish() ? { weight: 1 + chance.below(3) } : {}),
         ...(wish() ? { concurrencyLimits: { names: chance.of([[], ["north"], ["south"], ["north", "south"]]) } } : {}),
-        concurrencyKey: chance.is(wishes) ? chance.of(keys) : "",
+        concurrencyKey: chance.is(favourite ? 0.9 : wishes) ? chance.of(keys) : "",
       },
     });
   }

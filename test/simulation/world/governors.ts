@@ -58,7 +58,12 @@ export class Governors {
         decideUpdateQueue(step, queue, create(UpdateQueueRequestSchema, { queue: queue.name, paused: false, concurrencyLimit: reset }));
       }
       for (const limit of environment.flow.limits.values()) {
-        decideUpdateLimit(step, environment, limit, create(UpdateConcurrencyLimitRequestSchema, { name: limit.name, paused: false, perKey: reset, total: reset }));
+        decideUpdateLimit(
+          step,
+          environment,
+          limit,
+          create(UpdateConcurrencyLimitRequestSchema, { name: limit.name, paused: false, perKey: reset, total: reset }),
+        );
         for (const concurrencyKey of limit.keyOverrides.keys()) {
           decideUpdateLimit(step, environment, limit, create(UpdateConcurrencyLimitRequestSchema, { name: limit.name, concurrencyKey, perKey: reset }));
         }

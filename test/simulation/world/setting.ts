@@ -34,6 +34,8 @@ export interface Setting {
   /** Probability that a trigger asks for something special. */
   readonly wishes: number;
   readonly keys: readonly string[];
+  /** Most triggers are for this task, so that its queue is full and its keys take turns; undefined: none is preferred. */
+  readonly favourite: string | undefined;
 }
 
 /** Tasks that builds declare. */
@@ -50,16 +52,23 @@ export function createSetting(chance: Chance): Setting {
   const queueLimits = new Map(["", ...sharedQueues].map((name) => [name, limit()]));
   const machines = chance.is(0.3);
   const named = chance.is(0.4);
-  const rate = () => (chance.is(0.25) ? { limit: 1 + chance.below(3), period: { seconds: BigInt(chance.of([1, 7])), nanos: 0 }, burst: chance.below(4) } : undefined);
+  const rate = () =>
+    chance.is(0.25) ? { limit: 1 + chance.below(3), period: { seconds: BigInt(chance.of([1, 7])), nanos: 0 }, burst: chance.below(4) } : undefined;
   const own = chance.is(0.5);
   // Rates stay: what is left of one under another is nobody's promise.
   const rates = sharedQueues.map(() => ({ rateLimit: rate(), keyRateLimit: rate() }));
   const queues = () =>
     own
-      ? sharedQueues.map((name, i) => create(QueueDeclarationSchema, { name, ...optional({ concurrencyLimit: limit(), totalLimit: limit() }), ...optional(rates[i] ?? {}) }))
+      ? sharedQueues.map((name, i) =>
+          create(QueueDeclarationSchema, { name, ...optional({ concurrencyLimit: limit(), totalLimit: limit() }), ...optional(rates[i] ?? {}) }),
+        )
       : [];
   const limits = () =>
-    named ? ["north", "south"].filter(() => chance.is(0.8)).map((name) => create(ConcurrencyLimitDeclarationSchema, { name, ...optional({ perKey: limit(), total: limit() }) })) : [];
+    named
+      ? ["north", "south"]
+          .filter(() => chance.is(0.8))
+          .map((name) => create(ConcurrencyLimitDeclarationSchema, { name, ...optional({ perKey: limit(), total: limit() }) }))
+      : [];
   const builds = Array.from({ length: 1 + chance.below(3) }, (_, index): Build => {
     const tasks = taskIds
       .filter(() => chance.is(0.85))
@@ -105,6 +114,7 @@ export function createSetting(chance: Chance): Setting {
     faults: chance.of([0, 0, 0.05, 0.2]),
     promptness: chance.of([1, 0.8, 0.4]),
     wishes: chance.of([0.1, 0.5]),
+    favourite: chance.is(0.3) ? taskIds[0] : undefined,
     keys: ["", "x", "y", "z"].slice(0, 1 + chance.below(4)),
   };
 }
