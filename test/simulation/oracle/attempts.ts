@@ -86,7 +86,6 @@ export function returned(model: Model, run: RunModel, { now, monotonic, cause }:
     run.version = run.askedVersion;
   }
   model.move(run, "queued", now);
-  model.requeue(run);
 }
 
 /** An attempt returned. */
