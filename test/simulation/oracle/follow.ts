@@ -208,6 +208,7 @@ function declare(model: Model, event: TasksDeclared): void {
   const limits = new Map<string, number | undefined>();
   for (const declaration of event.tasks) {
     const before = wishes(model, declaration.id);
+    const from = model.queueOf(declaration.id);
     model.tasks.set(declaration.id, { declaration });
     const { concurrency } = declaration;
     const own = model.limits.get(`task/${declaration.id}`);
@@ -215,9 +216,9 @@ function declare(model: Model, event: TasksDeclared): void {
       model.limit(`task/${declaration.id}`).declare(concurrency ?? {});
     const queue = model.queueOf(declaration.id);
     model.queue(queue).known = true;
-    // Who came back to the queue that he had follows when something changes.
+    // Who came back to a queue that its task has left meanwhile stays there.
     const moved = before !== wishes(model, declaration.id);
-    if (moved) for (const run of model.runs.values()) if (run.taskId === declaration.id && run.place === "queued") model.requeue(run);
+    if (moved) for (const run of model.runs.values()) if (run.taskId === declaration.id && run.place === "queued") model.requeue(run, from);
     // Tasks that share a queue need not all repeat its limit.
     limits.set(queue, declaration.concurrencyLimit ?? limits.get(queue));
   }

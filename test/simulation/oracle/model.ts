@@ -118,10 +118,12 @@ export class Model {
     }
   }
 
-  /** Lets a queued run follow what its task says now. */
-  requeue(run: RunModel): void {
+  /** Lets a queued run follow what its task says now: into its queue, if it stands in the one that the task had before. */
+  requeue(run: RunModel, from: string): void {
     this.#leaveLane(run);
+    const { queue } = run;
     this.follow(run);
+    if (queue !== from) run.queue = queue;
     const runs = this.lanes.get(laneOf(run));
     if (runs) runs.add(run);
     else this.lanes.set(laneOf(run), new Set([run]));

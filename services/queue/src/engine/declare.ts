@@ -4,6 +4,7 @@ import type { Durable } from "./durable.js";
 import { type Environment, machineOf, queueNameOf, type TaskRecord } from "./environment.js";
 import { limitOf } from "./flow.js";
 import type { LimitRecord } from "./limit-record.js";
+import { rest } from "./membership.js";
 import { type QueueRecord, queueOf, taskPrefix } from "./queue-record.js";
 import { reconsider, reconsiderLimit } from "./ready.js";
 import { convert, type Rate, rateOf, type TokenBucket } from "./token-bucket.js";
@@ -48,8 +49,10 @@ function declareQueue(durable: Durable, queue: QueueRecord, declaration: QueueDe
   queue.bucket = converted(queue.bucket, queue.rate, rate, durable.now);
   queue.rate = rate;
   const keyRate = rateOf(declaration.keyRateLimit);
-  for (const lane of [queue.keyless, ...queue.lanes.values()]) lane.bucket = converted(lane.bucket, queue.keyRate, keyRate, durable.now);
+  const lanes = [queue.keyless, ...queue.lanes.values()];
+  for (const lane of lanes) lane.bucket = converted(lane.bucket, queue.keyRate, keyRate, durable.now);
   queue.keyRate = keyRate;
+  for (const lane of lanes) if (lane.members === 0 && lane.key !== "") rest(durable, lane);
   know(durable, queue);
   reconsider(durable, queue);
 }

@@ -15,15 +15,19 @@ export function joinLane(lane: Lane): void {
 
 /** It does so no longer. Keys come and go by the hundred thousand: what nothing is left of is dropped. */
 function leaveLane(durable: Durable, lane: Lane): void {
-  const { queue, key } = lane;
   lane.members -= 1;
   if (lane.members > 0) return;
-  if (key === "") return;
-  queue.keyCount -= 1;
+  if (lane.key === "") return;
+  lane.queue.keyCount -= 1;
+  rest(durable, lane);
+  dropRested(durable);
+}
+
+/** A key without runs is dropped, once its rate limit has forgotten them. Also called when that limit has changed. */
+export function rest(durable: Durable, lane: Lane): void {
   const atMs = restOfLane(lane);
   if (atMs > durable.now) durable.resting.push({ atMs, lane });
-  else queue.lanes.delete(key);
-  dropRested(durable);
+  else lane.queue.lanes.delete(lane.key);
 }
 
 /** Drops keys that nothing is left of, now that their rate limit has forgotten them, too. */
@@ -31,7 +35,9 @@ function dropRested({ resting, now }: Durable): void {
   for (let entry = resting.peek(); entry && entry.atMs <= now; entry = resting.peek()) {
     resting.pop();
     const { lane } = entry;
-    if (lane.members === 0 && restOfLane(lane) <= now) lane.queue.lanes.delete(lane.key);
+    const { lanes } = lane.queue;
+    // Another one may have its key by now.
+    if (lane.members === 0 && restOfLane(lane) <= now && lanes.get(lane.key) === lane) lanes.delete(lane.key);
   }
 }
 

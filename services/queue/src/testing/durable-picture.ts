@@ -19,7 +19,7 @@ export function pictureOf(durable: Durable): unknown {
       debounces: [...environment.debounces].map(([key, run]) => [key, run.number]).sort(),
       queues: [...environment.queues.values()].map(({ environment: _, lines, keyless, lanes, shut, rateDueMs, rateListedMs, served, ...queue }) => ({
         ...queue,
-        lanes: [keyless, ...lanes.values()].map(({ key, held, members, bucket }) => ({ key, held, members, bucket })),
+        lanes: [keyless, ...lanes.values()].map(({ key, held, members, bucket }) => ({ key, held, members, bucket })).sort(byKey),
       })),
       flow: flowOf(environment),
     })),
@@ -60,7 +60,12 @@ function flowOf({ flow }: Environment): unknown {
     limits: [...limits.values()].map(({ waiting: _, keyOverrides, slots, ...each }) => ({
       ...each,
       keyOverrides: [...keyOverrides],
-      slots: [...slots.values()].map(({ key, held: taken, queued, members }) => ({ key, held: taken, queued, members })),
+      slots: [...slots.values()].map(({ key, held: taken, queued, members }) => ({ key, held: taken, queued, members })).sort(byKey),
     })),
   };
+}
+
+/** Nothing depends on which key came first, and who begins from a snapshot does not know it. */
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
