@@ -28,10 +28,17 @@ export async function runVitest(tally, project, env) {
 }
 
 /**
+ * What the report says of a file.
+ *
+ * @typedef {{ fullName: string, status: string, failureMessages: string[] }} TestReport
+ * @typedef {{ name: string, status: string, message: string, startTime: number, endTime: number, assertionResults: TestReport[] }} FileReport
+ */
+
+/**
  * Counts each test of a report of vitest's JSON reporter, once, however often it was tried. What failed at first and passed then is told with its message.
  *
  * @param {import("./tally.mjs").Tally} tally counts them
- * @param {{ testResults: object[] }} report
+ * @param {{ testResults: FileReport[] }} report
  * @returns {number} how many have failed
  */
 export function count(tally, report) {
