@@ -2,6 +2,7 @@
 export class Tally {
   #passed = 0;
   #failures = [];
+  #repeated = [];
   #skips = [];
   #skipsFail;
 
@@ -13,6 +14,12 @@ export class Tally {
   /** Counts `count` things that passed. */
   pass(count = 1) {
     this.#passed += count;
+  }
+
+  /** Counts one thing that passed, though not at once: it is named at the end, so that nobody overlooks what fails now and then. */
+  passOnSecondAttempt(name) {
+    this.#passed += 1;
+    this.#repeated.push(name);
   }
 
   /** Counts one thing that failed. */
@@ -61,10 +68,11 @@ export class Tally {
     else this.fail(name);
   }
 
-  /** Prints what failed and what was skipped, then `N passed, N failed` alone on the last line. Returns the exit code. */
+  /** Prints what needed a second attempt, what was skipped and what failed, then `N passed, N failed` alone on the last line. Returns the exit code. */
   finish() {
     const failed = this.#failures.length + (this.#skipsFail ? this.#skips.length : 0);
     console.log("");
+    for (const name of this.#repeated) console.log(`passed on the second attempt: ${name}`);
     for (const name of this.#skips) console.log(`skipped${this.#skipsFail ? ", which counts as failed here" : ""}: ${name}`);
     for (const name of this.#failures) console.log(`failed: ${name}`);
     console.log(`${this.#passed} passed, ${failed} failed`);

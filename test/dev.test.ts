@@ -126,12 +126,13 @@ export const colour = task({ id: "colour", run: async () => process.env.COLOUR ?
       await dev.until("it has started", ({ event, runId }) => event === "started" && runId === id);
       await dev.nextVersion(() => project.write("trigger/tasks.ts", taskFile(`round ${round}`)));
     }
-    expect(dev.supervisors.length).toBeLessThanOrEqual(5);
-    expect(dev.events.filter(({ event }) => event === "givenUp").length).toBeGreaterThanOrEqual(2);
+    // Three versions were given up, and take their time to leave.
+    expect(dev.events.filter(({ event }) => event === "givenUp").length).toBe(3);
+    await eventually("the present version and three old ones are left", () => dev.supervisors.length === 4);
     for (let save = 0; save < 20; save += 1) project.write("trigger/tasks.ts", taskFile(`save ${save}`));
-    await eventually("the last save runs", async () => (await output("quick")) === "save 19", 20_000);
+    await eventually("the last save runs", async () => (await output("quick")) === "save 19");
     project.write("go", "");
-    await eventually("all runs have ended", () => dev.events.filter(({ event, taskId }) => event === "completed" && taskId === "long").length === 6, 20_000);
+    await eventually("all runs have ended", () => dev.events.filter(({ event, taskId }) => event === "completed" && taskId === "long").length === 6);
   });
 
   test("shows failures with their place in the source", async () => {
@@ -151,11 +152,11 @@ export const colour = task({ id: "colour", run: async () => process.env.COLOUR ?
     const file = join(project.folder, "go");
     const [id = ""] = await client.trigger({ taskId: "long", payload: jsonPayload({ file }) });
     await dev.until("it has started", ({ event }) => event === "started");
-    const { pids } = dev;
-    expect(pids.length).toBeGreaterThanOrEqual(4);
+    const pids = await dev.allProcesses();
     dev.program.signal("SIGINT");
     expect(await dev.program.ended).toBe(0);
-    expect(pids.filter(alive)).toEqual([]);
+    // What was killed last may take a moment to be gone.
+    await eventually("no process is left", () => !pids.some(alive));
     expect(project.builds()).toEqual([]);
     expect(existsSync(join(project.folder, ".runlane/server.json"))).toBe(false);
     expect(readFileSync(join(project.folder, ".runlane/.gitignore"), "utf8")).toBe("*\n");
@@ -168,8 +169,7 @@ export const colour = task({ id: "colour", run: async () => process.env.COLOUR ?
 
   test("a session that is killed leaves no worker behind, and the next one clears up after it", async () => {
     const { project, dev } = await session();
-    const workers = dev.pids.filter((pid) => /runlane (supervisor|runner)/.test(commandLine(pid)));
-    expect(workers.length).toBeGreaterThanOrEqual(2);
+    const workers = (await dev.allProcesses()).filter((pid) => /runlane (supervisor|runner)/.test(commandLine(pid)));
     process.kill(dev.program.pid, "SIGKILL");
     await dev.program.ended;
     await eventually("its worker is gone", () => !workers.some(alive));

@@ -66,6 +66,15 @@ export class DevSession {
     return [this.program.pid, ...descendants(this.program.pid)];
   }
 
+  /** The same, once each kind is there: a version takes runs before its runner is ready, and a process has no title of its own at first. */
+  async allProcesses(): Promise<number[]> {
+    return await this.program.until("nats-server, a supervisor and a runner are there", () => {
+      const { pids } = this;
+      const lines = pids.map(commandLine);
+      return ["nats-server", "runlane supervisor", "runlane runner"].every((kind) => lines.some((line) => line.includes(kind))) && pids;
+    });
+  }
+
   /** Supervisors among them: one for each version that has something to do. */
   get supervisors(): number[] {
     return this.pids.filter((pid) => commandLine(pid).includes("runlane supervisor"));
