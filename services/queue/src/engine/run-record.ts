@@ -99,6 +99,8 @@ export interface RunExtras {
   readonly test: boolean;
   /** Number of the run that it repeats; 0 for none. */
   readonly replayOf: number;
+  /** How long its attempts that ended were active, as far as it is known, in milliseconds. */
+  activeMs: number;
   /** Number of the batch that it was triggered in; 0 for none. */
   readonly batch: number;
   /** Other batches in which a key found it, once for each time. */
@@ -122,6 +124,7 @@ export function createExtras(): RunExtras {
     weight: 0,
     test: false,
     replayOf: 0,
+    activeMs: 0,
     batch: 0,
     foundIn: undefined,
   };

@@ -129,6 +129,7 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     batch: BigInt(extras?.batch ?? 0),
     foundIn: extras?.foundIn?.map(BigInt) ?? [],
     collects: collects(run),
+    activeMs: BigInt(extras?.activeMs ?? 0),
   };
 }
 
@@ -180,7 +181,7 @@ function settingsFacts(extras: RunExtras): RunSettings {
   };
 }
 
-function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn }: SnapshotRunMore): RunExtras {
+function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn, activeMs }: SnapshotRunMore): RunExtras {
   const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, test, replayOf } = settings;
   return {
     tags,
@@ -197,6 +198,7 @@ function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn 
     weight,
     test,
     replayOf: Number(replayOf),
+    activeMs: Number(activeMs),
     batch: Number(batch),
     foundIn: foundIn.length > 0 ? foundIn.map(Number) : undefined,
   };

@@ -52,6 +52,7 @@ export function fullDurable(): Durable {
     weight: 65,
     test: true,
     replayOf: 66,
+    activeMs: 67,
     batch: 7,
     foundIn: [8, 8],
   };

@@ -845,6 +845,13 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
    * @generated from field: bool collects = 23;
    */
   collects: boolean;
+
+  /**
+   * How long its attempts that ended were active, in milliseconds.
+   *
+   * @generated from field: uint64 active_ms = 27;
+   */
+  activeMs: bigint;
 };
 
 /**
