@@ -26,6 +26,10 @@ export interface RunRuntime {
   readonly updates: RunUpdates;
   /** How long the attempt has waited for other runs so far, in milliseconds. */
   readonly waitedMs: number;
+  /** How long the attempt has been active so far, in milliseconds: since its start, without its waits. */
+  readonly activeMs: number;
+  /** How long the run's earlier attempts were active together, as far as it is known, in milliseconds. */
+  readonly earlierActiveMs: number;
   /** Takes a line that the run's `logger` wrote. `level` is one of debug, log, info, warn, error. */
   log(level: string, message: string, properties: Record<string, unknown> | undefined): void;
 }

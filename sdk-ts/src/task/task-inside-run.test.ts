@@ -28,6 +28,8 @@ class FakeRuntime implements RunRuntime {
   readonly calls: { kind: "trigger" | "triggerBatch" | "triggerAndWait"; items: TriggerItem[] }[] = [];
   readonly lines: unknown[] = [];
   readonly waitedMs = 0;
+  readonly activeMs = 0;
+  readonly earlierActiveMs = 0;
   readonly updates = {} as RunUpdates;
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {

@@ -2,20 +2,12 @@ import { expect, test } from "vitest";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import { usage } from "./usage.js";
 
-const runtimeOf = (startedMsAgo: number, wait: { waitedMs: number }) =>
-  ({
-    ctx: { attempt: { startedAt: new Date(Date.now() - startedMsAgo) } },
-    get waitedMs() {
-      return wait.waitedMs;
-    },
-  }) as Partial<RunRuntime> as RunRuntime;
+const inRun = <T>(runtime: Partial<RunRuntime>, fn: () => T) => runRuntimeStorage().run(runtime as RunRuntime, fn);
 
-test("an attempt has taken the time since its start, without its waits", () => {
-  const { compute, baseCostInCents, totalCostInCents } = runRuntimeStorage().run(runtimeOf(5_000, { waitedMs: 3_000 }), usage.getCurrent);
-  expect(compute.attempt.durationMs).toBeGreaterThanOrEqual(2_000);
-  expect(compute.attempt.durationMs).toBeLessThan(5_000);
-  expect(compute.total).toEqual(compute.attempt);
-  expect([compute.attempt.costInCents, baseCostInCents, totalCostInCents]).toEqual([0, 0, 0]);
+test("an attempt is told what it has taken, and the run what its attempts have", () => {
+  const { compute, baseCostInCents, totalCostInCents } = inRun({ activeMs: 2_000, earlierActiveMs: 5_000 }, usage.getCurrent);
+  expect(compute).toEqual({ attempt: { costInCents: 0, durationMs: 2_000 }, total: { costInCents: 0, durationMs: 7_000 } });
+  expect([baseCostInCents, totalCostInCents]).toEqual([0, 0]);
 });
 
 test("a function is measured, without its waits", async () => {
@@ -26,7 +18,7 @@ test("a function is measured, without its waits", async () => {
     wait.waitedMs += 20;
     return "done";
   };
-  const { result, compute } = await runRuntimeStorage().run(runtimeOf(0, wait), () => usage.measure(work));
+  const { result, compute } = await inRun(wait, () => usage.measure(work));
   expect(result).toBe("done");
   expect(compute.durationMs).toBeGreaterThanOrEqual(9);
   expect(compute.costInCents).toBe(0);
@@ -34,5 +26,6 @@ test("a function is measured, without its waits", async () => {
 });
 
 test("outside a run nothing was taken", () => {
-  expect(usage.getCurrent().compute.attempt).toEqual({ costInCents: 0, durationMs: 0 });
+  const nothing = { costInCents: 0, durationMs: 0 };
+  expect(usage.getCurrent().compute).toEqual({ attempt: nothing, total: nothing });
 });

@@ -13,7 +13,7 @@ export interface CurrentUsage {
   compute: {
     /** The present attempt. */
     attempt: ComputeUsage;
-    /** The run; so far the present attempt only, because an attempt knows nothing of those before it. */
+    /** The run: this attempt and those that failed before it. Of an attempt that was lost, or cut off, nothing is known, and so nothing counted. */
     total: ComputeUsage;
   };
   baseCostInCents: number;
@@ -25,8 +25,8 @@ export const usage = {
   /** What the run that calls has taken so far; zeros outside a run. */
   getCurrent(): CurrentUsage {
     const runtime = currentRunRuntime();
-    const durationMs = runtime === undefined ? 0 : Math.max(0, Date.now() - runtime.ctx.attempt.startedAt.getTime() - runtime.waitedMs);
-    return { compute: { attempt: compute(durationMs), total: compute(durationMs) }, baseCostInCents: 0, totalCostInCents: 0 };
+    const { activeMs = 0, earlierActiveMs = 0 } = runtime ?? {};
+    return { compute: { attempt: compute(activeMs), total: compute(earlierActiveMs + activeMs) }, baseCostInCents: 0, totalCostInCents: 0 };
   },
 
   /**

@@ -50,9 +50,10 @@ interface OpenWait {
   readonly reject: (reason: unknown) => void;
 }
 
-/** The commands and waits of one attempt. `send` passes a command on; the supervisor keeps it until its answer comes. */
+/** The commands and waits of one attempt. `send` passes a command on; the supervisor keeps it until its answer comes. The clock, in milliseconds, measures waits. */
 export class AttemptCommands {
   readonly #send: (commandId: number, command: Command) => void;
+  readonly #clock: { now(): number };
   #lastCommandId = 0;
   #lastWaitId = 0;
   #unanswered = new Map<number, UnansweredCommand>();
@@ -64,8 +65,9 @@ export class AttemptCommands {
   #waitingSince = 0;
   #aborted: { readonly reason: unknown; readonly updatesGoOn: boolean } | undefined;
 
-  constructor(send: (commandId: number, command: Command) => void) {
+  constructor(send: (commandId: number, command: Command) => void, clock: { now(): number }) {
     this.#send = send;
+    this.#clock = clock;
   }
 
   /** See RunRuntime.trigger. */
@@ -97,7 +99,7 @@ export class AttemptCommands {
 
   /** How long the attempt has waited for other runs so far, in milliseconds. */
   get waitedMs(): number {
-    return this.#waits.size === 0 ? this.#waitedMs : this.#waitedMs + performance.now() - this.#waitingSince;
+    return this.#waits.size === 0 ? this.#waitedMs : this.#waitedMs + this.#clock.now() - this.#waitingSince;
   }
 
   /** Takes the answer to a command. */
@@ -164,7 +166,7 @@ export class AttemptCommands {
     return new Promise((resolve, reject) => {
       const waitId = ++this.#lastWaitId;
       const wait: OpenWait = { outcomes: undefined, results: new Map(), resumed: false, resolve, reject };
-      if (this.#waits.size === 0) this.#waitingSince = performance.now();
+      if (this.#waits.size === 0) this.#waitingSince = this.#clock.now();
       this.#waits.set(waitId, wait);
       this.#outcomes({ case: "triggerAndWait", value: { $typeName: "runlane.v1.TriggerAndWaitCommand", waitId, items } }, items.length).then((outcomes) => {
         wait.outcomes = outcomes;
@@ -178,7 +180,7 @@ export class AttemptCommands {
     // Nothing waits for items that could not be triggered; if none could, no results will come.
     if (!wait.resumed && wait.outcomes.some(({ outcome }) => outcome.case === "runId")) return;
     this.#waits.delete(waitId);
-    if (this.#waits.size === 0) this.#waitedMs += performance.now() - this.#waitingSince;
+    if (this.#waits.size === 0) this.#waitedMs += this.#clock.now() - this.#waitingSince;
     wait.resolve(wait.outcomes.map((outcome) => ({ outcome, result: outcome.outcome.case === "runId" ? wait.results.get(outcome.outcome.value) : undefined })));
   }
 

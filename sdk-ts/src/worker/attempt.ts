@@ -137,7 +137,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
     if (this.#commands === undefined) {
       this.#commands = new AttemptCommands((commandId, command) => {
         if (this.state !== "settled") this.#host.send(this, commandId, command);
-      });
+      }, this.#host);
       if (this.#reason !== undefined) this.#commands.abort(abortError(this.#reason), this.#reason === cancelReason);
     }
     return this.#commands;
@@ -163,6 +163,14 @@ export class Attempt implements RunRuntime, ExecutionHost {
 
   get waitedMs(): number {
     return this.#commands?.waitedMs ?? 0;
+  }
+
+  get activeMs(): number {
+    return Math.max(0, this.#host.now() - this.#startTimeMs - this.waitedMs);
+  }
+
+  get earlierActiveMs(): number {
+    return Number(this.#assignment.settings?.earlierActiveMs ?? 0);
   }
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {

@@ -206,7 +206,7 @@ export class Runner implements AttemptHost {
 
   #finishFailed(attempt: Attempt, failure: Failure, next: NextAttempt | undefined): void {
     if (attempt.state === "running") this.#printFailure(attempt, failure, next?.delay);
-    this.#finish(attempt, { case: "failure", value: attemptFailure(failure, next) });
+    this.#finish(attempt, { case: "failure", value: { ...attemptFailure(failure, next), activeMs: BigInt(Math.round(attempt.activeMs)) } });
   }
 
   /** Reports an attempt: by its outcome, or, if it was aborted, that its code has ended. Only the first report counts. */

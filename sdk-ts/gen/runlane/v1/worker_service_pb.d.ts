@@ -1057,6 +1057,13 @@ export declare type AttemptFailure = Message<"runlane.v1.AttemptFailure"> & {
    * @generated from field: string retry_machine = 4;
    */
   retryMachine: string;
+
+  /**
+   * How long the attempt was active, in milliseconds; waits do not count. The run's later attempts are told the sum. What is beyond 366 days is left out. Unset means unknown.
+   *
+   * @generated from field: optional uint64 active_ms = 5;
+   */
+  activeMs?: bigint | undefined;
 };
 
 /**
@@ -1512,6 +1519,13 @@ export declare type AttemptSettings = Message<"runlane.v1.AttemptSettings"> & {
    * @generated from field: string concurrency_key = 11;
    */
   concurrencyKey: string;
+
+  /**
+   * How long the run's earlier attempts were active together, as far as their workers said (AttemptFailure.active_ms), in milliseconds.
+   *
+   * @generated from field: uint64 earlier_active_ms = 12;
+   */
+  earlierActiveMs: bigint;
 };
 
 /**

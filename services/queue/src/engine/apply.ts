@@ -247,6 +247,10 @@ function fail(durable: Durable, event: AttemptFailed): void {
   run.failure = event.failure;
   run.ownProcess ||= event.ownProcess;
   endAttempt(durable, run);
+  if (event.activeMs > 0n) {
+    run.extras ??= createExtras();
+    run.extras.activeMs += Number(event.activeMs);
+  }
   if (event.retryMachine) {
     // What the attempt held is given back as it was taken; a queue slot stays for the delay.
     setPhase(durable, run, phases[run.phase].slot ? "backoff" : "delayed");

@@ -24,6 +24,9 @@ import type { Connection } from "./volatile.js";
 /** Longest retry delay that a worker may ask for: 30 days. */
 export const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
 
+/** An attempt that says to have been active for longer is not believed: 366 days. */
+const mostActiveMs = 366 * 24 * 60 * 60_000;
+
 /** Most bytes of an output that travels with its result, or of a thrown value. */
 export const maxOutputBytes = 128 * 1024;
 
@@ -98,7 +101,8 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
       const delayMs = processLost ? 0 : retryDelay && Number(retryDelay.seconds) * 1_000 + Math.ceil(retryDelay.nanos / 1e6);
       const more = delayMs !== undefined && run.attempt < run.maxAttempts && mayRetry(run, failure, processLost, retryMachine);
       const retryAt = more ? step.now + Math.min(Math.max(delayMs, 0), maxRetryDelayMs) : undefined;
-      return emit(step, attemptFailed(run, failure, retryAt, processLost, more ? retryMachine : ""));
+      const activeMs = more ? activeTime(outcome.value.activeMs) : 0;
+      return emit(step, attemptFailed(run, failure, retryAt, processLost, more ? retryMachine : "", activeMs));
     }
     case "release":
       return emit(step, runReturned(run));
@@ -106,6 +110,11 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
       // A result of nothing: a task that returns no value.
       return emit(step, attemptSucceeded(run, undefined));
   }
+}
+
+/** What a worker says of its attempt, or nothing if that cannot be: sums of it must stay numbers. */
+function activeTime(said: bigint | undefined): number {
+  return said === undefined || said > mostActiveMs ? 0 : Number(said);
 }
 
 /**

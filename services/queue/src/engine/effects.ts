@@ -150,7 +150,7 @@ function sendAssignment(step: Step, run: RunRecord): void {
 
 function settingsOf({ environment, machine, maxDurationSeconds, extras }: RunRecord): AttemptSettings | undefined {
   if (machine === undefined && maxDurationSeconds === 0 && extras === undefined) return undefined;
-  const { tags, metadata, idempotency, priorityMs, batch, test, replayOf, concurrencyKey } = extras ?? plain;
+  const { tags, metadata, idempotency, priorityMs, batch, test, replayOf, concurrencyKey, activeMs } = extras ?? plain;
   return {
     $typeName: "runlane.v1.AttemptSettings",
     machine: machine?.name ?? "",
@@ -163,6 +163,7 @@ function settingsOf({ environment, machine, maxDurationSeconds, extras }: RunRec
     test,
     replayOfRunId: replayOf ? runIdOf(environment, replayOf) : "",
     concurrencyKey,
+    earlierActiveMs: BigInt(activeMs),
     ...(metadata ? { metadata } : {}),
   };
 }

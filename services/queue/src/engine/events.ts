@@ -142,7 +142,14 @@ export const attemptSucceeded = (run: RunRecord, output: Payload | undefined): E
     value: { $typeName: "runlane.internal.v1.AttemptSucceeded", run: BigInt(run.number), ...(output ? { output } : {}) },
   });
 
-export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retryAtMs: number | undefined, ownProcess: boolean, retryMachine = ""): Event =>
+export const attemptFailed = (
+  run: RunRecord,
+  failure: Failure | undefined,
+  retryAtMs: number | undefined,
+  ownProcess: boolean,
+  retryMachine = "",
+  activeMs = 0,
+): Event =>
   event({
     case: "attemptFailed",
     value: {
@@ -150,6 +157,7 @@ export const attemptFailed = (run: RunRecord, failure: Failure | undefined, retr
       run: BigInt(run.number),
       ownProcess,
       retryMachine,
+      activeMs: BigInt(activeMs),
       ...(failure ? { failure } : {}),
       ...(retryAtMs === undefined ? {} : { retryAtMs: BigInt(retryAtMs) }),
     },

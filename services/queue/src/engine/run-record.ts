@@ -114,6 +114,8 @@ export interface RunExtras {
   readonly test: boolean;
   /** Number of the run that it repeats; 0 for none. */
   readonly replayOf: number;
+  /** How long its attempts that ended were active, as far as it is known, in milliseconds. */
+  activeMs: number;
   /** Number of the batch that it was triggered in; 0 for none. */
   readonly batch: number;
   /** Other batches in which a key found it, once for each time. */
@@ -143,6 +145,7 @@ export function createExtras(): RunExtras {
     askedLimits: undefined,
     test: false,
     replayOf: 0,
+    activeMs: 0,
     batch: 0,
     foundIn: undefined,
   };

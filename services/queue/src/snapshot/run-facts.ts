@@ -143,6 +143,7 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     batch: BigInt(extras?.batch ?? 0),
     foundIn: extras?.foundIn?.map(BigInt) ?? [],
     collects: collects(run),
+    activeMs: BigInt(extras?.activeMs ?? 0),
   };
 }
 
@@ -195,7 +196,7 @@ function settingsFacts(extras: RunExtras): RunSettings {
   };
 }
 
-function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn }: SnapshotRunMore): RunExtras {
+function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn, activeMs }: SnapshotRunMore): RunExtras {
   const { tags, metadata, machine, maxDurationSeconds, idempotency, debounce, concurrencyKey, priorityMs, weight, concurrencyLimits, test, replayOf } =
     settings;
   return {
@@ -214,6 +215,7 @@ function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn 
     askedLimits: concurrencyLimits?.names,
     test,
     replayOf: Number(replayOf),
+    activeMs: Number(activeMs),
     batch: Number(batch),
     foundIn: foundIn.length > 0 ? foundIn.map(Number) : undefined,
   };

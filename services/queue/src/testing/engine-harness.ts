@@ -273,10 +273,11 @@ export class HarnessWorker {
     return this.send({ results: [{ token, outcome: { case: "output", value: { contentType: "application/json", data: new TextEncoder().encode(output) } } }] });
   }
 
-  /** Reports a failure; without a delay there is no retry. */
-  fail(token: Uint8Array, retryDelayMs?: number): WorkResponse[] {
+  /** Reports a failure; without a delay there is no retry. `activeMs` is how long the attempt was active; undefined: the worker does not say. */
+  fail(token: Uint8Array, retryDelayMs?: number, activeMs?: bigint): WorkResponse[] {
     const retryDelay = retryDelayMs === undefined ? undefined : { seconds: BigInt(Math.floor(retryDelayMs / 1_000)), nanos: (retryDelayMs % 1_000) * 1e6 };
-    return this.send({ results: [{ token, outcome: { case: "failure", value: { failure: { message: "no" }, ...(retryDelay ? { retryDelay } : {}) } } }] });
+    const said = { ...(retryDelay ? { retryDelay } : {}), ...(activeMs === undefined ? {} : { activeMs }) };
+    return this.send({ results: [{ token, outcome: { case: "failure", value: { failure: { message: "no" }, ...said } } }] });
   }
 
   /** Reports that memory was full, and what machine the next attempts want; the retry is due at once. */

@@ -61,6 +61,7 @@ export function fullDurable(): Durable {
     askedLimits: ["shared"],
     test: true,
     replayOf: 66,
+    activeMs: 67,
     batch: 7,
     foundIn: [8, 8],
   };

@@ -117,7 +117,7 @@ export class RandomWorld {
         if (worker && target) worker.fail(tokenOf(target));
         return;
       case "retry":
-        if (worker && target) worker.fail(tokenOf(target), (b % 50) * 1_000);
+        if (worker && target) worker.fail(tokenOf(target), (b % 50) * 1_000, b % 3 === 0 ? BigInt(a) : undefined);
         return;
       case "decline":
         if (worker && target) worker.send({ declined: [{ token: tokenOf(target) }] });

@@ -1500,6 +1500,13 @@ export declare type AttemptFailed = Message<"runlane.internal.v1.AttemptFailed">
    * @generated from field: string retry_machine = 5;
    */
   retryMachine: string;
+
+  /**
+   * How long it was active, in milliseconds, if there is a next one that wants to know; 0 if not known.
+   *
+   * @generated from field: uint64 active_ms = 6;
+   */
+  activeMs: bigint;
 };
 
 /**

@@ -1151,6 +1151,13 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
    * @generated from field: repeated string limits = 26;
    */
   limits: string[];
+
+  /**
+   * How long its attempts that ended were active, in milliseconds.
+   *
+   * @generated from field: uint64 active_ms = 27;
+   */
+  activeMs: bigint;
 };
 
 /**
