@@ -20,7 +20,7 @@ const { RUNLANE_ADDRESS, RUNLANE_SECRET_KEY } = process.env;
 const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
 const plainIds = [
   ...["echo", "context", "throws", "throws-value", "aborts", "returns-function", "returns-broken", "checked", "returns-much", "measures", "speaks"],
-  ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "blocks"],
+  ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "gated", "blocks"],
   ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "not-in-the-code"],
 ];
 const machines: Record<string, string> = { "deaf-machine": "micro", "machine-pid": "micro" };

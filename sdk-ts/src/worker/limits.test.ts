@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
@@ -18,9 +21,17 @@ const machines: Record<string, string> = {
   "says-so": "micro",
   "blocks-own": "micro",
   "machine-pid": "small-2x",
+  meets: "small-2x",
   stays: "small-2x",
 };
 const outOfMemoryRetry = { minTimeoutInMs: 1_000, randomize: false, outOfMemory: { machine: "small-1x" as const } };
+
+/** A folder that is gone after the test. */
+function folderOf(onCleanUp: OnCleanUp): string {
+  const folder = mkdtempSync(join(tmpdir(), "runlane-"));
+  onCleanUp(async () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 function limitedWorker(onCleanUp: OnCleanUp, options: Partial<SupervisorOptions> = {}, more: Partial<WorkerManifest> = {}, task: Partial<ManifestTask> = {}) {
   const tasks = [...plain, ...Object.keys(machines)].map((id) => ({ id, filePath: "tasks/limits.mjs", maxAttempts: 3, machine: machines[id], ...task }));
@@ -102,7 +113,9 @@ describe.concurrent("a worker's capacity", () => {
 
   test("of two of them holds two", async ({ onTestFinished }) => {
     const { service } = await limitedWorker(onTestFinished, { capacity: { milliCpus: 2_000, memoryMib: 2_048 } });
-    const tokens = [1, 2].map(() => service.assign("stays", { milliseconds: 1_500 }));
+    const folder = folderOf(onTestFinished);
+    const all = ["one", "two"].map((name) => join(folder, name));
+    const tokens = all.map((mine) => service.assign("meets", { mine, all }));
     const pids = [];
     for (const token of tokens) pids.push(outputOf(await service.result(token)));
     expect(new Set(pids).size).toBe(2);
@@ -171,9 +184,10 @@ describe.concurrent("maxDuration", () => {
 
   test("does not count what the attempt waits", async ({ onTestFinished }) => {
     const { service } = await limitedWorker(onTestFinished);
-    const token = service.assign("waits-then-stays", { milliseconds: 400 }, { settings });
+    const token = service.assign("waits-then-stays", { milliseconds: 50 }, { settings: { maxDurationSeconds: 2 } });
     const command = await service.until(() => service.commands[0]);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // That nothing happens while it waits takes as long as it may be active.
+    await new Promise((resolve) => setTimeout(resolve, 2_050));
     service.send({ commandOutcomes: [{ token, commandId: command.commandId, outcomes: [{ outcome: { case: "runId", value: "run_c" } }] }] });
     service.send({ resumes: [{ token, waitId: 1, results: [completed("run_c")] }] });
     expect(outputOf(await service.result(token))).toBe("done");
@@ -190,9 +204,10 @@ describe.concurrent("maxDuration", () => {
 
   test("gives way to a cancel", async ({ onTestFinished }) => {
     const { service } = await limitedWorker(onTestFinished);
-    const token = service.assign("deaf", undefined, { settings });
-    await service.until(() => service.accepted.includes(hex(token)));
-    await new Promise((resolve) => setTimeout(resolve, 1_400));
+    const aborted = join(folderOf(onTestFinished), "aborted");
+    const token = service.assign("deaf", { aborted }, { settings });
+    // The limit is reached: it is cut off a second later.
+    await service.until(() => existsSync(aborted));
     service.send({ cancels: [{ token, reason: "" }] });
     await service.until(() => service.confirmed.includes(hex(token)));
     expect(service.resultsOf(token)).toEqual([]);

@@ -1,15 +1,18 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { refusalStatus } from "../testing/fake-server.js";
 import { hex, outputOf } from "../testing/fake-worker-service.js";
-import { welcomedWorker } from "../testing/test-worker.js";
+import { temporaryFolder, welcomedWorker } from "../testing/test-worker.js";
 
 // A server that stops asks its workers to open their next streams elsewhere: docs/worker-protocol.md, ServerDrain.
 
 test("a worker whose server drains goes on elsewhere with all that it holds: nothing is lost, nothing begins again", async () => {
   const { service, lines } = await welcomedWorker();
   service.givesReceipts = false;
-  const running = service.assign("sleeps", { milliseconds: 300 });
+  const gate = join(temporaryFolder(), "gate");
+  const running = service.assign("gated", { gate });
   const done = service.assign("echo", 1);
   await service.result(done);
   await service.until(() => service.accepted.includes(hex(running)));
@@ -23,7 +26,8 @@ test("a worker whose server drains goes on elsewhere with all that it holds: not
 
   // What had no receipt is said again; what was on its way ends, and is said once.
   await service.until(() => service.resultsOf(done).length === 2);
-  expect(outputOf(await service.result(running))).toBe("slept");
+  writeFileSync(gate, "");
+  expect(outputOf(await service.result(running))).toBe("through");
   service.settle();
   expect(outputOf(await service.result(service.assign("echo", 2)))).toBe(2);
   expect(service.resultsOf(running)).toHaveLength(1);

@@ -1,3 +1,4 @@
+import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { heartbeats, OutOfMemoryError, task, timeout } from "../../../dist/index.js";
 
@@ -47,8 +48,14 @@ task({
     return "done";
   },
 });
-/** Never ends, and says nothing of its signal. */
-task({ id: "deaf", run: () => new Promise(() => {}) });
+/** Never ends, whatever its signal says; a file tells when that has spoken. */
+task({
+  id: "deaf",
+  run: (payload, { signal }) => {
+    signal.addEventListener("abort", () => payload && writeFileSync(payload.aborted, ""));
+    return new Promise(() => {});
+  },
+});
 task({ id: "patient", run: async (_, { signal }) => sleep(60_000, undefined, { signal }) });
 task({ id: "reason", run: async () => new Promise((_, reject) => timeout.signal.addEventListener("abort", () => reject(new Error(timeout.signal.reason)))) });
 task({ id: "pid", run: async () => process.pid });
@@ -58,6 +65,16 @@ task({
   machine: "small-2x",
   run: async ({ milliseconds }) => {
     await sleep(milliseconds);
+    return process.pid;
+  },
+});
+/** Says that it has started, and ends when all who should have done so have. */
+task({
+  id: "meets",
+  machine: "small-2x",
+  run: async ({ mine, all }) => {
+    writeFileSync(mine, "");
+    while (!all.every((file) => existsSync(file))) await sleep(5);
     return process.pid;
   },
 });

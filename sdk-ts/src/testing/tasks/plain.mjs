@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noConsole: what tasks print is looked at
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AbortTaskRunError, logger, schemaTask, task } from "../../../dist/index.js";
 
@@ -60,6 +61,14 @@ task({
   run: async ({ milliseconds }) => {
     await sleep(milliseconds);
     return "slept";
+  },
+});
+/** Ends when a file is there. */
+task({
+  id: "gated",
+  run: async ({ gate }) => {
+    while (!existsSync(gate)) await sleep(5);
+    return "through";
   },
 });
 task({ id: "machine-pid", machine: "micro", run: async () => process.pid });

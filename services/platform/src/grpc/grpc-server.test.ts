@@ -309,15 +309,16 @@ describe("the server", () => {
   });
 
   test("frees its port when it closes, and ends what runs with DRAINING", async () => {
-    const { server, client } = await serve({ getRun: () => new Promise<never>(() => {}) });
+    const getRunForEver = vi.fn(() => new Promise<never>(() => {}));
+    const { server, client } = await serve({ getRun: getRunForEver });
     const call = client.open(getRun, { authorization });
     call.send({});
     call.end();
     const stream = client.open(triggerStream, { authorization });
-    await sleep(50);
+    expect((await stream.ended)?.code).toBe(Code.Unimplemented);
+    await vi.waitFor(() => expect(getRunForEver).toHaveBeenCalled());
     await server.close();
     expect(reasonOf(await call.ended)).toBe("DRAINING");
-    expect((await stream.ended)?.code).toBe(Code.Unimplemented);
     const { server: next } = await serve({}, { listen: { host: "127.0.0.1", port: server.port } });
     expect(next.port).toBe(server.port);
   });
@@ -348,11 +349,12 @@ describe("the server", () => {
   });
 
   test("cuts a drain short when it is closed", async () => {
-    const { server, client } = await serve({ getRun: () => new Promise<never>(() => {}) });
+    const getRunForEver = vi.fn(() => new Promise<never>(() => {}));
+    const { server, client } = await serve({ getRun: getRunForEver });
     const call = client.open(getRun, { authorization });
     call.send({});
     call.end();
-    await sleep(50);
+    await vi.waitFor(() => expect(getRunForEver).toHaveBeenCalled());
     const draining = server.drain(60_000);
     await server.close();
     await draining;

@@ -52,7 +52,7 @@ describe("connections", () => {
     ["with a host that is none", "GET /livez HTTP/1.1\r\nHost: [\r\n\r\n", "400"],
     ["that is no HTTP", "\x16\x03\x01\x02\x00\r\n\r\n", "400"],
   ])("a request %s is answered, and harms nobody", async (_what, bytes, status) => {
-    const { server } = await serveHttp({}, { idleTimeoutMs: 50 });
+    const { server } = await serveHttp({}, { idleTimeoutMs: 2_000 });
     expect(await raw(server, bytes)).toContain(status);
     expect((await fetch(`${server.address}/livez`)).status).toBe(200);
   });

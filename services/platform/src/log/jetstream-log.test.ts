@@ -124,15 +124,21 @@ describe("on a network that fails", () => {
     expect(await log.append(2, bytes("a3"))).toBe(3);
   });
 
-  test("an append that was lost on its way is made again as soon as the connection is back", { retry: 2 }, async () => {
-    network.state = "noRequests";
-    const append = log.append(1, bytes("a2"));
-    await sleep(20);
-    heal();
-    const since = performance.now();
-    expect(await append).toBe(2);
-    expect(performance.now() - since).toBeLessThan(500);
-    expect(await readAll(log, 1)).toEqual(["1:a1", "2:a2"]);
+  test("an append that was lost on its way is made again as soon as the connection is back", async () => {
+    // Of five measurements one has to be in time: on a busy machine each may be late for reasons that are not the log's.
+    let shortestMs = Number.POSITIVE_INFINITY;
+    for (let last = 1; last <= 5; last++) {
+      const { lost } = network;
+      network.state = "noRequests";
+      const append = log.append(last, bytes(`a${last + 1}`));
+      await expect.poll(() => network.lost, { interval: 1 }).toBeGreaterThan(lost);
+      heal();
+      const since = performance.now();
+      expect(await append).toBe(last + 1);
+      shortestMs = Math.min(shortestMs, performance.now() - since);
+    }
+    expect(shortestMs).toBeLessThan(500);
+    expect(await readAll(log, 1)).toEqual(["1:a1", "2:a2", "3:a3", "4:a4", "5:a5", "6:a6"]);
   });
 
   test("an append that was lost while another writer came is a conflict", async () => {

@@ -31,8 +31,8 @@ async function start(sync: NatsSync = "lazy"): Promise<EmbeddedNats> {
   return nats;
 }
 
-const connect = (nats: EmbeddedNats, user: NatsUser = "queue", password = nats.credentials[user].password) =>
-  connectNats({ servers: nats.url, user, password, name: "test", logger: silent, timeoutMs: 500 });
+const connect = (nats: EmbeddedNats, user: NatsUser = "queue", password = nats.credentials[user].password, timeoutMs = 20_000) =>
+  connectNats({ servers: nats.url, user, password, name: "test", logger: silent, timeoutMs });
 
 const alive = async (pid: number | undefined) => pid !== undefined && (await identifyProcess(pid)) !== undefined;
 
@@ -132,7 +132,7 @@ test("stop wins over a start that is under way", async () => {
   process.kill(nats.pid ?? 0, "SIGKILL");
   await lost;
   await nats.stop();
-  await expect(connect(nats)).rejects.toThrow(/cannot connect/);
+  await expect(connect(nats, "queue", "any", 200)).rejects.toThrow(/cannot connect/);
   await link.close();
 });
 
@@ -145,9 +145,12 @@ describe("an orphan", () => {
     await writeFile(join(folder, "lock-dead"), JSON.stringify({ pid: 2 ** 22 + 1, startedAt: "1" }));
     const shell = spawn("/bin/sh", ["-c", '"$0" -c "$1" &', await natsServerBinary(), join(folder, "nats-server.conf")], { stdio: "ignore", detached: true });
     await once(shell, "exit");
-    const ports = await vi.waitFor(async () => (await readdir(folder)).find((name) => name.endsWith(".ports")) ?? Promise.reject(new Error("not yet")));
-    const { nats } = JSON.parse(await readFile(join(folder, ports), "utf8")) as { nats: [string] };
-    return { pid: Number(/\d+/.exec(ports)), url: nats[0] };
+    // It is there before it is written.
+    return await vi.waitFor(async () => {
+      const ports = (await readdir(folder)).find((name) => name.endsWith(".ports")) ?? expect.unreachable("not yet");
+      const { nats } = JSON.parse(await readFile(join(folder, ports), "utf8")) as { nats: [string] };
+      return { pid: Number(/\d+/.exec(ports)), url: nats[0] };
+    });
   }
 
   test("is adopted if it is healthy, and then kept alive and stopped like a child", async () => {

@@ -13,6 +13,8 @@ export type NetworkState = "whole" | "noRequests" | "noAnswers" | "closed";
 
 export class TcpProxy {
   state: NetworkState = "whole";
+  /** Bytes that it has lost so far. */
+  lost = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -53,7 +55,10 @@ export class TcpProxy {
   #join(from: Socket, to: Socket, losing: NetworkState): void {
     this.#sockets.add(from);
     from.setNoDelay(true);
-    from.on("data", (bytes) => this.state === losing || to.write(bytes));
+    from.on("data", (bytes) => {
+      if (this.state === losing) this.lost += bytes.length;
+      else to.write(bytes);
+    });
     from.on("error", () => {});
     from.on("close", () => {
       this.#sockets.delete(from);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Code, type ConnectError, createClient, createContextValues } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { OwnerService } from "#gen/runlane/internal/v1/owner_service_pb.js";
@@ -71,13 +70,22 @@ test("a link that is closed before its transport does no harm", async () => {
   const { logger } = recordingLogger();
   const link = await own.connect("queue");
   const transport = createNatsTransport(link, { user: "queue", logger });
-  const served = await transport.serve("owner.0.1", OwnerService, { readRun: () => sleep(50, {}) } as never);
+  const started = vi.fn();
+  let answer = () => {};
+  const readRun = () => {
+    started();
+    return new Promise<object>((resolve) => {
+      answer = () => resolve({});
+    });
+  };
+  const served = await transport.serve("owner.0.1", OwnerService, { readRun } as never);
   const call = createClient(OwnerService, transport.to("owner.0.1"))
     .readRun({})
     .catch((error) => error);
-  await sleep(10);
+  await vi.waitFor(() => expect(started).toHaveBeenCalled());
   await link.close();
   expect(reasonOf(await call)).toBe("CONNECTION_LOST");
+  answer();
   expect(
     reasonOf(
       await createClient(OwnerService, transport.to("owner.0.1"))

@@ -39,7 +39,7 @@ async function watchedProject(more: Partial<Watched> = {}) {
   const ready = async () => {
     for (let seen = false; !seen; ) {
       write("package.json", "{}");
-      seen = await heard(watch, 100);
+      seen = await heard(watch, 1_000);
     }
     while (await heard(watch, 100));
   };
@@ -48,7 +48,7 @@ async function watchedProject(more: Partial<Watched> = {}) {
 }
 
 /** Whether something that matters is heard within a time. */
-async function heard(watch: SourceWatch, within = 5_000): Promise<boolean> {
+async function heard(watch: SourceWatch, within = 20_000): Promise<boolean> {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), within);
   const at = await watch.next(stop.signal);
@@ -128,7 +128,7 @@ test("after a failure the file that was missing matters when it appears, however
   mkdirSync(join(folder, "lib"));
   expect(await heard(watch)).toBe(true);
   follow({ failed: true, missing: [join(folder, "lib/new/missing")] });
-  await sleep(50);
+  await ready();
   write("lib/new/missing.ts");
   expect(await heard(watch)).toBe(true);
 });
