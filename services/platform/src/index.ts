@@ -21,6 +21,7 @@ export { JetStreamLog, type JetStreamLogOptions } from "./log/jetstream-log.js";
 export * from "./log/log.js";
 export { MemoryLog, type MemoryLogOptions, type MemoryRecords } from "./log/memory-log.js";
 export { createLogger, type Logger, type LoggerOptions, logLevels } from "./logging/logger.js";
+export { type Metric, Metrics } from "./metrics/metrics.js";
 export { type ConnectNatsOptions, connectNats, type LinkEvent, type NatsLink, oldestApiLevel } from "./nats/connection.js";
 export { readNatsCredentials } from "./nats/credentials-file.js";
 export { type EmbeddedNats, type EmbeddedNatsOptions, type LaunchedNats, launchEmbeddedNats, startEmbeddedNats } from "./nats/embedded-server.js";

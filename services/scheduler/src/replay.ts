@@ -29,8 +29,11 @@ export async function replayRun(owner: OwnerClient, environment: string, request
   return { runId: outcome.value, logPosition };
 }
 
-/** What a replay has of its run, as Trigger.dev's has: nothing that says when, how often or how long it runs, and no key. */
+/**
+ * What a replay has of its run, as Trigger.dev's has: nothing that says when, how often or how long it runs, and no key. A run of its task's own queue names none, and so goes where the task's
+ * code sends runs today.
+ */
 function itemOf({ taskId, payload, queue, tags, metadata, machine, concurrencyKey, test }: Run): TriggerItem {
-  const options = { queue, tags, concurrencyKey, test, ...(metadata ? { metadata } : {}), ...(machine ? { machine } : {}) };
+  const options = { ...(queue === `task/${taskId}` ? {} : { queue }), tags, concurrencyKey, test, ...(metadata ? { metadata } : {}), ...(machine ? { machine } : {}) };
   return create(TriggerItemSchema, { taskId, options, ...(payload ? { payload } : {}) });
 }

@@ -6,6 +6,7 @@ import {
   type HttpServer,
   healthService,
   type Logger,
+  Metrics,
   type NatsLink,
   type OwnerDirectory,
   parseListenAddress,
@@ -58,6 +59,7 @@ const stopOrder = [
 /** What every process of Runlane has, whichever services it runs: readiness, listeners, a file that says where they are, and an order in which all of it stops. */
 export class ServerProcess {
   readonly readiness = new Readiness();
+  readonly metrics = new Metrics();
   readonly stops: StopOrder<(typeof stopOrder)[number]>;
   readonly logger: Logger;
   readonly #options: ServerOptions;
@@ -75,7 +77,8 @@ export class ServerProcess {
   async answerHealth(): Promise<void> {
     this.readiness.set("starting", false, "the server is starting");
     const { httpListen, listen, tls, corsOrigins, logger } = this.#options;
-    const http = await startHttpServer({ listen: httpListen ?? besides(listen), readiness: this.readiness, tls, corsOrigins, logger });
+    const { readiness, metrics } = this;
+    const http = await startHttpServer({ listen: httpListen ?? besides(listen), readiness, metrics, tls, corsOrigins, logger });
     this.#http = http;
     this.stops.add("http", () => http.close());
   }

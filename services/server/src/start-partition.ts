@@ -58,6 +58,7 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
     snapshotRules: footing.snapshotRules,
     transport,
     logger,
+    metrics: server.metrics,
     versionPatienceMs: footing.versionPatienceMs,
     onState: (state) => server.queueState(state),
   });

@@ -9,6 +9,7 @@ import { principalOf } from "../auth/principal.js";
 import { reasonOf, refusal } from "../errors.js";
 import { bidi } from "../grpc/bidi-stream.js";
 import { Readiness } from "../health/readiness.js";
+import { Metrics } from "../metrics/metrics.js";
 import { failureOf, headers, serveHttp } from "../testing/http-test-server.js";
 import { recordingLogger } from "../testing/recording-logger.js";
 import { type HttpServer, startHttpServer } from "./http-server.js";
@@ -239,6 +240,20 @@ describe("plain HTTP", () => {
     const error = await failureOf(client(ways[0]![1](server)).getRun({}, { headers }));
     expect(reasonOf(error)).toBe("NO_SERVER");
     expect((await fetch(`${server.address}/livez`)).status).toBe(200);
+  });
+
+  test("/metrics tells the numbers of the process, without a key; where there are none, the path is unknown", async () => {
+    const metrics = new Metrics();
+    metrics.add({ name: "runlane_slots_held", help: "Slots.", type: "gauge", read: () => 7 });
+    const { logger } = recordingLogger();
+    const server = await startHttpServer({ listen: "127.0.0.1:0", readiness: new Readiness(), metrics, logger });
+    onTestFinished(() => server.close());
+    const response = await fetch(`${server.address}/metrics`);
+    expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/plain; version=0.0.4; charset=utf-8"]);
+    expect(await response.text()).toContain("\nrunlane_slots_held 7\n");
+    expect((await fetch(`${server.address}/metrics`, { method: "POST" })).status).toBe(405);
+    const { server: without } = await serveHttp({});
+    expect((await fetch(`${without.address}/metrics`)).status).toBe(404);
   });
 
   test("/livez is 200; /readyz is 200, or 503 with reasons; without a key, to the end", async () => {

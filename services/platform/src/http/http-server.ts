@@ -9,10 +9,12 @@ import type { GrpcService } from "../grpc/grpc-service.js";
 import type { Readiness } from "../health/readiness.js";
 import { listen } from "../listening/listen.js";
 import { stopsOf, within } from "../listening/listening-server.js";
+import type { Metrics } from "../metrics/metrics.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
 import { CrossOrigin } from "./cross-origin.js";
 import { answerHealth } from "./health-routes.js";
 import { LateRequests } from "./late-requests.js";
+import { answerMetrics } from "./metrics-route.js";
 import { createProtocolFront } from "./protocol-front.js";
 import { answerJson } from "./unknown-path.js";
 
@@ -22,6 +24,8 @@ export interface HttpServerOptions {
   listen: string | ListenAddress;
   /** What `/readyz` tells. */
   readiness: Readiness;
+  /** What `/metrics` tells. Default: the path is unknown. */
+  metrics?: Metrics | undefined;
   /** Gets defects of handlers, each with the id that its caller was told. */
   logger: Logger;
   /** Serves TLS with this certificate. Default: cleartext. */
@@ -56,13 +60,13 @@ export interface HttpServer {
 }
 
 /**
- * Listens for HTTP/1.1 and HTTP/2 on one port. Answers `/livez` and `/readyz` at once, and calls in three protocols, Connect, gRPC-Web and gRPC, once it is told what to serve: who asks
+ * Listens for HTTP/1.1 and HTTP/2 on one port. Answers `/livez`, `/readyz` and `/metrics` at once, and calls in three protocols, Connect, gRPC-Web and gRPC, once it is told what to serve: who asks
  * for the health of a process must hear of its start and its end.
  *
  * @throws PortTaken if something listens there already; Error if an origin is none.
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { logger, readiness } = options;
+  const { logger, readiness, metrics } = options;
   const { headersTimeoutMs = 10_000, requestTimeoutMs = 60_000, idleTimeoutMs = 75_000, maxReceiveBytes = 4 * 1024 * 1024 } = options;
   const crossOrigin = new CrossOrigin(options.corsOrigins ?? []);
   const endCalls = new AbortController();
@@ -83,7 +87,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     try {
       if (!isWellAddressed(request)) return answerJson(response, 400, refusal("MALFORMED_FRAME", "the request names no host that could be understood"));
       if (crossOrigin.answer(request, response)) return;
-      if (answerHealth(readiness, request, response) || calls.answer(request, response)) return;
+      if (answerHealth(readiness, request, response)) return;
+      if ((metrics && answerMetrics(metrics, request, response)) || calls.answer(request, response)) return;
       answerJson(response, 503, refusal("NO_SERVER", "this process serves no calls, or none so far"));
     } catch (error) {
       logger.error({ err: error, path: request.url }, "an HTTP request failed");

@@ -5,6 +5,7 @@ import {
   type Log,
   LogConflict,
   type Logger,
+  type Metrics,
   type PartitionClaim,
   type PartitionClaims,
   type PayloadStore,
@@ -22,6 +23,7 @@ import type { Snapshots } from "../snapshot/snapshots.js";
 import { type Clock, systemClock } from "./clock.js";
 import { ownerService } from "./owner-service.js";
 import { Partition } from "./partition.js";
+import { SlotAudit } from "./slot-audit.js";
 
 /** How long a session may be silent before what it holds is lost, unless told otherwise. */
 export const defaultLeaseMs = 10_000;
@@ -50,6 +52,8 @@ export interface OwnerOptions {
   readonly history?: History;
   readonly transport: InternalTransport;
   readonly logger: Logger;
+  /** Where it tells what its audit finds, see {@link SlotAudit}. Without it, there is no audit. */
+  readonly metrics?: Metrics | undefined;
   /** Where the state is kept besides the log, so that the log can be purged and a take-over need not replay all of it. Without it, the log grows for ever. */
   readonly snapshots?: Snapshots;
   /** When a snapshot is due, and what is kept. Default {@link defaultSnapshotRules}. */
@@ -143,11 +147,13 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
   let server: Served | undefined;
   let historyServer: Served | undefined;
   let keeper: SnapshotKeeper | undefined;
+  let audit: SlotAudit | undefined;
   let ended = false;
   const end = async () => {
     if (ended) return;
     ended = true;
     keeper?.stop();
+    audit?.stop();
     await partition?.leave(lastAppendMs);
     await server?.close();
     // Calls that wait for changes would wait for long: whoever made them asks the next owner.
@@ -191,6 +197,7 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
       lost: lose,
     });
     await partition.begin();
+    audit = options.metrics && new SlotAudit({ partition: number, durable, clock, logger, metrics: options.metrics });
     const address = `owner.${number}.${epoch}`;
     if (history) historyServer = await transport.serve(historyAddress(number, epoch), HistoryService, historyService(history));
     server = await transport.serve(address, OwnerService, ownerService(partition));

@@ -12,6 +12,7 @@ import { phases } from "../engine/phase.js";
 import { batchIdOf } from "../engine/run-id.js";
 import { tokenOf } from "../engine/token.js";
 import { type EngineHarness, type HarnessWorker, item } from "./engine-harness.js";
+import { flowKinds, flowOf, happenToFlow, isFlowKind, liftFlow } from "./random-flow.js";
 
 /** One thing that happens; the numbers pick whom it happens to. */
 export type Happening = { readonly kind: (typeof kinds)[number]; readonly a: number; readonly b: number };
@@ -52,6 +53,7 @@ const kinds = [
   "waitKeyed",
   "endKey",
   "replay",
+  ...flowKinds,
 ] as const;
 
 /** Any of them. */
@@ -59,7 +61,7 @@ export const happening: fc.Arbitrary<Happening> = fc.record({ kind: fc.constantF
 
 const tasks = [
   { id: "one", concurrencyLimit: 1 },
-  { id: "free" },
+  { id: "free", concurrency: { perKey: 2, limits: ["shared"] } },
   { id: "x", queue: "three", concurrencyLimit: 3 },
   { id: "y", queue: "three" },
   { id: "large", machine: "small-2x" },
@@ -103,6 +105,7 @@ export class RandomWorld {
     const worker = entry?.worker;
     const payloads = [...harness.environment.payloads.keys()];
     const payload = payloads[b % Math.max(1, payloads.length)];
+    if (isFlowKind(kind)) return happenToFlow(harness, kind, taskOf(b), a, b);
     switch (kind) {
       case "trigger":
         harness.trigger(tasks[a % tasks.length]!.id, 1 + (b % 4), { maxAttempts: 1 + (b % 3) });
@@ -259,6 +262,7 @@ export class RandomWorld {
   /** Lets everything come to its end: a good worker, and time. */
   settle(): void {
     const harness = this.#harness;
+    liftFlow(harness);
     for (let round = 0; round < 2_000; round++) {
       harness.advance(10_000);
       // Old versions do not come back: what is bound to them moves on after a while, and what is newer than the current one is brought by nobody.
@@ -290,6 +294,7 @@ export class RandomWorld {
       slots,
       tasks,
       buildId,
+      ...flowOf(buildId),
       held: held as never,
       ...(capacity ? { capacity } : {}),
     });
