@@ -151,3 +151,8 @@ export function payloadTooLargeError(message: string, info: Partial<ApiErrorInfo
 function codeName(code: Code): string {
   return Code[code].replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }
+
+/** Throws what the server said as an ApiError. */
+export function throwApiError(error: unknown): never {
+  throw apiErrorOf(error);
+}

@@ -7,11 +7,12 @@ import type {
   ConcurrencyLimit as WireLimit,
 } from "#gen/runlane/v1/queue_service_pb.js";
 import { defaultClient } from "../client/runlane-client.js";
-import { OffsetLimitPagePromise, type OffsetPageOptions, readOffsetPage } from "../runs/offset-page.js";
+import { throwApiError } from "../errors/api-error.js";
+import { listByOffset, type OffsetLimitPagePromise, type OffsetPageOptions } from "../runs/offset-page.js";
 import { secondsOption } from "../time/period.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { checkSlots } from "./limit-rules.js";
-import { boundItem, type QueueConcurrency, throwApiError } from "./queues.js";
+import { boundItem, type QueueConcurrency } from "./queues.js";
 
 /** One bound of a limit: what holds, what code declares, and what it was overridden with; null means no limit. */
 export type ConcurrencyLimitBound = Omit<QueueConcurrency, "overriddenBy">;
@@ -77,11 +78,7 @@ function list(options: OffsetPageOptions = {}): OffsetLimitPagePromise<Concurren
     const { limits, nextPageToken, totalCount } = await defaultClient().queues.listConcurrencyLimits({ pageSize, pageToken }).catch(throwApiError);
     return { items: limits.map(limitItem), nextPageToken, totalCount };
   };
-  const first = async () => {
-    refuseUnsupported("concurrencyLimits.list", options, ["page", "perPage"]);
-    return await readOffsetPage("concurrencyLimits.list", options, read);
-  };
-  return new OffsetLimitPagePromise(first());
+  return listByOffset("concurrencyLimits.list", options, read);
 }
 
 function retrieve(name: string, options: ConcurrencyLimitKeyOptions): Promise<ConcurrencyLimitKeyItem>;

@@ -1,10 +1,9 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type LimitBound, QueueType, type Queue as WireQueue } from "#gen/runlane/v1/queue_service_pb.js";
 import { defaultClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
-import { OffsetLimitPagePromise, type OffsetPageOptions, readOffsetPage } from "../runs/offset-page.js";
+import { throwApiError } from "../errors/api-error.js";
+import { listByOffset, type OffsetLimitPagePromise, type OffsetPageOptions } from "../runs/offset-page.js";
 import type { QueueTypeName } from "../runs/run-list.js";
-import { refuseUnsupported } from "../unsupported.js";
 import { checkSlots } from "./limit-rules.js";
 
 /** A queue, named as Trigger.dev does: by its id, or by its kind and name; by its full name alone, which is ours. */
@@ -55,11 +54,7 @@ function list(options: OffsetPageOptions = {}): OffsetLimitPagePromise<QueueItem
     const { queues: found, nextPageToken, totalCount } = await defaultClient().queues.listQueues({ pageSize, pageToken }).catch(throwApiError);
     return { items: found.map(queueItem), nextPageToken, totalCount };
   };
-  const first = async () => {
-    refuseUnsupported("queues.list", options, ["page", "perPage"]);
-    return await readOffsetPage("queues.list", options, read);
-  };
-  return new OffsetLimitPagePromise(first());
+  return listByOffset("queues.list", options, read);
 }
 
 async function retrieve(queue: RetrieveQueueParam): Promise<QueueItem> {
@@ -142,9 +137,4 @@ export function boundItem(bound: LimitBound | undefined): Omit<QueueConcurrency,
     override: bound?.override ?? null,
     overriddenAt: bound?.overrideTime ? timestampDate(bound.overrideTime) : null,
   };
-}
-
-/** Throws what the server said as an ApiError. */
-export function throwApiError(error: unknown): never {
-  throw apiErrorOf(error);
 }

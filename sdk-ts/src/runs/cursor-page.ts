@@ -1,3 +1,5 @@
+import type { PagePromise } from "./page-promise.js";
+
 /** Where the neighbours of a page are; undefined if there are none. */
 export interface Pagination {
   /** Of the page of older items. */
@@ -62,34 +64,4 @@ export class CursorPage<T> implements AsyncIterable<T> {
 }
 
 /** A page that is on its way: await it, or iterate over all items of the list at once. */
-export class CursorPagePromise<T> implements PromiseLike<CursorPage<T>>, AsyncIterable<T> {
-  readonly #page: Promise<CursorPage<T>>;
-
-  constructor(page: Promise<CursorPage<T>>) {
-    this.#page = page;
-    // Whoever only iterates hears of a failure there.
-    page.catch(() => {});
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: it is awaited, as in Trigger.dev
-  then<A = CursorPage<T>, B = never>(
-    done?: ((page: CursorPage<T>) => A | PromiseLike<A>) | null,
-    failed?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#page.then(done, failed);
-  }
-
-  /** As of a promise. */
-  catch<B>(failed: (reason: unknown) => B | PromiseLike<B>): Promise<CursorPage<T> | B> {
-    return this.#page.catch(failed);
-  }
-
-  /** As of a promise. */
-  finally(done: () => void): Promise<CursorPage<T>> {
-    return this.#page.finally(done);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    yield* await this.#page;
-  }
-}
+export type CursorPagePromise<T> = PagePromise<T, CursorPage<T>>;

@@ -1,3 +1,6 @@
+import { refuseUnsupported } from "../unsupported.js";
+import { PagePromise } from "./page-promise.js";
+
 /** Where a page of a list is. */
 export interface OffsetPagination {
   /** Counts from 1. */
@@ -58,37 +61,7 @@ export class OffsetLimitPage<T> implements AsyncIterable<T> {
 }
 
 /** A page that is on its way: await it, or iterate over all items of the list at once. */
-export class OffsetLimitPagePromise<T> implements PromiseLike<OffsetLimitPage<T>>, AsyncIterable<T> {
-  readonly #page: Promise<OffsetLimitPage<T>>;
-
-  constructor(page: Promise<OffsetLimitPage<T>>) {
-    this.#page = page;
-    // Whoever only iterates hears of a failure there.
-    page.catch(() => {});
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: it is awaited, as in Trigger.dev
-  then<A = OffsetLimitPage<T>, B = never>(
-    done?: ((page: OffsetLimitPage<T>) => A | PromiseLike<A>) | null,
-    failed?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#page.then(done, failed);
-  }
-
-  /** As of a promise. */
-  catch<B>(failed: (reason: unknown) => B | PromiseLike<B>): Promise<OffsetLimitPage<T> | B> {
-    return this.#page.catch(failed);
-  }
-
-  /** As of a promise. */
-  finally(done: () => void): Promise<OffsetLimitPage<T>> {
-    return this.#page.finally(done);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    yield* await this.#page;
-  }
-}
+export type OffsetLimitPagePromise<T> = PagePromise<T, OffsetLimitPage<T>>;
 
 /** Which page of a list is asked for. */
 export interface OffsetPageOptions {
@@ -110,16 +83,19 @@ const mostPerPage = 100;
 /** Items that the server gives at once. */
 const partSize = 1_000;
 
-/**
- * Reads a page by its number. The server's lists have places instead of numbers, so everything before the page is read, too.
- *
- * @throws Error for a number that is none. `where` begins its message.
- */
-export async function readOffsetPage<T>(
-  where: string,
-  { page = 1, perPage = defaultPerPage }: OffsetPageOptions,
-  read: (pageSize: number, pageToken: string) => Promise<ListPart<T>>,
-): Promise<OffsetLimitPage<T>> {
+type ReadPart<T> = (pageSize: number, pageToken: string) => Promise<ListPart<T>>;
+
+/** Lists by pages that have numbers. The page fails with an Error for options that cannot be; `where` begins its message. */
+export function listByOffset<T>(where: string, options: OffsetPageOptions, read: ReadPart<T>): OffsetLimitPagePromise<T> {
+  const first = async () => {
+    refuseUnsupported(where, options, ["page", "perPage"]);
+    return await readPage(where, options, read);
+  };
+  return new PagePromise(first());
+}
+
+/** Reads a page by its number. The server's lists have places instead of numbers, so everything before the page is read, too. */
+async function readPage<T>(where: string, { page = 1, perPage = defaultPerPage }: OffsetPageOptions, read: ReadPart<T>): Promise<OffsetLimitPage<T>> {
   if (!Number.isInteger(page) || page < 1) throw new Error(`${where}: page is a whole number from 1`);
   if (!Number.isInteger(perPage) || perPage < 1 || perPage > mostPerPage) throw new Error(`${where}: perPage is a whole number from 1 to ${mostPerPage}`);
   let before = (page - 1) * perPage;
@@ -134,5 +110,5 @@ export async function readOffsetPage<T>(
     count = Number(part.totalCount);
   } while (token !== "" && data.length < perPage);
   const pagination = { currentPage: page, totalPages: Math.max(1, Math.ceil(count / perPage)), count };
-  return new OffsetLimitPage(data, pagination, (other) => readOffsetPage(where, { page: other, perPage }, read));
+  return new OffsetLimitPage(data, pagination, (other) => readPage(where, { page: other, perPage }, read));
 }

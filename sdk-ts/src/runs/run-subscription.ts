@@ -1,6 +1,6 @@
 import type { Run } from "#gen/runlane/v1/run_pb.js";
 import type { RunlaneClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { valueOfPayload } from "../payload.js";
 import { type RetrievedRun, retrievedRun } from "./run-object.js";
 import { withStoredValues } from "./stored-values.js";
@@ -72,8 +72,4 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
       stop();
     }
   }
-}
-
-function throwApiError(error: unknown): never {
-  throw apiErrorOf(error);
 }

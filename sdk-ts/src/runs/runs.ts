@@ -2,11 +2,12 @@ import { randomUUID } from "node:crypto";
 import { ConnectError } from "@connectrpc/connect";
 import { errorInfoOf } from "../client/grpc-error.js";
 import { defaultClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import type { AnyRunHandle, AnyTask, InferRunTypes } from "../task/task-types.js";
 import { delayOption } from "../time/period.js";
 import { refuseUnsupported } from "../unsupported.js";
-import { CursorPage, CursorPagePromise, type Pagination } from "./cursor-page.js";
+import { CursorPage, type CursorPagePromise, type Pagination } from "./cursor-page.js";
+import { PagePromise } from "./page-promise.js";
 import { type ListedRun, type ListRunsOptions, listRequest, pageRequest, shownToken } from "./run-list.js";
 import { type RetrieveRunResult, retrievedRun } from "./run-object.js";
 import { RunSubscription, type SubscribeToRunOptions } from "./run-subscription.js";
@@ -64,7 +65,7 @@ async function replay(run: string | AnyRunHandle): Promise<{ id: string }> {
 }
 
 function list(options?: ListRunsOptions): CursorPagePromise<ListedRun> {
-  return new CursorPagePromise(readPage(() => listRequest(options)));
+  return new PagePromise(readPage(() => listRequest(options)));
 }
 
 async function readPage(requestOf: () => ReturnType<typeof listRequest>): Promise<CursorPage<ListedRun>> {
@@ -142,8 +143,4 @@ export const runs = {
 
 function idOf(run: string | { id: string }): string {
   return typeof run === "string" ? run : run.id;
-}
-
-function throwApiError(error: unknown): never {
-  throw apiErrorOf(error);
 }

@@ -1,7 +1,7 @@
 /** Tags of a run, at most. As in Trigger.dev. */
 export const maxTags = 10;
 /** Characters of a tag, at most. As in Trigger.dev. */
-export const maxTagLength = 128;
+const maxTagLength = 128;
 
 /**
  * Tags as they were given: one, or several; without blank ones, each once.

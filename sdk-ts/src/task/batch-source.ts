@@ -7,7 +7,7 @@ import type { PayloadCheck } from "./trigger.js";
 import { triggerItem } from "./trigger-item.js";
 
 /** Items of a batch. */
-export const mostBatchItems = 1_000;
+const mostBatchItems = 1_000;
 
 /** What a batch may be given as. */
 export type BatchSource<T> = readonly T[] | AsyncIterable<T> | ReadableStream<T>;

@@ -1,7 +1,7 @@
 /** Stands for "no limit" wherever a maxDuration is given. The number is Trigger.dev's. */
 export const noMaxDuration = 2_147_483_647;
 /** No limit is shorter, in seconds. As in Trigger.dev. */
-export const leastMaxDuration = 5;
+const leastMaxDuration = 5;
 
 /**
  * A maxDuration as contracts have it: whole seconds, 5 at least, 0 for none.

@@ -10,7 +10,7 @@ import type { TaskRunResult } from "./task-types.js";
  *
  * @throws Error if the output is nothing that this SDK reads.
  */
-export function taskRunResult<TIdentifier extends string, TOutput>(result: RunResult, taskIdentifier: TIdentifier): TaskRunResult<TIdentifier, TOutput> {
+function taskRunResult<TIdentifier extends string, TOutput>(result: RunResult, taskIdentifier: TIdentifier): TaskRunResult<TIdentifier, TOutput> {
   if (result.state === RunState.COMPLETED) return { ok: true, id: result.runId, taskIdentifier, output: valueOfPayload(result.output) as TOutput };
   return { ok: false, id: result.runId, taskIdentifier, error: errorOfFailure(result.failure) };
 }

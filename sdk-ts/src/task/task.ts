@@ -15,7 +15,7 @@ import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
 import { type PayloadCheck, triggerRun, triggerRunAndWait } from "./trigger.js";
 
 /** Marks the objects that `task` returns, whichever copy of the SDK made them. */
-export const taskTag = Symbol.for("runlane.task");
+const taskTag = Symbol.for("runlane.task");
 
 const supportedOptions: readonly (keyof TaskOptions<string>)[] = [
   "id",

@@ -16,7 +16,7 @@ const resourceExhausted = 8;
 /** Items of a command. */
 export const maxItems = 500;
 /** Bytes of a command's items. A frame has at most 512 KiB; the rest is for what stands around them. */
-export const maxItemsLength = 384 * 1_024;
+const maxItemsLength = 384 * 1_024;
 /** How long to wait before a command that was answered UNAVAILABLE is sent again, in milliseconds; the upper half is random. */
 const retryDelayMs = 400;
 

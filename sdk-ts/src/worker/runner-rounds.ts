@@ -5,7 +5,7 @@ import { type MeasureMemory, measureMemory } from "./process-memory.js";
 import type { RunnerProcess } from "./runner-process.js";
 
 /** How long an event loop may be blocked if nobody says otherwise, in seconds. As in Trigger.dev. */
-export const defaultStallSeconds = 300;
+const defaultStallSeconds = 300;
 /** Time from one round to the next, in milliseconds. A shorter stall limit makes it shorter. */
 const longestRoundMs = 1_000;
 /** A runner is asked for a sign of life in every third round. */

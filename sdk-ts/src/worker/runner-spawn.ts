@@ -24,7 +24,7 @@ export interface RunnerChild extends Pick<ChildProcess, "kill" | "pid" | "stderr
 }
 
 /** The JavaScript heap of a process on a machine, in MiB: four fifths of its memory, and 96 MiB less at least. */
-export function heapMib({ memoryMib }: MachinePreset): number {
+function heapMib({ memoryMib }: MachinePreset): number {
   return Math.floor(Math.min(memoryMib * heapPart, memoryMib - leastRest));
 }
 

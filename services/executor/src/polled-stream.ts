@@ -18,7 +18,7 @@ import { Pending } from "./pending.js";
 import type { WorkerStream } from "./worker-stream.js";
 
 /** How long answers of the owner are waited for, in milliseconds. */
-export const polledLimits = {
+const polledLimits = {
   /** Welcome, after a Hello; then the poll answers without one. */
   welcomeMs: 5_000,
   heartbeatMs: 5_000,

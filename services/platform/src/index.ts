@@ -52,5 +52,5 @@ export { isName, nameRule } from "./validation/names.js";
 export { isDurationWithin, isTimestamp, longestDelayMs } from "./validation/times.js";
 export { itemFault, itemLimits, payloadBytes } from "./validation/trigger-item.js";
 export { idempotencyKeyFaults, isDurationTooShort, optionLimits } from "./validation/trigger-options.js";
-export { invalidFields, type Violation } from "./validation/violation.js";
+export { invalidFields, refuseFaults, type Violation } from "./validation/violation.js";
 export { decodeMessage, encodeMessage } from "./wire/message-codec.js";

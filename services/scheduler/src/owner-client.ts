@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { CallOptions, Client } from "@connectrpc/connect";
+import type { CallOptions, Client, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { errorOf, type InternalTransport, type Owner, type OwnerDirectory, reasonOf, refusal, statusOf } from "@runlane/platform";
 import { HistoryService } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 
 /** Milliseconds that a call may take, take-over of the partition included, unless its caller has less. */
-export const ownerTimeoutMs = 5_000;
+const ownerTimeoutMs = 5_000;
 
 /** Milliseconds until an owner that answered NOT_OWNER is asked again, if the directory names no other: it may have its claim back. */
 const firstPauseMs = 20;
@@ -21,6 +21,11 @@ export interface OwnerCallLimits {
   timeoutMs?: number;
   /** Ends the call early. */
   signal?: AbortSignal;
+}
+
+/** What limits a call for the sake of another: its time, and its end. */
+export function callLimits(context: HandlerContext): OwnerCallLimits {
+  return { timeoutMs: context.timeoutMs(), signal: context.signal };
 }
 
 /** One call of HistoryService; see {@link OwnerCall}. */

@@ -1,28 +1,21 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { type GrpcService, grpcService, invalidFields, principalOf, queueIdOf, queueNameOf } from "@runlane/platform";
+import { type GrpcService, grpcService, invalidFields, principalOf, queueIdOf, queueNameOf, refuseFaults } from "@runlane/platform";
 import { type Queue, QueueService } from "@runlane/platform/gen/runlane/v1/queue_service_pb.js";
-import type { OwnerCall, OwnerClient } from "./owner-client.js";
-import { pageSizeOf } from "./page-size.js";
-import { pageStart, pageToken } from "./page-token.js";
+import { callLimits, type OwnerCall, type OwnerClient } from "./owner-client.js";
 import { environmentChangeFaults, limitChangeFaults, limitNameFaults, queueChangeFaults } from "./queue-validation.js";
+import { readPage } from "./read-page.js";
 
 /** The public QueueService: queues by their ids or names, limits, and the environment of the caller's key. */
 export function queueService(owner: OwnerClient): GrpcService {
-  const ask = <T>(context: HandlerContext, call: OwnerCall<T>) => owner.call(call, { timeoutMs: context.timeoutMs(), signal: context.signal });
+  const ask = <T>(context: HandlerContext, call: OwnerCall<T>) => owner.call(call, callLimits(context));
 
   const implementation: ServiceImpl<typeof QueueService> = {
     async listQueues(request, context) {
       const { environment } = principalOf(context);
+      const read = (after: string, limit: number) => ask(context, (service, options) => service.readQueues({ environment, after, limit, name: "" }, options));
       const list = { method: "ListQueues", environment };
-      const limit = pageSizeOf(request.pageSize);
-      const after = pageStart(list, request.pageToken);
-      const read = (start: string, most: number) =>
-        ask(context, (service, options) => service.readQueues({ environment, after: start, limit: most, name: "" }, options));
-      const { queues, totalCount } = await read(after, limit);
-      const last = queues.at(-1)?.name;
-      // Pages may be shorter than asked for, because what is on them is large: only a look behind the last entry tells whether there are more.
-      const more = last !== undefined && (await read(last, 1)).queues.length > 0;
-      return { queues: queues.map(withId), totalCount, nextPageToken: more ? pageToken(list, last) : "" };
+      const { queues, totalCount, nextPageToken } = await readPage(list, request, read, (answer) => answer.queues.map(({ name }) => name));
+      return { queues: queues.map(withId), totalCount, nextPageToken };
     },
 
     async getQueue(request, context) {
@@ -33,8 +26,7 @@ export function queueService(owner: OwnerClient): GrpcService {
     },
 
     async updateQueue(request, context) {
-      const faults = queueChangeFaults(request);
-      if (faults.length > 0) throw invalidFields(faults);
+      refuseFaults(queueChangeFaults(request));
       const asked = { environment: principalOf(context).environment, request: { ...request, queue: nameOf(request.queue) } };
       const { queue } = await ask(context, (service, options) => service.changeQueue(asked, options));
       return { queue: queue && withId(queue) };
@@ -42,28 +34,21 @@ export function queueService(owner: OwnerClient): GrpcService {
 
     async listConcurrencyLimits(request, context) {
       const { environment } = principalOf(context);
+      const read = (after: string, limit: number) => ask(context, (service, options) => service.readLimits({ environment, after, limit, name: "" }, options));
       const list = { method: "ListConcurrencyLimits", environment };
-      const limit = pageSizeOf(request.pageSize);
-      const after = pageStart(list, request.pageToken);
-      const read = (start: string, most: number) =>
-        ask(context, (service, options) => service.readLimits({ environment, after: start, limit: most, name: "" }, options));
-      const { limits, totalCount } = await read(after, limit);
-      const last = limits.at(-1)?.name;
-      const more = last !== undefined && (await read(last, 1)).limits.length > 0;
-      return { limits, totalCount, nextPageToken: more ? pageToken(list, last) : "" };
+      const { limits, totalCount, nextPageToken } = await readPage(list, request, read, (answer) => answer.limits.map(({ name }) => name));
+      return { limits, totalCount, nextPageToken };
     },
 
     async getConcurrencyLimit({ name, concurrencyKey }, context) {
-      const faults = limitNameFaults(name, concurrencyKey);
-      if (faults.length > 0) throw invalidFields(faults);
+      refuseFaults(limitNameFaults(name, concurrencyKey));
       const asked = { environment: principalOf(context).environment, after: "", limit: 1, name, ...(concurrencyKey === undefined ? {} : { concurrencyKey }) };
       const { limits, key } = await ask(context, (service, options) => service.readLimits(asked, options));
       return { limit: limits[0], key };
     },
 
     async updateConcurrencyLimit(request, context) {
-      const faults = limitChangeFaults(request);
-      if (faults.length > 0) throw invalidFields(faults);
+      refuseFaults(limitChangeFaults(request));
       const { environment } = principalOf(context);
       const { limit, key } = await ask(context, (service, options) => service.changeLimit({ environment, request }, options));
       return { limit, key };
@@ -76,8 +61,7 @@ export function queueService(owner: OwnerClient): GrpcService {
     },
 
     async updateEnvironment(request, context) {
-      const faults = environmentChangeFaults(request);
-      if (faults.length > 0) throw invalidFields(faults);
+      refuseFaults(environmentChangeFaults(request));
       const asked = { environment: principalOf(context).environment, request };
       const { environment } = await ask(context, (service, options) => service.changeEnvironment(asked, options));
       return { environment };

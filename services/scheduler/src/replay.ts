@@ -1,9 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { errorOf } from "@runlane/platform";
 import { type Run, type TriggerItem, TriggerItemSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { ReplayRunRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import type { OwnerCallLimits, OwnerClient } from "./owner-client.js";
-import { trigger } from "./triggering.js";
+import { runIdOf, trigger } from "./triggering.js";
 import { frameFault, runIdFault } from "./validation.js";
 
 /** The new run of ReplayRun. */
@@ -23,10 +22,7 @@ export async function replayRun(owner: OwnerClient, environment: string, request
   const frame = frameFault(again, 0, false);
   if (frame) throw frame;
   const { outcomes, logPosition } = await trigger(owner, { environment, replayOf: runId }, again, callLimits);
-  const outcome = outcomes[0]?.outcome;
-  if (outcome?.case === "error") throw errorOf(outcome.value);
-  if (outcome?.case !== "runId") throw new Error("the owner answered a trigger without an outcome");
-  return { runId: outcome.value, logPosition };
+  return { runId: runIdOf(outcomes[0]), logPosition };
 }
 
 /**

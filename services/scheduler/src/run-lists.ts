@@ -1,5 +1,5 @@
 import { toJsonString } from "@bufbuild/protobuf";
-import { invalidFields } from "@runlane/platform";
+import { refuseFaults } from "@runlane/platform";
 import { type FindRunsRequest, PageSide } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import type { Run } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type ListRunsRequest, RunFilterSchema } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
@@ -28,7 +28,7 @@ export async function listRuns(owner: OwnerClient, environment: string, request:
   if ([request.pageToken, request.afterRunId, request.beforeRunId].filter((text) => text !== "").length > 1) {
     violations.push({ field: "page_token", description: "must stand alone: a page has one place" });
   }
-  if (violations.length > 0) throw invalidFields(violations);
+  refuseFaults(violations);
   const list: PagedList = { method: "ListRuns", environment, filter: filter ? toJsonString(RunFilterSchema, filter) : "" };
   const place = placeOf(list, request);
   const asked = {

@@ -1,17 +1,16 @@
-import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
-import { bidi, errorOf, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
-import type { TriggerOutcome } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { ServiceImpl } from "@connectrpc/connect";
+import { bidi, type GrpcService, grpcService, invalidFields, itemFault, principalOf } from "@runlane/platform";
 import { RunService, type TriggerAndWaitRequest } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { explainRun } from "./explanation.js";
 import { limits } from "./limits.js";
 import { logPosition, logSequence } from "./log-position.js";
-import type { OwnerCallLimits } from "./owner-client.js";
+import { callLimits } from "./owner-client.js";
 import { replayRun } from "./replay.js";
 import { RunChanges } from "./run-changes.js";
 import { listRuns } from "./run-lists.js";
 import { RunWatch } from "./run-watch.js";
 import { TriggerStream, type TriggerStreamSurroundings } from "./trigger-stream.js";
-import { trigger } from "./triggering.js";
+import { runIdOf, trigger } from "./triggering.js";
 import { batchIdFault, delayFault, frameBytes, frameFault, keyFault, runIdFault } from "./validation.js";
 
 /** What a cancellation says if its caller gives no reason; the words that Trigger.dev uses. */
@@ -26,14 +25,14 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       const { environment } = principalOf(context);
       const fault = frameFault(request, frameBytes(request.items, request.batch !== undefined), false);
       if (fault) throw fault;
-      return await trigger(owner, { environment }, request, limitsOf(context));
+      return await trigger(owner, { environment }, request, callLimits(context));
     },
 
     triggerStream: bidi(RunService.method.triggerStream, (stream, context) => new TriggerStream(stream, principalOf(context).environment, around)),
 
     async *triggerAndWait(request, context) {
       const { environment } = principalOf(context);
-      const { outcomes } = await trigger(owner, { environment }, singleItem(request), limitsOf(context));
+      const { outcomes } = await trigger(owner, { environment }, singleItem(request), callLimits(context));
       const runId = runIdOf(outcomes[0]);
       const changes = new RunChanges(environment);
       subscriptions.watchChanges(runId, changes);
@@ -50,11 +49,11 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       // The owner's answer covers every position that was ever given out: only its form is looked at.
       logSequence(seen);
       const request = { environment: principalOf(context).environment, runId };
-      const { run, logSequence: sequence } = await owner.call((service, options) => service.readRun(request, options), limitsOf(context));
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.readRun(request, options), callLimits(context));
       return { run, logPosition: logPosition(sequence) };
     },
 
-    listRuns: (request, context) => listRuns(owner, principalOf(context).environment, request, limitsOf(context)),
+    listRuns: (request, context) => listRuns(owner, principalOf(context).environment, request, callLimits(context)),
 
     async *watch(request, context) {
       yield* new RunWatch(owner, principalOf(context).environment, request).responses(context.signal);
@@ -64,7 +63,7 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       const fault = runIdFault(runId);
       if (fault) throw fault;
       const request = { environment: principalOf(context).environment, runId, reason: reason.slice(0, limits.cancelReason) || defaultCancelReason };
-      const { run, logSequence: sequence } = await owner.call((service, options) => service.stopRun(request, options), limitsOf(context));
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.stopRun(request, options), callLimits(context));
       return { run, logPosition: logPosition(sequence) };
     },
 
@@ -72,17 +71,17 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       const fault = runIdFault(request.runId) ?? delayFault(request.delay);
       if (fault) throw fault;
       const asked = { environment: principalOf(context).environment, request };
-      const { run, logSequence: sequence } = await owner.call((service, options) => service.moveRun(asked, options), limitsOf(context));
+      const { run, logSequence: sequence } = await owner.call((service, options) => service.moveRun(asked, options), callLimits(context));
       return { run, logPosition: logPosition(sequence) };
     },
 
-    replayRun: (request, context) => replayRun(owner, principalOf(context).environment, request, limitsOf(context)),
+    replayRun: (request, context) => replayRun(owner, principalOf(context).environment, request, callLimits(context)),
 
     async explainRun({ runId, logPosition: seen }, context) {
       const fault = runIdFault(runId);
       if (fault) throw fault;
       logSequence(seen);
-      return await explainRun(owner, { environment: principalOf(context).environment, runId }, limitsOf(context));
+      return await explainRun(owner, { environment: principalOf(context).environment, runId }, callLimits(context));
     },
 
     async getBatch({ batchId, logPosition: seen }, context) {
@@ -90,14 +89,14 @@ export function runService(around: TriggerStreamSurroundings): GrpcService {
       if (fault) throw fault;
       logSequence(seen);
       const request = { environment: principalOf(context).environment, batchId };
-      return { batch: (await owner.call((service, options) => service.readBatch(request, options), limitsOf(context))).batch };
+      return { batch: (await owner.call((service, options) => service.readBatch(request, options), callLimits(context))).batch };
     },
 
     async resetIdempotencyKey({ taskId, key }, context) {
       const fault = keyFault(taskId, key);
       if (fault) throw fault;
       const request = { environment: principalOf(context).environment, taskId, key };
-      const { logSequence: sequence } = await owner.call((service, options) => service.endIdempotencyKey(request, options), limitsOf(context));
+      const { logSequence: sequence } = await owner.call((service, options) => service.endIdempotencyKey(request, options), callLimits(context));
       return { logPosition: logPosition(sequence) };
     },
   };
@@ -111,15 +110,4 @@ function singleItem({ requestId, item }: TriggerAndWaitRequest) {
   const fault = frameFault(request, 0, false) ?? itemFault(item, "item");
   if (fault) throw fault;
   return request;
-}
-
-function runIdOf(answer: TriggerOutcome | undefined): string {
-  const outcome = answer?.outcome;
-  if (outcome?.case === "runId") return outcome.value;
-  if (outcome?.case === "error") throw errorOf(outcome.value);
-  throw new Error("the owner answered a trigger without an outcome");
-}
-
-function limitsOf(context: HandlerContext): OwnerCallLimits {
-  return { timeoutMs: context.timeoutMs(), signal: context.signal };
 }

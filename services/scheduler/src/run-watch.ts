@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { invalidFields, type Owner, reasonOf, type Violation } from "@runlane/platform";
+import { type Owner, reasonOf, refuseFaults, type Violation } from "@runlane/platform";
 import type { AwaitChangesRequest, AwaitChangesResponse } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import type { RunWatch as WatchedRuns, WatchRequest, WatchResponse } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import { limits } from "./limits.js";
@@ -32,8 +32,7 @@ export class RunWatch {
 
   /** @throws ConnectError INVALID_ARGUMENT if the request breaks a rule */
   constructor(owner: OwnerClient, environment: string, request: WatchRequest) {
-    const violations = faultsOf(request);
-    if (violations.length > 0) throw invalidFields(violations.slice(0, 10));
+    refuseFaults(faultsOf(request).slice(0, 10));
     this.#owner = owner;
     this.#environment = environment;
     this.#watches = request.watches;

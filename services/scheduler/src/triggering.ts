@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { statusOf } from "@runlane/platform";
+import { errorOf, statusOf } from "@runlane/platform";
 import type { TriggerRunsRequest } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type BatchOutcome, type TriggerOutcome, TriggerOutcomeSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { logPosition } from "./log-position.js";
@@ -51,6 +51,14 @@ export async function trigger(owner: OwnerClient, source: TriggerSource, request
   const answer = await owner.call((service, options) => service.triggerRuns(forOwner, options), callLimits);
   const triggered: Triggered = { outcomes: withFaults(request.items.length, answer.outcomes, checked), logPosition: logPosition(answer.logSequence) };
   return answer.batch ? { ...triggered, batch: answer.batch } : triggered;
+}
+
+/** The run that an item became. @throws ConnectError what the item was refused for */
+export function runIdOf(answer: TriggerOutcome | undefined): string {
+  const outcome = answer?.outcome;
+  if (outcome?.case === "runId") return outcome.value;
+  if (outcome?.case === "error") throw errorOf(outcome.value);
+  throw new Error("the owner answered a trigger without an outcome");
 }
 
 /** Indexes among all items, as indexes among the valid ones; those of refused items are left out. */

@@ -1,6 +1,6 @@
 import { type Client, createClient } from "@connectrpc/connect";
-import { type InternalTransport, type MemoryOwnership, type PartitionClaim, refusal, type Served } from "@runlane/platform";
-import { ExecutorService, OwnerService, type RelayFramesRequest, type WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import { ExecutorService, type RelayFramesRequest, type WorkerFrame } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
+import { ServedOwner } from "@runlane/platform/testing/served-owner.js";
 import { holdsHello } from "../hello.js";
 import { ownerFrame, readRequest } from "./frames.js";
 
@@ -15,73 +15,24 @@ interface KnownStream {
  * An owner for tests. Answers Hello with Welcome and each heartbeat with its answer, counts frames as a real one does, and asks for a Hello when one is missing. May be told
  * to lose frames, of either direction.
  */
-export class OwnerDouble {
+export class OwnerDouble extends ServedOwner {
   /** The calls that arrived. */
   readonly calls: RelayFramesRequest[] = [];
   /** The frames that were in order. */
   readonly heard: WorkerFrame[] = [];
   /** Decides about each frame on its way, "up" to the owner or "down" to the worker. */
   loses: (direction: "up" | "down", streamId: string) => boolean = () => false;
-  readonly #transport: InternalTransport;
-  readonly #ownership: MemoryOwnership;
   readonly #streams = new Map<string, KnownStream>();
-  #epoch = 0n;
-  #claim: PartitionClaim | undefined;
-  #served: Served | undefined;
 
-  constructor(transport: InternalTransport, ownership: MemoryOwnership) {
-    this.#transport = transport;
-    this.#ownership = ownership;
-  }
-
-  /** Serves a new epoch, and knows nothing of the streams of the one before. */
-  async takeOver(epoch: bigint): Promise<void> {
-    await this.#served?.close();
+  protected override begin() {
     this.#streams.clear();
-    this.#epoch = epoch;
-    const address = `owner.0.${epoch}`;
-    const unused = () => {
-      throw refusal("UNIMPLEMENTED", "not part of this test");
-    };
-    this.#served = await this.#transport.serve(address, OwnerService, {
-      triggerRuns: unused,
-      readRun: unused,
-      stopRun: unused,
-      readTasks: unused,
-      readVersions: unused,
-      promoteVersion: unused,
-      watchRuns: unused,
-      recordPayload: unused,
-      moveRun: unused,
-      judgeRun: unused,
-      readBatch: unused,
-      endIdempotencyKey: unused,
-      readQueues: unused,
-      changeQueue: unused,
-      readLimits: unused,
-      changeLimit: unused,
-      readEnvironment: unused,
-      changeEnvironment: unused,
-      relayFrames: (request) => {
+    return {
+      relayFrames: (request: RelayFramesRequest) => {
         this.calls.push(request);
         for (const frame of request.frames) if (!this.loses("up", frame.streamId)) this.#take(request.executor, frame);
         return {};
       },
-    });
-    this.#claim ??= await this.#ownership.claim(0, "test");
-    await this.#claim.publish({ epoch, address });
-  }
-
-  /** Stops serving. The directory goes on naming it. */
-  async vanish(): Promise<void> {
-    await this.#served?.close();
-  }
-
-  /** Stops serving, and leaves the directory. */
-  async resign(): Promise<void> {
-    await this.vanish();
-    await this.#claim?.release();
-    this.#claim = undefined;
+    };
   }
 
   /** The answered heartbeats of a stream, by their sequence. */
@@ -121,7 +72,7 @@ export class OwnerDouble {
 
   #deliver(executor: string, streamId: string, sequence: number, response: Parameters<typeof ownerFrame>[2]): void {
     if (this.loses("down", streamId)) return;
-    const client: Client<typeof ExecutorService> = createClient(ExecutorService, this.#transport.to(executor));
-    void client.deliverFrames({ epoch: this.#epoch, frames: [ownerFrame(streamId, sequence, response)] });
+    const client: Client<typeof ExecutorService> = createClient(ExecutorService, this.transport.to(executor));
+    void client.deliverFrames({ epoch: this.epoch, frames: [ownerFrame(streamId, sequence, response)] });
   }
 }

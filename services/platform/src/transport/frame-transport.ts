@@ -13,7 +13,7 @@ import { type InternalTransport, oneWay, type Served } from "./internal-transpor
 import { PendingCalls } from "./pending-calls.js";
 
 /** How long a call waits for its answer if its caller does not say. */
-export const defaultTimeoutMs = 5_000;
+const defaultTimeoutMs = 5_000;
 
 /** Addresses are parts of NATS subjects, in memory too. */
 const addressForm = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;

@@ -14,3 +14,8 @@ export function invalidFields(violations: Violation[]): ConnectError {
   const first = violations[0]!;
   return refusal("INVALID_FIELD", `${first.field} ${first.description}`, { metadata: { field: first.field }, violations });
 }
+
+/** Refuses a request that breaks rules. @throws ConnectError INVALID_ARGUMENT, as {@link invalidFields}, if there is a violation */
+export function refuseFaults(violations: Violation[]): void {
+  if (violations.length > 0) throw invalidFields(violations);
+}

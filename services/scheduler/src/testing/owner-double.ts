@@ -1,25 +1,22 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
-import { type InternalTransport, type MemoryOwnership, type PartitionClaim, refusal, type Served } from "@runlane/platform";
+import { refusal } from "@runlane/platform";
 import {
   type NotifyRequestSchema,
-  OwnerService,
+  type OwnerService,
   type ReadTasksRequest,
   SubscriberService,
   type TriggerRunsRequest,
   type WatchRunsRequest,
 } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { type Run, RunSchema, RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-
-function unused(): never {
-  throw refusal("UNIMPLEMENTED", "not part of this test");
-}
+import { ServedOwner } from "@runlane/platform/testing/served-owner.js";
 
 /**
  * An owner for tests: numbers the runs it is asked for (`run_1`, `run_2`, …), knows a request again by its id, keeps what it was asked, and tells its subscribers when a
  * test lets a run finish. Tests may replace any method.
  */
-export class OwnerDouble {
+export class OwnerDouble extends ServedOwner {
   readonly triggers: TriggerRunsRequest[] = [];
   readonly watches: WatchRunsRequest[] = [];
   readonly taskReads: ReadTasksRequest[] = [];
@@ -28,43 +25,11 @@ export class OwnerDouble {
   readonly interest = new Map<string, string>();
   /** Replaces methods. */
   methods: Partial<ServiceImpl<typeof OwnerService>> = {};
-  readonly #transport: InternalTransport;
-  readonly #ownership: MemoryOwnership;
   readonly #requests = new Map<string, string[]>();
-  #epoch = 0n;
-  #claim: PartitionClaim | undefined;
-  #served: Served | undefined;
 
-  constructor(transport: InternalTransport, ownership: MemoryOwnership) {
-    this.#transport = transport;
-    this.#ownership = ownership;
-  }
-
-  get epoch(): bigint {
-    return this.#epoch;
-  }
-
-  /** Serves a new epoch; interest of the one before is forgotten. */
-  async takeOver(epoch: bigint): Promise<void> {
-    await this.#served?.close();
-    this.#epoch = epoch;
+  protected override begin(): Partial<ServiceImpl<typeof OwnerService>> {
     this.interest.clear();
-    const address = `owner.0.${epoch}`;
-    this.#served = await this.#transport.serve(address, OwnerService, { ...this.#service(), ...this.methods });
-    this.#claim ??= await this.#ownership.claim(0, "test");
-    await this.#claim.publish({ epoch, address });
-  }
-
-  /** Stops serving. The directory goes on naming it. */
-  async vanish(): Promise<void> {
-    await this.#served?.close();
-  }
-
-  /** Stops serving, and leaves the directory. */
-  async resign(): Promise<void> {
-    await this.vanish();
-    await this.#claim?.release();
-    this.#claim = undefined;
+    return { ...this.#service(), ...this.methods };
   }
 
   /** Makes a run final and tells whoever awaits it. */
@@ -88,8 +53,8 @@ export class OwnerDouble {
 
   /** Says something to a subscriber. */
   async notify(address: string, notice: MessageInitShape<typeof NotifyRequestSchema>): Promise<void> {
-    const subscriber: Client<typeof SubscriberService> = createClient(SubscriberService, this.#transport.to(address));
-    await subscriber.notify({ epoch: this.#epoch, ...notice });
+    const subscriber: Client<typeof SubscriberService> = createClient(SubscriberService, this.transport.to(address));
+    await subscriber.notify({ epoch: this.epoch, ...notice });
   }
 
   #result(runId: string) {
@@ -97,7 +62,7 @@ export class OwnerDouble {
     return { runId: id, taskId, state, output };
   }
 
-  #service(): ServiceImpl<typeof OwnerService> {
+  #service(): Partial<ServiceImpl<typeof OwnerService>> {
     return {
       triggerRuns: (request) => {
         this.triggers.push(request);
@@ -152,16 +117,6 @@ export class OwnerDouble {
         return { unknownRunIds: [...request.results, ...request.changes].filter((id) => !known(id)) };
       },
       recordPayload: () => ({}),
-      moveRun: unused,
-      judgeRun: unused,
-      readBatch: unused,
-      endIdempotencyKey: unused,
-      readQueues: unused,
-      changeQueue: unused,
-      readLimits: unused,
-      changeLimit: unused,
-      readEnvironment: unused,
-      changeEnvironment: unused,
       relayFrames: () => ({}),
     };
   }

@@ -43,7 +43,7 @@ const titleWidth = 17;
 const colorOf = { ok: "green", warn: "yellow", fail: "red", skip: "dim" } as const;
 
 /** A result for people: what was found, and below it what to do. */
-export function resultLines({ level, title, words, advice }: CheckResult, colors: boolean): string {
+function resultLines({ level, title, words, advice }: CheckResult, colors: boolean): string {
   const indent = " ".repeat(6 + titleWidth);
   const mark = level.padEnd(6);
   const lines = `${colors ? styleText(colorOf[level], mark) : mark}${title.padEnd(titleWidth)}${words.trimEnd().replaceAll("\n", `\n${indent}`)}`;

@@ -3,6 +3,7 @@ import type { Environment, UpdateEnvironmentRequestSchema } from "@runlane/sdk/g
 import type { ClientOptions, CommandContext } from "./command-context.js";
 import { connected } from "./connected.js";
 import { type ExitCode, usageFailure } from "./exit-code.js";
+import { labelled } from "./table.js";
 
 /** `runlane environment show`: whether the environment of the key is paused, and its limit. */
 export async function showEnvironmentCommand(context: CommandContext, options: ClientOptions): Promise<ExitCode> {
@@ -12,9 +13,14 @@ export async function showEnvironmentCommand(context: CommandContext, options: C
   });
 }
 
-/** `runlane environment pause` and `resume`: lets nothing more start, or lets it go on. */
-export async function pauseEnvironmentCommand(context: CommandContext, paused: boolean, options: ClientOptions): Promise<ExitCode> {
-  return await update(context, { paused }, options);
+/** `runlane environment pause`: lets nothing more start. */
+export async function pauseEnvironmentCommand(context: CommandContext, options: ClientOptions): Promise<ExitCode> {
+  return await update(context, { paused: true }, options);
+}
+
+/** `runlane environment resume`: lets it go on. */
+export async function resumeEnvironmentCommand(context: CommandContext, options: ClientOptions): Promise<ExitCode> {
+  return await update(context, { paused: false }, options);
 }
 
 /** Options of `runlane environment limit`. */
@@ -50,7 +56,7 @@ function show({ terminal }: CommandContext, { json }: ClientOptions, environment
     ["running", String(running)],
     ["queued", String(queued)],
   ];
-  terminal.result(rows.map(([label, value]) => `${label.padEnd(13)}${value}`).join("\n"));
+  terminal.result(labelled(rows, 13));
 }
 
 function limitText(limit: number, burst: number): string {

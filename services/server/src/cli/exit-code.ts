@@ -52,3 +52,12 @@ export class CommandFailure extends Error {
 export function usageFailure(message: string): CommandFailure {
   return new CommandFailure(exitCode.usage, message);
 }
+
+/** Reads an argument with what throws an Error of a wrong one. @throws CommandFailure (usage) with that error's message */
+export function readArgument<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw usageFailure((error as Error).message);
+  }
+}

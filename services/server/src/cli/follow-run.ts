@@ -1,18 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { Client } from "@connectrpc/connect";
 import type { Run, TriggerItem } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
-import { retryDelayOf } from "@runlane/sdk/internal";
-
-/** How long to go on without a word from the server, in milliseconds. */
-export interface FollowLimits {
-  /** Until the run exists. Default 5,000. */
-  firstWordMs?: number;
-  /** Afterwards: a server that restarts takes its time. Default 60,000. */
-  laterWordMs?: number;
-}
-
-const pauseMs = 250;
+import { ServerSilence, type SilenceLimits } from "./server-silence.js";
 
 /**
  * Triggers a task and yields its run at every change, the final one last. Goes on over broken streams: the request id makes the repeated call find its run.
@@ -23,23 +12,18 @@ export async function* followRun(
   runs: Client<typeof RunService>,
   requestId: string,
   item: TriggerItem,
-  { firstWordMs = 5_000, laterWordMs = 60_000 }: FollowLimits = {},
+  limits?: SilenceLimits,
 ): AsyncGenerator<Run, void, undefined> {
-  let lastWord = performance.now();
-  let known = false;
+  const silence = new ServerSilence(limits);
   for (;;) {
     try {
       for await (const { run } of runs.triggerAndWait({ requestId, item })) {
-        lastWord = performance.now();
-        known = true;
+        silence.broken();
         if (run) yield run;
       }
       return;
     } catch (error) {
-      const failure = ConnectError.from(error);
-      const silence = performance.now() - lastWord;
-      if (failure.code !== Code.Unavailable || silence > (known ? laterWordMs : firstWordMs)) throw failure;
-      await sleep(Math.max(pauseMs, retryDelayOf(failure) ?? 0));
+      await silence.outlast(error);
     }
   }
 }

@@ -4,7 +4,8 @@ import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { type RunFilter, RunFilterSchema } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { periodMs } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext } from "./command-context.js";
-import { type ExitCode, exitCode, usageFailure } from "./exit-code.js";
+import { connected } from "./connected.js";
+import { type ExitCode, readArgument, usageFailure } from "./exit-code.js";
 import { runLine, runLineHead, runToJson } from "./run-view.js";
 
 /** Options that say which runs. */
@@ -41,8 +42,7 @@ export async function listRunsCommand(context: CommandContext, options: ListRuns
   const filter = filterOf(options);
   if (options.after !== undefined && options.before !== undefined) throw usageFailure("--after and --before exclude each other");
   const { terminal } = context;
-  const server = await context.connect(options.address);
-  try {
+  return await connected(context, options, async (server) => {
     let left = options.limit ?? 25;
     let place: { afterRunId?: string; beforeRunId?: string; pageToken?: string } = {};
     if (options.after !== undefined) place = { afterRunId: options.after };
@@ -58,23 +58,22 @@ export async function listRunsCommand(context: CommandContext, options: ListRuns
       if (!more || options.before !== undefined) break;
       place = { pageToken: page.nextPageToken };
     }
-    if (options.json) {
-      terminal.result(JSON.stringify({ runs: runs.map(runToJson), ...(more ? { next: runs.at(-1)?.id } : {}) }));
-      return exitCode.ok;
-    }
-    if (runs.length === 0) terminal.note("no runs");
+    if (options.json) terminal.result(JSON.stringify({ runs: runs.map(runToJson), ...(more ? { next: runs.at(-1)?.id } : {}) }));
+    else if (runs.length === 0) terminal.note("no runs");
     else terminal.result([runLineHead(), ...runs.map(runLine)].join("\n"));
-    if (more) terminal.note(`more: --after ${runs.at(-1)?.id}`);
-    return exitCode.ok;
-  } finally {
-    server.close();
-  }
+    if (more && !options.json) terminal.note(`more: --after ${runs.at(-1)?.id}`);
+  });
+}
+
+/** Whether options say which runs. */
+export function isFiltered({ status, task, queue, codeVersion, tag, batch, test, parent, root, period, from, to }: RunFilterOptions): boolean {
+  return [status, task, queue, codeVersion, tag, batch, test, parent, root, period, from, to].some((condition) => condition !== undefined);
 }
 
 /** The filter that options name. @throws CommandFailure for a state that is none, or a time that cannot be read */
 export function filterOf(options: RunFilterOptions): RunFilter {
   if (options.period !== undefined && options.from !== undefined) throw usageFailure("--period and --from exclude each other");
-  const from = options.period === undefined ? timeOf(options.from, "--from") : Date.now() - spanOf(options.period);
+  const from = options.period === undefined ? timeOf(options.from, "--from") : Date.now() - periodOf(options.period);
   const to = timeOf(options.to, "--to");
   return create(RunFilterSchema, {
     states: (options.status ?? []).map(stateOf),
@@ -105,10 +104,6 @@ function timeOf(text: string | undefined, option: string): number | undefined {
   return ms;
 }
 
-function spanOf(text: string): number {
-  try {
-    return periodMs(text);
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
+function periodOf(text: string): number {
+  return readArgument(() => periodMs(text));
 }

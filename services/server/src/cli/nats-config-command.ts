@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { findDataFolder, formatListenAddress, openDataFolder, parseListenAddress, secretKeyOf, writeExternalNats } from "@runlane/platform";
 import type { CommandContext } from "./command-context.js";
-import { type ExitCode, exitCode, usageFailure } from "./exit-code.js";
+import { type ExitCode, exitCode, readArgument } from "./exit-code.js";
 
 /** Options of `runlane nats-config`. */
 export interface NatsConfigCommandOptions {
@@ -43,10 +43,6 @@ export async function natsConfigCommand({ terminal }: CommandContext, options: N
 
 /** As nats-server writes it: it takes any free port for -1. */
 function natsAddress(text: string): string {
-  try {
-    const { host, port } = parseListenAddress(text);
-    return formatListenAddress({ host: host || "0.0.0.0", port: port === 0 ? -1 : port });
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
+  const { host, port } = readArgument(() => parseListenAddress(text));
+  return formatListenAddress({ host: host || "0.0.0.0", port: port === 0 ? -1 : port });
 }

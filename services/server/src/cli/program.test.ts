@@ -49,6 +49,7 @@ describe("the command line", () => {
     [["trigger", "hello", "{name:1}"]],
     [["runs"]],
     [["runs", "get"]],
+    [["runs", "watch", "run_1", "--tag", "nightly"]],
     [["worker", "--concurrency", "0"]],
     [["server", "--sync", "sometimes"]],
   ])("%j is wrong: exit code 2", async (args) => {

@@ -1,13 +1,13 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { commandAction } from "./command-action.js";
 import type { CommandContext } from "./command-context.js";
 import { commandVersion } from "./command-version.js";
 import { type ExitCode, exitCode, exitCodeHelp } from "./exit-code.js";
 import { addFlowCommands } from "./flow-program.js";
+import { positiveNumber, wholeNumber } from "./number-argument.js";
 
 /**
  * Runs the `runlane` command. Never throws: failures are words on standard error, or a JSON object with --json.
- *
- * Each command's code is loaded when it is called: `runlane trigger` need not load a server.
  *
  * @param args what stands behind `runlane` on the command line
  * @returns the exit code
@@ -46,11 +46,16 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     "--address <url>",
     "the server, http(s)://host[:port]; default: RUNLANE_ADDRESS, else the nearest data folder's, else http://127.0.0.1:7400",
   );
+  const dataFolder = new Option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane");
+  const natsServer = new Option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH");
+  const configFile = new Option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward");
+  const concurrency = new Option("--concurrency <n>", "attempts at once; default: the config's").argParser(wholeNumber(1, 100_000));
+  const action = commandAction(context, ended);
 
   program
     .command("server")
     .description("run Runlane: all services in this process, and a nats-server; or some of the services, with a nats-server that runs elsewhere")
-    .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
+    .addOption(dataFolder)
     .option("--listen <host:port>", "where to listen for gRPC; default: RUNLANE_LISTEN, else 127.0.0.1:7400. Port 0 takes any free one")
     .option(
       "--http-listen <host:port>",
@@ -80,46 +85,37 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--keep-log <days>", "how long records of the log are kept that nothing needs any more; default: 0", wholeNumber(0, 36_500))
     .option("--snapshot-every <events>", "events in the log after which a snapshot is written; default: 500000", wholeNumber(100, 1_000_000_000))
     .option("--store-limit <size>", "what nats-server may store, for instance 20GB; default: three quarters of the free disk")
-    .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
-    .action(async (_options, command: Command) => {
-      const { serverCommand } = await import("./server-command.js");
-      ended(await serverCommand(context, command.optsWithGlobals()));
-    });
+    .addOption(natsServer)
+    .action(action(async () => (await import("./server-command.js")).serverCommand));
 
   program
     .command("dev")
     .description("develop: a server if there is none, a worker, and a new version of it after each save; shows every run")
     .argument("[dirs...]", "folders with task files; default: those that the config names")
-    .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
-    .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .addOption(concurrency)
+    .addOption(configFile)
     .option(
       "--env-file <file>",
       "variables for the tasks; default: .env.development.local, .env.local, .env.development, .env and dev.vars of the project, as far as they are there",
     )
-    .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
+    .addOption(dataFolder)
     .option("--listen <host:port>", "where a server that is started listens; default: RUNLANE_LISTEN, else 127.0.0.1:7400, or any free port if that is taken")
-    .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
+    .addOption(natsServer)
     .addOption(
       new Option("--address <url>", "a server that runs already, http(s)://host[:port]; default: RUNLANE_ADDRESS, else the data folder's, else one is started"),
     )
-    .action(async (dirs: string[], _options, command: Command) => {
-      const { devCommand } = await import("./dev-command.js");
-      ended(await devCommand(context, dirs, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./dev-command.js")).devCommand));
 
   program
     .command("doctor")
     .description("look at everything that Runlane needs here, and say what to do where something is amiss")
     .argument("[dirs...]", "folders with task files; default: those that the config names")
-    .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
-    .option("--data <folder>", "data folder; default: the nearest .runlane upward, else ./.runlane")
-    .option("--nats-server <path>", "the nats-server program; default: RUNLANE_NATS_SERVER, else one on PATH")
+    .addOption(configFile)
+    .addOption(dataFolder)
+    .addOption(natsServer)
     .addOption(address)
     .addHelpText("after", "\nExits with 1 if something fails, with 0 otherwise.")
-    .action(async (dirs: string[], _options, command: Command) => {
-      const { doctorCommand } = await import("./doctor-command.js");
-      ended(await doctorCommand(context, dirs, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./doctor-command.js")).doctorCommand));
 
   program
     .command("nats-config")
@@ -129,35 +125,26 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--listen <host:port>", "where that nats-server listens; port 0 takes any free one", "127.0.0.1:4222")
     .option("--store <folder>", "where it stores, as it sees the path itself; default: jetstream in the folder of --out")
     .option("--monitor <host:port>", "where it answers /healthz; default: nowhere")
-    .action(async (_options, command: Command) => {
-      const { natsConfigCommand } = await import("./nats-config-command.js");
-      ended(await natsConfigCommand(context, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./nats-config-command.js")).natsConfigCommand));
 
   program
     .command("worker")
     .description("run a worker: executes the tasks of the files in the given folders")
     .argument("[dirs...]", "folders with task files; default: those that the config names")
-    .option("--concurrency <n>", "attempts at once; default: the config's", wholeNumber(1, 100_000))
+    .addOption(concurrency)
     .option("--machine <preset>", "offer tasks with a machine what this preset has, for instance medium-2x; default: this host")
     .option("--cpus <n>", "offer them this many cores; default: the host's", positiveNumber)
     .option("--memory <size>", "offer them this much memory, for instance 4GiB; default: the host's")
-    .option("--config <file>", "config file; default: the nearest runlane.config.ts or trigger.config.ts upward")
+    .addOption(configFile)
     .option("--env-file <file>", "variables for the worker and its tasks, those of the environment first; repeat it for several, the first one counts", collect)
     .option("--address <url>", "the server, http(s)://host[:port]; default: RUNLANE_WORKER_ADDRESS, else as for the other commands")
-    .action(async (dirs: string[], _options, command: Command) => {
-      const { workerCommand } = await import("./worker-command.js");
-      ended(await workerCommand(context, dirs, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./worker-command.js")).workerCommand));
 
   program
     .command("tasks")
     .description("list the tasks that workers have declared")
     .addOption(address)
-    .action(async (_options, command: Command) => {
-      const { tasksCommand } = await import("./tasks-command.js");
-      ended(await tasksCommand(context, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./tasks-command.js")).tasksCommand));
 
   program
     .command("trigger")
@@ -175,10 +162,7 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--tag <tag>", "a tag of the run; repeat it for several", collect)
     .option("--test", "mark it as a test")
     .addOption(address)
-    .action(async (task: string, json: string | undefined, _options, command: Command) => {
-      const { triggerCommand } = await import("./trigger-command.js");
-      ended(await triggerCommand(context, task, json, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./trigger-command.js")).triggerCommand));
 
   const versions = program.command("versions").description("look at the versions of the tasks' code, and say which one new runs start on");
   versions
@@ -186,27 +170,18 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .description("list versions, the newest first")
     .option("--limit <n>", "how many; default: 25", wholeNumber(1, 1_000))
     .addOption(address)
-    .action(async (_options, command: Command) => {
-      const { listVersionsCommand } = await import("./versions-command.js");
-      ended(await listVersionsCommand(context, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./versions-command.js")).listVersionsCommand));
   versions
     .command("promote")
     .description("let new runs start on a version, an older one too; runs that have started stay with theirs")
     .argument("<version>", "for instance 20261123.1")
     .addOption(address)
-    .action(async (version: string, _options, command: Command) => {
-      const { promoteVersionCommand } = await import("./versions-command.js");
-      ended(await promoteVersionCommand(context, version, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./versions-command.js")).promoteVersionCommand));
   versions
     .command("rollback")
     .description("promote the version before the current one")
     .addOption(address)
-    .action(async (_options, command: Command) => {
-      const { rollbackVersionCommand } = await import("./versions-command.js");
-      ended(await rollbackVersionCommand(context, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./versions-command.js")).rollbackVersionCommand));
 
   const runs = program.command("runs").description("look at runs, cancel and repeat them, ask why they wait");
   runs
@@ -214,48 +189,33 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .description("show a run")
     .argument("<id>", "id of the run")
     .addOption(address)
-    .action(async (runId: string, _options, command: Command) => {
-      const { getRunCommand } = await import("./runs-command.js");
-      ended(await getRunCommand(context, runId, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./runs-command.js")).getRunCommand));
   runs
     .command("cancel")
     .description("cancel a run, and the runs that it triggered")
     .argument("<id>", "id of the run")
     .option("--reason <text>", "why, for people")
     .addOption(address)
-    .action(async (runId: string, _options, command: Command) => {
-      const { cancelRunCommand } = await import("./runs-command.js");
-      ended(await cancelRunCommand(context, runId, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./runs-command.js")).cancelRunCommand));
   runs
     .command("why")
     .description("say why a run does not execute, where it stands, and what would release it")
     .argument("<id>", "id of the run")
     .addOption(address)
-    .action(async (runId: string, _options, command: Command) => {
-      const { whyCommand } = await import("./why-command.js");
-      ended(await whyCommand(context, runId, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./why-command.js")).whyCommand));
   runs
     .command("replay")
     .description("trigger a run again, whatever became of it, on the current version; prints the id of the new run")
     .argument("<id>", "id of the run")
     .addOption(address)
-    .action(async (runId: string, _options, command: Command) => {
-      const { replayRunCommand } = await import("./repeat-run-command.js");
-      ended(await replayRunCommand(context, runId, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./repeat-run-command.js")).replayRunCommand));
   runs
     .command("reschedule")
     .description("give a delayed run another time")
     .argument("<id>", "id of the run")
     .argument("<delay>", "a time from now like 1h30m, or a time in ISO 8601")
     .addOption(address)
-    .action(async (runId: string, delay: string, _options, command: Command) => {
-      const { rescheduleRunCommand } = await import("./repeat-run-command.js");
-      ended(await rescheduleRunCommand(context, runId, delay, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./repeat-run-command.js")).rescheduleRunCommand));
   const filters = (command: Command) =>
     command
       .option("--status <state...>", "in one of these states, for instance FAILED")
@@ -276,35 +236,15 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--limit <n>", "how many; default: 25", wholeNumber(1, 10_000))
     .option("--after <id>", "runs older than this one")
     .option("--before <id>", "runs newer than this one")
-    .action(async (_options, command: Command) => {
-      const { listRunsCommand } = await import("./list-runs-command.js");
-      ended(await listRunsCommand(context, command.optsWithGlobals()));
-    });
+    .action(action(async () => (await import("./list-runs-command.js")).listRunsCommand));
   filters(runs.command("watch"))
     .description("show runs whenever they change: with ids until all are final, else until it is stopped")
     .argument("[ids...]", "ids of runs; default: all that fulfil the options")
-    .action(async (ids: string[], _options, command: Command) => {
-      const { watchRunsCommand } = await import("./watch-runs-command.js");
-      ended(await watchRunsCommand(context, ids, command.optsWithGlobals()));
-    });
-  addFlowCommands(program, context, address, ended);
+    .action(action(async () => (await import("./watch-runs-command.js")).watchRunsCommand));
+  addFlowCommands(program, address, action);
   return program;
 }
 
 function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
-}
-
-function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 100_000)) throw new InvalidArgumentError("It must be a number above 0.");
-  return value;
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-    return value;
-  };
 }

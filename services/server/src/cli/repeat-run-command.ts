@@ -3,7 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { delayOption } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext } from "./command-context.js";
 import { connected } from "./connected.js";
-import { type ExitCode, usageFailure } from "./exit-code.js";
+import { type ExitCode, readArgument } from "./exit-code.js";
 import { runToJson } from "./run-view.js";
 
 /** `runlane runs replay <id>`: triggers a run again, and prints the id of the new one. */
@@ -26,9 +26,5 @@ export async function rescheduleRunCommand(context: CommandContext, runId: strin
 
 /** A delay of the command line, as contracts have it. @throws CommandFailure for what is none */
 export function delayOf(where: string, text: string): ReturnType<typeof delayOption> {
-  try {
-    return delayOption(where, text);
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
+  return readArgument(() => delayOption(where, text));
 }

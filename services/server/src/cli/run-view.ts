@@ -2,6 +2,7 @@ import { type Timestamp, timestampDate, timestampMs } from "@bufbuild/protobuf/w
 import { type Failure, FailureKind, type Payload } from "@runlane/sdk/gen/runlane/v1/payload_pb.js";
 import { PendingReason, type Run, RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { periodText } from "@runlane/sdk/internal";
+import { labelled } from "./table.js";
 
 /** Why a run does not execute, for people. */
 const pendingWords: Record<PendingReason, string> = {
@@ -53,7 +54,7 @@ export function progressLine(run: Run): string {
 
 /** A run in full, for people. */
 export function runDetails(run: Run): string {
-  const rows: [string, string][] = [
+  return labelled([
     ["run", run.id],
     ["state", [stateName(run.state), pendingWords[run.pendingReason]].filter(Boolean).join(": ")],
     ["task", run.taskId],
@@ -80,11 +81,7 @@ export function runDetails(run: Run): string {
     ["metadata", payloadText(run.metadata)],
     ["output", payloadText(run.output)],
     ["failure", run.failure ? failureText(run.failure) : ""],
-  ];
-  return rows
-    .filter(([, value]) => value !== "")
-    .map(([label, value]) => `${label.padEnd(10)}${value.replaceAll("\n", `\n${" ".repeat(10)}`)}`)
-    .join("\n");
+  ]);
 }
 
 /** Whether its trigger asked for a delay. */
@@ -93,7 +90,7 @@ function isDelayed({ queueTime, createTime }: Run): boolean {
 }
 
 /** A failure on one line: `TypeError: x is not a function`. */
-export function failureLine(failure: Failure): string {
+function failureLine(failure: Failure): string {
   if (failure.kind === FailureKind.VALUE && failure.raw) return `threw ${payloadText(failure.raw)}`;
   const name = failure.kind === FailureKind.INTERNAL ? failure.code || failure.name : failure.name;
   return [name, failure.message].filter(Boolean).join(": ");

@@ -1,6 +1,7 @@
 import type { Run } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
+import { connected } from "./connected.js";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 import { runDetails, runToJson } from "./run-view.js";
 
@@ -20,14 +21,10 @@ export async function cancelRunCommand(context: CommandContext, runId: string, o
 }
 
 async function show(context: CommandContext, options: ClientOptions, ask: (server: ServerConnection) => Promise<Run | undefined>): Promise<ExitCode> {
-  const server = await context.connect(options.address);
-  try {
+  return await connected(context, options, async (server) => {
     const run = await ask(server);
     if (run === undefined) throw new CommandFailure(exitCode.defect, "the server answered without a run");
     const whole = await withStoredValues(run, server.payloads);
     context.terminal.result(options.json ? JSON.stringify(runToJson(whole)) : runDetails(whole));
-    return exitCode.ok;
-  } finally {
-    server.close();
-  }
+  });
 }

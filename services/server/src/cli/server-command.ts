@@ -14,7 +14,7 @@ import type { RunningServer, ServerOptions, ServiceName } from "../server-option
 import { startServer } from "../start-server.js";
 import { parseByteSize } from "./byte-size.js";
 import type { CommandContext } from "./command-context.js";
-import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
+import { CommandFailure, type ExitCode, exitCode, readArgument, usageFailure } from "./exit-code.js";
 import { stopSignals } from "./stop-signals.js";
 
 /** Options of `runlane server`. */
@@ -53,12 +53,8 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   const listen = options.listen ?? (process.env.RUNLANE_LISTEN || defaultListen);
   // A process that does not listen for gRPC has no port beside it.
   const httpListen = options.httpListen ?? (process.env.RUNLANE_HTTP_LISTEN || (services.join() === "queue" ? defaultHttpListen : undefined));
-  try {
-    parseListenAddress(listen);
-    if (httpListen !== undefined) parseListenAddress(httpListen);
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
+  readArgument(() => parseListenAddress(listen));
+  if (httpListen !== undefined) readArgument(() => parseListenAddress(httpListen));
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw usageFailure("--tls-cert and --tls-key belong together");
   const replicas = replicasOf(options.natsReplicas);
   const storeLimit = options.storeLimit === undefined ? undefined : parseByteSize(options.storeLimit);

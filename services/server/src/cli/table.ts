@@ -10,3 +10,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     )
     .join("\n");
 }
+
+/** Values under their labels for people, a line each; what is empty is left out. */
+export function labelled(rows: readonly (readonly [label: string, value: string])[], width = 10): string {
+  return rows
+    .filter(([, value]) => value !== "")
+    .map(([label, value]) => `${label.padEnd(width)}${value.replaceAll("\n", `\n${" ".repeat(width)}`)}`)
+    .join("\n");
+}

@@ -1,6 +1,7 @@
 import type { Task } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
-import { type ExitCode, exitCode } from "./exit-code.js";
+import { connected } from "./connected.js";
+import type { ExitCode } from "./exit-code.js";
 import { table } from "./table.js";
 
 /** The most that a page may hold. */
@@ -8,16 +9,12 @@ const pageSize = 1_000;
 
 /** `runlane tasks`: the tasks that workers have declared, by id. */
 export async function tasksCommand(context: CommandContext, options: ClientOptions): Promise<ExitCode> {
-  const server = await context.connect(options.address);
-  try {
+  return await connected(context, options, async (server) => {
     const tasks = await listTasks(server);
     if (options.json) context.terminal.result(JSON.stringify(tasks.map(taskToJson)));
     else if (tasks.length === 0) context.terminal.note("No worker has declared a task so far. runlane dev and runlane worker start one.");
     else context.terminal.result(taskTable(tasks));
-    return exitCode.ok;
-  } finally {
-    server.close();
-  }
+  });
 }
 
 /** All tasks, page by page. `onHeader` hears the headers of each answer. */
@@ -32,7 +29,7 @@ export async function listTasks(server: ServerConnection, onHeader?: (header: He
 }
 
 /** A task for programs. */
-export function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount, ...rest }: Task): Record<string, unknown> {
+function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAttempts, version, workerCount, ...rest }: Task): Record<string, unknown> {
   const { machine, maxDurationSeconds, payloadSchema } = rest;
   return {
     id,
@@ -50,7 +47,7 @@ export function taskToJson({ id, description, filePath, queue, concurrencyLimit,
 }
 
 /** Tasks as a table for people. */
-export function taskTable(tasks: readonly Task[]): string {
+function taskTable(tasks: readonly Task[]): string {
   const head = ["TASK", "QUEUE", "LIMIT", "ATTEMPTS", "VERSION", "WORKERS"];
   const rows = tasks.map(({ id, queue, concurrencyLimit, maxAttempts, version, workerCount }) => [
     id,

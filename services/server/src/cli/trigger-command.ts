@@ -3,7 +3,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { IdempotencyScope, type Run, RunState, type TriggerItem, TriggerItemSchema, type TriggerOptionsSchema } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { errorOfStatus, hashedKey, isLarge, maxStoredPayloadBytes, secondsOption, withStoredValues } from "@runlane/sdk/internal";
 import type { ClientOptions, CommandContext, ServerConnection } from "./command-context.js";
-import { CommandFailure, type ExitCode, exitCode, usageFailure } from "./exit-code.js";
+import { connected } from "./connected.js";
+import { CommandFailure, type ExitCode, exitCode, readArgument, usageFailure } from "./exit-code.js";
 import { failureOfCall } from "./failure-of.js";
 import { followRun } from "./follow-run.js";
 import { delayOf } from "./repeat-run-command.js";
@@ -33,13 +34,10 @@ export async function triggerCommand(context: CommandContext, task: string, json
   const { payload } = item;
   const bytes = payload?.data.length ?? 0;
   if (bytes > maxStoredPayloadBytes) throw usageFailure(`the payload has ${bytes} bytes as JSON, and at most ${maxStoredPayloadBytes} are allowed`);
-  const server = await context.connect(options.address);
-  try {
+  return await connected(context, options, async (server) => {
     if (isLarge(payload)) item.payload = await server.payloads.put(payload);
     return options.wait ? await triggerAndWait(context, server, item, options) : await triggerOnly(context, server, item, options);
-  } finally {
-    server.close();
-  }
+  });
 }
 
 function triggerOptions(options: TriggerCommandOptions): MessageInitShape<typeof TriggerOptionsSchema> {
@@ -58,11 +56,7 @@ function triggerOptions(options: TriggerCommandOptions): MessageInitShape<typeof
 }
 
 function ttlOf(text: string): number {
-  try {
-    return secondsOption("--ttl", /^\d+$/.test(text) ? Number(text) : text);
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
+  return readArgument(() => secondsOption("--ttl", /^\d+$/.test(text) ? Number(text) : text));
 }
 
 async function triggerOnly({ terminal }: CommandContext, server: ServerConnection, item: TriggerItem, options: TriggerCommandOptions): Promise<ExitCode> {

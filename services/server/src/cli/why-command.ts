@@ -5,6 +5,7 @@ import type { ClientOptions, CommandContext } from "./command-context.js";
 import { connected } from "./connected.js";
 import type { ExitCode } from "./exit-code.js";
 import { stateName } from "./run-view.js";
+import { labelled } from "./table.js";
 
 /** `runlane runs why <id>`: says why a run does not execute, where it stands, and what would release it. */
 export async function whyCommand(context: CommandContext, runId: string, options: ClientOptions): Promise<ExitCode> {
@@ -15,7 +16,7 @@ export async function whyCommand(context: CommandContext, runId: string, options
 }
 
 function whyText({ run, message, remedy, position, limit, held, dueTime }: ExplainRunResponse): string {
-  const rows: [string, string][] = [
+  return labelled([
     ["run", run?.id ?? ""],
     ["state", run ? stateName(run.state) : ""],
     ["queue", run?.queue ?? ""],
@@ -24,11 +25,7 @@ function whyText({ run, message, remedy, position, limit, held, dueTime }: Expla
     ["position", position > 0n ? String(position) : ""],
     ["at", dueTime ? timestampDate(dueTime).toISOString() : ""],
     ["remedy", remedy],
-  ];
-  return rows
-    .filter(([, value]) => value !== "")
-    .map(([label, value]) => `${label.padEnd(10)}${value}`)
-    .join("\n");
+  ]);
 }
 
 /** The same for programs; what is not known is left out. */

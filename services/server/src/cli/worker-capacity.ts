@@ -1,6 +1,6 @@
 import { hostCapacity, machinePreset, presetOf, type WorkerCapacity } from "@runlane/sdk/worker";
 import { parseByteSize } from "./byte-size.js";
-import { usageFailure } from "./exit-code.js";
+import { readArgument, usageFailure } from "./exit-code.js";
 
 /** How somebody says what a worker may use. */
 export interface CapacityOptions {
@@ -16,19 +16,11 @@ export interface CapacityOptions {
 export function workerCapacity({ machine, cpus, memory }: CapacityOptions, host: WorkerCapacity = hostCapacity()): WorkerCapacity {
   if (machine !== undefined) {
     if (cpus !== undefined || memory !== undefined) throw usageFailure("--machine stands for processors and memory, so --cpus and --memory do not go with it");
-    const { milliCpus, memoryMib } = preset(machine);
+    const { milliCpus, memoryMib } = readArgument(() => machinePreset(presetOf("--machine", machine as Parameters<typeof presetOf>[1])))!;
     return { milliCpus, memoryMib };
   }
   return {
     milliCpus: cpus === undefined ? host.milliCpus : Math.round(cpus * 1_000),
     memoryMib: memory === undefined ? host.memoryMib : Math.floor(parseByteSize(memory) / 2 ** 20),
   };
-}
-
-function preset(name: string) {
-  try {
-    return machinePreset(presetOf("--machine", name as Parameters<typeof presetOf>[1]))!;
-  } catch (error) {
-    throw usageFailure((error as Error).message);
-  }
 }
