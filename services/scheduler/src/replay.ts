@@ -30,6 +30,13 @@ export async function replayRun(owner: OwnerClient, environment: string, request
  * code sends runs today.
  */
 function itemOf({ taskId, payload, queue, tags, metadata, machine, concurrencyKey, test }: Run): TriggerItem {
-  const options = { ...(queue === `task/${taskId}` ? {} : { queue }), tags, concurrencyKey, test, ...(metadata ? { metadata } : {}), ...(machine ? { machine } : {}) };
+  const options = {
+    ...(queue === `task/${taskId}` ? {} : { queue }),
+    tags,
+    concurrencyKey,
+    test,
+    ...(metadata ? { metadata } : {}),
+    ...(machine ? { machine } : {}),
+  };
   return create(TriggerItemSchema, { taskId, options, ...(payload ? { payload } : {}) });
 }
