@@ -70,8 +70,10 @@ test("runs that need a machine fill the current version's worker, then the older
   for (let i = 0; i < 5; i += 1) handles.push(await tasks.trigger("heavy", { diary, gate }));
   await eventually("both workers are full", () => linesOf(diary).length === 4);
   expect(linesOf(diary).toSorted()).toEqual(["start one", "start one", "start two", "start two"]);
-  const waiting = await Promise.all(handles.map(async ({ id }) => (await runs.retrieve(id)).pendingReason));
-  expect(waiting.filter((reason) => reason !== undefined)).toEqual(["WORKER_CAPACITY"]);
+  await eventually("the fifth waits for room, and says so", async () => {
+    const reasons = await Promise.all(handles.map(async ({ id }) => (await runs.retrieve(id)).pendingReason));
+    return reasons.filter((reason) => reason !== undefined).join() === "WORKER_CAPACITY";
+  });
   // What needs no machine, and what needs one that nobody has, does not stand in the way.
   const tooLarge = await tasks.trigger("heavy", { diary, gate }, { machine: "large-1x" });
   await eventually("it waits for a worker that is large enough", async () => (await runs.retrieve(tooLarge.id)).pendingReason === "NO_MACHINE");
