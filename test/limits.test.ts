@@ -22,14 +22,10 @@ beforeAll(async () => {
 const item = (taskId: string, payload: unknown = {}, options = {}) => ({ taskId, payload: jsonPayload(payload), options });
 
 async function final(runId: string): Promise<Run> {
-  return await eventually(
-    `${runId} is final`,
-    async () => {
-      const run = await client.run(runId);
-      return run.state >= RunState.COMPLETED && run;
-    },
-    30_000,
-  );
+  return await eventually(`${runId} is final`, async () => {
+    const run = await client.run(runId);
+    return run.state >= RunState.COMPLETED && run;
+  });
 }
 
 describe("memory", () => {
@@ -56,14 +52,14 @@ describe("capacity", () => {
     new TestWorker(small, "limits", { args: ["--machine", "small-2x"] });
     const other = new RunClient(small);
     await other.trigger(...Array.from({ length: 4 }, () => item("sized", { diary, milliseconds: 300 })));
-    await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 4, 20_000);
+    await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 4);
     expect(mostAtOnce(readDiary(diary))).toBe(1);
   });
 
   test("one with room for two executes two, and no more", async () => {
     const diary = join(temporaryFolder(), "diary");
     await client.trigger(...Array.from({ length: 5 }, () => item("sized", { diary, milliseconds: 1_500 })));
-    await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 5, 20_000);
+    await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 5);
     expect(mostAtOnce(readDiary(diary))).toBe(2);
   });
 });

@@ -66,20 +66,22 @@ test("others start on the version that is promoted, or that they ask for", async
 
 test("runs that need a machine fill the current version's worker, then the older one's, and the rest waits for room", async () => {
   const { diary, gate } = gated();
-  const handles = [];
-  for (let i = 0; i < 5; i += 1) handles.push(await tasks.trigger("heavy", { diary, gate }));
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i += 1) ids.push((await tasks.trigger("heavy", { diary, gate })).id);
   await eventually("both workers are full", () => linesOf(diary).length === 4);
   expect(linesOf(diary).toSorted()).toEqual(["start one", "start one", "start two", "start two"]);
-  const waiting = await Promise.all(handles.map(async ({ id }) => (await runs.retrieve(id)).pendingReason));
-  expect(waiting.filter((reason) => reason !== undefined)).toEqual(["WORKER_CAPACITY"]);
+  await eventually("the fifth waits for room, and says so", async () => {
+    const reasons = await Promise.all(ids.map(async (id) => (await runs.retrieve(id)).pendingReason));
+    return reasons.filter((reason) => reason !== undefined).join() === "WORKER_CAPACITY";
+  });
   // What needs no machine, and what needs one that nobody has, does not stand in the way.
   const tooLarge = await tasks.trigger("heavy", { diary, gate }, { machine: "large-1x" });
   await eventually("it waits for a worker that is large enough", async () => (await runs.retrieve(tooLarge.id)).pendingReason === "NO_MACHINE");
   expect((await said()).output).toBe("two");
 
   writeFileSync(gate, "");
-  const ended = await Promise.all(handles.map((handle) => runs.poll(handle)));
-  expect(ended.map(({ output }) => output)).toEqual(handles.map(() => ({ version: expect.stringMatching(/one|two/), machine: "small-1x" })));
+  const ended = await Promise.all(ids.map((id) => runs.poll(id)));
+  expect(ended.map(({ output }) => output)).toEqual(ids.map(() => ({ version: expect.stringMatching(/one|two/), machine: "small-1x" })));
   expect(["one", "two"].map((version) => mostAtOnce(linesOf(diary), version))).toEqual([2, 2]);
   await runs.cancel(tooLarge.id);
 });

@@ -13,7 +13,7 @@ async function cancel(task: string, payload: Record<string, unknown>, last: stri
   const { id, diary } = await worker.begin(task, payload);
   await worker.written(diary, "run");
   await runs.cancel(id);
-  await worker.written(diary, last, 15_000);
+  await worker.written(diary, last);
   return { diary, run: await runs.poll(id) };
 }
 
@@ -59,7 +59,7 @@ describe.concurrent("a run that is cancelled", () => {
     const { id, diary } = await worker.begin("canceled-apart", payload);
     await worker.written(diary, "run");
     await runs.cancel(id);
-    await worker.written(diary, "cancel ended", 15_000);
+    await worker.written(diary, "cancel ended");
     writeFileSync(gate, "");
     await worker.written(diary, "tm-after");
     expect(linesOf(diary).slice(2)).toEqual(["cancel true run cancelled", "cancel", "cancel ended", "run ended", "came to late", "cleanup", "tm-after"]);

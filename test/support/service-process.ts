@@ -56,7 +56,7 @@ export class ServiceProcess {
       const place: Place = JSON.parse(readFileSync(file, "utf8"));
       return place.pid === program.pid && place;
     };
-    return new ServiceProcess(options, program, await program.until(`the ${service} has written down where it listens`, written, 20_000));
+    return new ServiceProcess(options, program, await program.until(`the ${service} has written down where it listens`, written));
   }
 
   /** What `/readyz` says: 200, or 503 and why. */
@@ -67,7 +67,7 @@ export class ServiceProcess {
 
   /** Waits until it is ready. */
   async ready(): Promise<void> {
-    await this.program.until(`the ${this.service} is ready`, async () => (await this.readiness()).status === 200, 20_000);
+    await this.program.until(`the ${this.service} is ready`, async () => (await this.readiness()).status === 200);
   }
 
   /** Starts it again, on the same data folder and address. Its process must have ended. */

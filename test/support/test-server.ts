@@ -26,7 +26,7 @@ export interface TestServerOptions {
   args?: string[];
   /** Added to its environment. */
   env?: ProgramOptions["env"];
-  /** How long it may take until it serves, in milliseconds. Default 10,000. */
+  /** How long it may take until it serves, in milliseconds. Default 30,000. */
   within?: number;
   /** When to stop it. Default: when the test has finished. */
   onCleanUp?: OnCleanUp;

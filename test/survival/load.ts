@@ -46,7 +46,7 @@ export class Load {
 
   /** Waits until triggers are acknowledged and executed. */
   async begun(): Promise<void> {
-    await this.client.until("triggers are acknowledged and executed", () => this.ledger().entries.some((entry) => entry.event === "end"), 20_000);
+    await this.client.until("triggers are acknowledged and executed", () => this.ledger().entries.some((entry) => entry.event === "end"));
   }
 
   /** Triggers nothing new, waits for all acknowledgements. */

@@ -70,12 +70,22 @@ export class MortalServer {
 async function killWhole(program: Program, data: string): Promise<void> {
   const before = natsServerOf(data);
   program.signal("SIGKILL");
-  if (before !== undefined) process.kill(before, "SIGKILL");
+  end(before);
   await program.ended;
   // One that it had only just started.
   const after = natsServerOf(data);
-  if (after !== undefined) process.kill(after, "SIGKILL");
+  end(after);
   await eventually("nats-server is gone", () => [before, after].every((pid) => pid === undefined || !alive(pid)));
+}
+
+/** SIGKILLs a process, if there is one and it has not ended by itself meanwhile. */
+function end(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
 }
 
 /** Process id of the nats-server that lives on a data folder; undefined if there is none. */

@@ -28,7 +28,7 @@ async function refused(stranger: Stranger): Promise<Refusal> {
       () => undefined,
       (refusal: Refusal) => refusal,
     );
-  return await eventually("a unary trigger is refused", refusal, 20_000);
+  return await eventually("a unary trigger is refused", refusal);
 }
 
 /** The load ends as it should: all triggers are answered, all runs have completed, once; and the server was always the same. */
@@ -45,7 +45,7 @@ async function endWell(server: TestServer, load: Load): Promise<void> {
 /** Waits until so many more triggers are acknowledged. */
 async function acknowledgedMore(load: Load, count: number): Promise<void> {
   const before = load.ledger().acknowledgements.length;
-  await load.client.until("triggers are acknowledged again", () => load.ledger().acknowledgements.length >= before + count, 20_000);
+  await load.client.until("triggers are acknowledged again", () => load.ledger().acknowledgements.length >= before + count);
 }
 
 test("nats-server hangs, and is killed again and again, under load: strangers are told when to come back, the SDK does by itself, nothing is lost or runs twice", async () => {

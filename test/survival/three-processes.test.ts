@@ -26,7 +26,7 @@ async function loaded() {
     const { acknowledgements, endedRuns } = load.ledger();
     const [acknowledged, ended] = [acknowledgements.length + perSecond / 2, endedRuns + perSecond / 4];
     const both = () => load.ledger().acknowledgements.length >= acknowledged && load.ledger().endedRuns >= ended;
-    await load.client.until("triggers are acknowledged and executed again", both, 20_000);
+    await load.client.until("triggers are acknowledged and executed again", both);
   };
   /** Everything is answered, everything has run, once, in a worker that has lived all the time. */
   const endsWell = async () => {

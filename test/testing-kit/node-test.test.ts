@@ -12,4 +12,4 @@ test("the kit works under node:test, in parallel processes, and lets them end", 
   });
   expect(stdout).toMatch(/^# pass 3$/m);
   expect(stdout).toMatch(/^# fail 0$/m);
-}, 30_000);
+});
