@@ -58,7 +58,7 @@ describe("capacity", () => {
 
   test("one with room for two executes two, and no more", async () => {
     const diary = join(temporaryFolder(), "diary");
-    await client.trigger(...Array.from({ length: 5 }, () => item("sized", { diary, milliseconds: 1_500 })));
+    await client.trigger(...Array.from({ length: 5 }, () => item("sized", { diary, milliseconds: 700 })));
     await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 5);
     expect(mostAtOnce(readDiary(diary))).toBe(2);
   });
