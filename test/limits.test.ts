@@ -30,7 +30,7 @@ async function final(runId: string): Promise<Run> {
 
 describe("memory", () => {
   test.each([
-    ["the heap of its process", "heap", "2500000 on attempt 2"],
+    ["the heap of its process", "heap", "40000 on attempt 2"],
     ["the memory of its machine outside of the heap", "buffers", "20 on attempt 2"],
   ])("a run that needs more than %s completes on the larger machine that its task names", async (_, taskId, output) => {
     const run = await client.triggerAndWait(item(taskId));
