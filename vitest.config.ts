@@ -3,6 +3,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take ten seconds and more, the longest first. Any other may be added, or left out: this decides nothing but the time that all of them take together. */
 const slow = [
+  "test/survival/snapshots.test.ts",
   "test/dev.test.ts",
   "test/limits.test.ts",
   "test/survival/lease.test.ts",
@@ -43,9 +44,10 @@ const again = { retry: 1 };
 const patience = { expect: { poll: { timeout: 20_000 } }, setupFiles: ["scripts/patience.mjs"] };
 
 // Unit and property tests run on the sources; whole-system tests run what `npm run build` made, as users get it, a few files at a time, for they wait more than they
-// compute; so do the leases among the tests of survival. The others of those run one file after the other: they kill processes under load and judge times, and this must
-// also hold on a machine with two cores.
+// compute; so do the leases among the tests of survival. The others of those run two files at a time, and by themselves those that judge by a rate or by fractions of a second
+// while they kill processes: this must also hold on a machine with two cores.
 const waiting = ["test/survival/{lease,ledger,stale-token}.test.ts"];
+const judging = ["test/survival/{kill-loop,worker-loss}.test.ts"];
 
 export default defineConfig({
   test: {
@@ -90,7 +92,18 @@ export default defineConfig({
           ...again,
           name: "survival",
           include: ["test/survival/**/*.test.ts"],
-          exclude: waiting,
+          exclude: [...waiting, ...judging],
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...patience,
+          ...again,
+          name: "survival-alone",
+          include: judging,
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -60,4 +60,5 @@ await tally.part("unit and property tests", () => runVitest(tally, "unit", envir
 await tally.part("simulation", () => runVitest(tally, "simulation", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));
 await tally.part("survival", () => runVitest(tally, "survival", environment));
+await tally.part("survival, one file after the other", () => runVitest(tally, "survival-alone", environment));
 process.exitCode = tally.finish();

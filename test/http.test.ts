@@ -92,18 +92,7 @@ describe("buf curl, by reflection", () => {
 
   test.each(["httpAddress", "address"] as const)("%s: lists what is served, without a key, by both versions", async (port) => {
     for (const version of ["grpc-v1", "grpc-v1alpha"]) {
-      const { stdout } = await tool("npx", [
-        "--no",
-        "buf",
-        "curl",
-        "--protocol",
-        "grpc",
-        http2,
-        "--reflect-protocol",
-        version,
-        "--list-services",
-        server[port],
-      ]);
+      const { stdout } = await tool(bufProgram, ["curl", "--protocol", "grpc", http2, "--reflect-protocol", version, "--list-services", server[port]]);
       expect(stdout.split("\n")).toEqual(expect.arrayContaining(["runlane.v1.RunService", "runlane.v1.WorkerService", "grpc.health.v1.Health"]));
       expect(stdout).not.toContain("internal");
     }

@@ -30,7 +30,7 @@ async function final(runId: string): Promise<Run> {
 
 describe("memory", () => {
   test.each([
-    ["the heap of its process", "heap", "2500000 on attempt 2"],
+    ["the heap of its process", "heap", "40000 on attempt 2"],
     ["the memory of its machine outside of the heap", "buffers", "20 on attempt 2"],
   ])("a run that needs more than %s completes on the larger machine that its task names", async (_, taskId, output) => {
     const run = await client.triggerAndWait(item(taskId));
@@ -58,7 +58,7 @@ describe("capacity", () => {
 
   test("one with room for two executes two, and no more", async () => {
     const diary = join(temporaryFolder(), "diary");
-    await client.trigger(...Array.from({ length: 5 }, () => item("sized", { diary, milliseconds: 1_500 })));
+    await client.trigger(...Array.from({ length: 5 }, () => item("sized", { diary, milliseconds: 700 })));
     await eventually("all have ended", () => readDiary(diary).filter(({ event }) => event === "end").length === 5);
     expect(mostAtOnce(readDiary(diary))).toBe(2);
   });

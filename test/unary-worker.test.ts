@@ -5,14 +5,18 @@ import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.j
 import { RunState } from "@runlane/sdk/gen/runlane/v1/run_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { type Assignment, type PollResponse, ResultDisposition, WorkerService } from "@runlane/sdk/gen/runlane/v1/worker_service_pb.js";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestServer } from "./support/test-server.js";
 
 // What is left to a client that has no HTTP/2 and no streams towards the server: JSON over HTTP/1.1, as curl or a shell script would send it.
 
+let server: TestServer;
+beforeAll(async () => {
+  server = await TestServer.start({ onCleanUp: afterAll });
+});
+
 /** Calls a method by a plain POST of JSON. */
 async function call<I extends DescMessage, O extends DescMessage>(
-  server: TestServer,
   method: DescMethod & { input: I; output: O },
   request: MessageInitShape<I>,
 ): Promise<MessageShape<O>> {
@@ -29,40 +33,37 @@ async function call<I extends DescMessage, O extends DescMessage>(
 const { poll, heartbeat, reportResults } = WorkerService.method;
 
 test("a worker that is a few POSTs runs a task, whose payload came by another", async () => {
-  const server = await TestServer.start();
   const data = Buffer.from(JSON.stringify("x".repeat(300_000)));
-  const { reference } = await call(server, PayloadService.method.uploadPayload, { data });
-  const { outcomes } = await call(server, RunService.method.triggerTasks, { items: [{ taskId: "measure", payload: { reference } }] });
+  const { reference } = await call(PayloadService.method.uploadPayload, { data });
+  const { outcomes } = await call(RunService.method.triggerTasks, { items: [{ taskId: "measure", payload: { reference } }] });
   const runId = outcomes[0]?.outcome.value as string;
 
   const hello = { protocolRevision: 1, workerId: "curl", incarnation: 1n, slots: 1, tasks: [{ id: "measure" }] };
-  let polled: PollResponse = await call(server, poll, { frame: { hello } });
+  let polled: PollResponse = await call(poll, { frame: { hello } });
   const { streamId } = polled;
   let assignment: Assignment | undefined;
   while (!assignment) {
     assignment = polled.frame?.assignments[0];
     const next = assignment ? { frame: { accepted: [assignment.token] }, wait: durationFromMs(0) } : { wait: durationFromMs(5_000) };
-    polled = await call(server, poll, { streamId, received: polled.number, ...next });
+    polled = await call(poll, { streamId, received: polled.number, ...next });
   }
   expect([assignment.runId, assignment.payload?.reference]).toEqual([runId, reference]);
-  const { answer } = await call(server, heartbeat, { streamId, heartbeat: { sequence: 1n, heldCount: 1 } });
+  const { answer } = await call(heartbeat, { streamId, heartbeat: { sequence: 1n, heldCount: 1 } });
   expect(answer).toMatchObject({ sequence: 1n, listHeld: true });
   const output = { data: Buffer.from("300000") };
   const result = { token: assignment.token, outcome: { case: "output" as const, value: output } };
-  const { receipts } = await call(server, reportResults, { streamId, results: [result] });
+  const { receipts } = await call(reportResults, { streamId, results: [result] });
   expect(receipts.map(({ disposition }) => disposition)).toEqual([ResultDisposition.RECORDED]);
-  const { run } = await call(server, RunService.method.getRun, { runId });
+  const { run } = await call(RunService.method.getRun, { runId });
   expect([run?.state, Buffer.from(run?.output?.data ?? "").toString()]).toEqual([RunState.COMPLETED, "300000"]);
 });
 
 test("a poll of a stream that nobody knows says what to do", async () => {
-  const server = await TestServer.start();
-  await expect(call(server, poll, { streamId: "gone", received: 3n })).rejects.toMatchObject({ code: "failed_precondition" });
-  await expect(call(server, poll, {})).rejects.toMatchObject({ code: "invalid_argument" });
+  await expect(call(poll, { streamId: "gone", received: 3n })).rejects.toMatchObject({ code: "failed_precondition" });
+  await expect(call(poll, {})).rejects.toMatchObject({ code: "invalid_argument" });
 });
 
 test("it is HTTP/1.1 that is spoken", async () => {
-  const server = await TestServer.start();
   const { hostname, port } = new URL(server.httpAddress);
   const body = JSON.stringify({ streamId: "gone", received: "3" });
   const headers = [

@@ -29,8 +29,9 @@ export function errorOfStatus(status: Status): ConnectError {
   return error;
 }
 
-/** The ErrorInfo that a Runlane server put into an error; undefined if it comes from elsewhere: a proxy, this machine's network, another server. */
-export function errorInfoOf(error: ConnectError): ErrorInfo | undefined {
+/** The ErrorInfo that a Runlane server put into an error; undefined if it comes from elsewhere: a proxy, this machine's network, another server, code. */
+export function errorInfoOf(error: unknown): ErrorInfo | undefined {
+  if (!(error instanceof ConnectError)) return undefined;
   return error.findDetails(ErrorInfoSchema).find((info) => info.domain === errorDomain);
 }
 

@@ -1,5 +1,5 @@
 import { defaultClient } from "../client/runlane-client.js";
-import { apiErrorOf, NotFoundError } from "../errors/api-error.js";
+import { NotFoundError, throwApiError } from "../errors/api-error.js";
 import { currentRunRuntime } from "../runtime/run-runtime.js";
 import { refuseUnsupported } from "../unsupported.js";
 import { hashedKey, type IdempotencyKey, type IdempotencyKeyScope, isMadeKey, type KeyMaterial, madeKey } from "./idempotency-key.js";
@@ -52,11 +52,7 @@ function scopeIdsOf({ scope = "run", parentRunId, attemptNumber }: ResetIdempote
 }
 
 async function end(taskId: string, key: string): Promise<{ id: string }> {
-  await defaultClient()
-    .runs.resetIdempotencyKey({ taskId, key })
-    .catch((error: unknown) => {
-      throw apiErrorOf(error);
-    });
+  await defaultClient().runs.resetIdempotencyKey({ taskId, key }).catch(throwApiError);
   return { id: key };
 }
 

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { ConnectError } from "@connectrpc/connect";
 import { errorInfoOf } from "../client/grpc-error.js";
 import { defaultClient } from "../client/runlane-client.js";
 import { apiErrorOf, throwApiError } from "../errors/api-error.js";
@@ -33,8 +32,7 @@ async function cancel(run: string | AnyRunHandle): Promise<{ id: string }> {
   try {
     await defaultClient().runs.cancelRun({ runId: id });
   } catch (error) {
-    const finished = error instanceof ConnectError && errorInfoOf(error)?.reason === "RUN_FINISHED";
-    if (!finished) throw apiErrorOf(error);
+    if (errorInfoOf(error)?.reason !== "RUN_FINISHED") throwApiError(error);
   }
   return { id };
 }

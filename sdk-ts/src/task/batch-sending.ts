@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { ConnectError } from "@connectrpc/connect";
 import type { BatchOutcome, BatchPart, IdempotencyKey, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
-import { errorInfoOf, errorOfStatus } from "../client/grpc-error.js";
+import { errorInfoOf } from "../client/grpc-error.js";
 import { defaultClient, homeClient, type RunlaneClient } from "../client/runlane-client.js";
 import { frameLimits, itemSize } from "../client/trigger-frame.js";
 import { apiErrorOf } from "../errors/api-error.js";
@@ -64,7 +63,7 @@ export async function sendBatch(items: readonly TriggerItem[], idempotencyKey: I
       if (batch.cached) cached = true;
       sent = batch.cached ? batch.runCount : end;
     } catch (error) {
-      if (cached && isSealed(error)) break;
+      if (cached && errorInfoOf(error)?.reason === "BATCH_SEALED") break;
       const cause = apiErrorOf(error);
       const { message } = cause instanceof Error ? cause : new Error(String(cause));
       throw new BatchTriggerError(`A batch of ${items.length} items could not be triggered: ${message}`, {
@@ -112,14 +111,4 @@ async function stored(items: readonly TriggerItem[]): Promise<readonly TriggerIt
       cause,
     });
   }
-}
-
-function isSealed(error: unknown): boolean {
-  return error instanceof ConnectError && errorInfoOf(error)?.reason === "BATCH_SEALED";
-}
-
-/** Why an item has no run; undefined if it has one. */
-export function outcomeError({ outcome }: TriggerOutcome): unknown {
-  if (outcome.case === "runId") return undefined;
-  return apiErrorOf(outcome.case === "error" ? errorOfStatus(outcome.value) : new Error("the server did not say what became of the trigger"));
 }

@@ -1,12 +1,13 @@
 import type { RunResult, TriggerItem } from "#gen/runlane/v1/run_pb.js";
 import { defaultClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { type BatchFailure, BatchTriggerError } from "../errors/task-errors.js";
 import { wireKey } from "../idempotency/idempotency-key.js";
 import { isLarge } from "../payload.js";
 import { currentRunRuntime } from "../runtime/run-runtime.js";
-import { madeBatchId, outcomeError, presentClient, sendBatch } from "./batch-sending.js";
+import { madeBatchId, presentClient, sendBatch } from "./batch-sending.js";
 import { type BatchEntry, type BatchSource, readBatch } from "./batch-source.js";
+import { outcomeError } from "./outcome-error.js";
 import { storedRunResult } from "./run-result.js";
 import type {
   AnyBatchResult,
@@ -69,11 +70,7 @@ export async function triggerBatch<T>(source: BatchSource<T>, entryOf: EntryOf<T
 }
 
 async function runIdsOf(batchId: string): Promise<string[]> {
-  const { batch } = await presentClient()
-    .runs.getBatch({ batchId })
-    .catch((error: unknown) => {
-      throw apiErrorOf(error);
-    });
+  const { batch } = await presentClient().runs.getBatch({ batchId }).catch(throwApiError);
   return batch?.runIds ?? [];
 }
 
@@ -121,9 +118,7 @@ async function outcomesOf(items: TriggerItem[]): Promise<ItemOutcome[]> {
 async function outcomesOfSendable(items: TriggerItem[]): Promise<ItemOutcome[]> {
   const runtime = currentRunRuntime();
   if (!runtime) return await outcomesOutside(items);
-  const { outcomes, results } = await runtime.triggerAndWait(items).catch((error: unknown) => {
-    throw apiErrorOf(error);
-  });
+  const { outcomes, results } = await runtime.triggerAndWait(items).catch(throwApiError);
   return outcomes.map((outcome, index) => {
     if (outcome.outcome.case === "runId") return { runId: outcome.outcome.value, result: results[index]! };
     return { error: outcomeError(outcome) };

@@ -1,7 +1,7 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { BatchState, type Batch as WireBatch } from "#gen/runlane/v1/run_service_pb.js";
 import { defaultClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { throwApiError } from "../errors/api-error.js";
 import { type RegisteredTask, taskRegistry } from "../runtime/task-registry.js";
 import type { BatchEntry, BatchSource } from "./batch-source.js";
 import { type EntryOf, triggerBatch, triggerBatchAndWait } from "./batch-trigger.js";
@@ -94,11 +94,7 @@ function triggerByTaskAndWait<const TTasks extends readonly AnyTask[]>(
 }
 
 async function retrieve(batchId: string): Promise<RetrievedBatch> {
-  const { batch: found } = await defaultClient()
-    .runs.getBatch({ batchId })
-    .catch((error: unknown) => {
-      throw apiErrorOf(error);
-    });
+  const { batch: found } = await defaultClient().runs.getBatch({ batchId }).catch(throwApiError);
   return retrievedBatch(found!);
 }
 

@@ -1,6 +1,6 @@
 import { type RunResult, RunState } from "#gen/runlane/v1/run_pb.js";
 import type { StoredPayloads } from "../client/stored-payloads.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { throwApiError } from "../errors/api-error.js";
 import { errorOfFailure } from "../errors/failure-error.js";
 import { valueOfPayload } from "../payload.js";
 import type { TaskRunResult } from "./task-types.js";
@@ -29,10 +29,5 @@ export function storedRunResult<TIdentifier extends string, TOutput>(
   if (!output?.reference) return taskRunResult(result, taskIdentifier);
   return payloads()
     .get(output)
-    .then(
-      (whole) => taskRunResult({ ...result, output: whole }, taskIdentifier),
-      (error: unknown) => {
-        throw apiErrorOf(error);
-      },
-    );
+    .then((whole) => taskRunResult({ ...result, output: whole }, taskIdentifier), throwApiError);
 }

@@ -1,10 +1,10 @@
 import type { RunResult, TriggerItem } from "#gen/runlane/v1/run_pb.js";
-import { errorOfStatus } from "../client/grpc-error.js";
 import { defaultClient, homeClient } from "../client/runlane-client.js";
 import type { TriggerWaiter } from "../client/trigger-frame.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { isLarge } from "../payload.js";
 import { currentRunRuntime, type RunRuntime } from "../runtime/run-runtime.js";
+import { outcomeError } from "./outcome-error.js";
 import { storedRunResult } from "./run-result.js";
 import { TaskRunPromise } from "./task-run-promise.js";
 import type { RunHandle, TaskRunResult, TriggerAndWaitOptions, TriggerOptions } from "./task-types.js";
@@ -38,8 +38,7 @@ function sendTrigger(item: TriggerItem, waiter: TriggerWaiter): void {
   const outcomes = isLarge(item.payload) ? storedItem(item, homeClient().payloads).then((stored) => runtime.trigger([stored])) : runtime.trigger([item]);
   outcomes.then(([outcome]) => {
     if (outcome?.outcome.case === "runId") waiter.triggered(outcome.outcome.value, outcome.cached);
-    else
-      waiter.failed(outcome?.outcome.case === "error" ? errorOfStatus(outcome.outcome.value) : new Error("the server did not say what became of the trigger"));
+    else waiter.failed(outcomeError(outcome));
   }, waiter.failed.bind(waiter));
 }
 
@@ -71,11 +70,8 @@ async function waitInside<TIdentifier extends string, TOutput>(
   const sendable = isLarge(item.payload) ? storedItem(item, payloads()) : item;
   const { outcomes, results } = await Promise.resolve(sendable)
     .then((stored) => runtime.triggerAndWait([stored]))
-    .catch((error: unknown) => {
-      throw apiErrorOf(error);
-    });
-  const outcome = outcomes[0]?.outcome;
-  if (outcome?.case === "error") throw apiErrorOf(errorOfStatus(outcome.value));
+    .catch(throwApiError);
+  if (outcomes[0]?.outcome.case === "error") throw outcomeError(outcomes[0]);
   if (!results[0]) throw new Error(`the server gave no result for task ${taskId}`);
   return storedRunResult(results[0], taskId, payloads);
 }

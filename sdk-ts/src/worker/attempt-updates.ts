@@ -6,7 +6,7 @@ import {
 } from "#gen/runlane/v1/worker_service_pb.js";
 import { errorOfStatus } from "../client/grpc-error.js";
 import { homeClient } from "../client/runlane-client.js";
-import { apiErrorOf } from "../errors/api-error.js";
+import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { applyOperation, type MetadataOperation, type MetadataTarget } from "../metadata/metadata-operation.js";
 import { maxMetadataBytes, type RunMetadata, runMetadataOf } from "../metadata/metadata-value.js";
 import { PendingOperations } from "../metadata/pending-operations.js";
@@ -197,11 +197,7 @@ export function updatesOf(attempt: Attempt, settings: AttemptSettings | undefine
       return refusal && errorOfStatus(refusal);
     },
     async read() {
-      const { run } = await homeClient()
-        .runs.getRun({ runId: attempt.ctx.run.id })
-        .catch((error: unknown) => {
-          throw apiErrorOf(error);
-        });
+      const { run } = await homeClient().runs.getRun({ runId: attempt.ctx.run.id }).catch(throwApiError);
       return runMetadataOf(run?.metadata);
     },
     refused: (error) => attempt.log("error", `the server has refused changes of tags or metadata: ${error.message}`, undefined),
