@@ -168,8 +168,16 @@ class Plan {
     const fault = referenceFault(environment, payload) ?? optionsFault(environment, options, this.#step.now);
     if (fault) return fault;
     if (key && !environment.keys.hasRoom(this.#keys?.size ?? 0, this.#step.now)) return keysFull;
-    if (queued(environment, options?.queue || queueNameOf(taskId, environment.tasks.get(taskId))) < queueSizeCap) return undefined;
+    if (this.#queued(options?.queue || queueNameOf(taskId, environment.tasks.get(taskId))) < queueSizeCap) return undefined;
     return { reason: "QUEUE_FULL", message: `the queue of task ${taskId} holds ${queueSizeCap} runs, which is its cap; try again when it has drained` };
+  }
+
+  /** Runs that wait in a queue, those of this request among them. */
+  #queued(name: string): number {
+    const { queues, tasks } = this.#request.environment;
+    const before = queues.get(name)?.queued ?? 0;
+    if (before + this.runs.length < queueSizeCap) return before;
+    return before + this.runs.filter(({ queue, taskId, failure }) => !failure && (queue || queueNameOf(taskId, tasks.get(taskId))) === name).length;
   }
 
   /** Whether a delayed run takes the trigger in: it is postponed, and has the new data if the trigger wants that. */
@@ -237,9 +245,4 @@ function optionsFault(environment: Environment, options: TriggerOptions | undefi
   if (tooLong) return { reason: "INVALID_FIELD", message: `options.delay_until: ${tooLong}` };
   const fault = machineFault(options?.machine);
   return fault === undefined ? undefined : { reason: "INVALID_FIELD", message: `options.machine: ${fault}` };
-}
-
-/** Runs that wait in a queue. */
-function queued(environment: Environment, queue: string): number {
-  return environment.queues.get(queue)?.queued ?? 0;
 }
