@@ -70,6 +70,6 @@ export function removeHistoryDatabase(file: string): void {
 function connect(file: string): Database.Database {
   const sqlite = new Database(file);
   // NORMAL: what a power loss takes from the end comes again from the log, position and rows together.
-  sqlite.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000");
+  sqlite.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8000");
   return sqlite;
 }

@@ -68,6 +68,8 @@ export interface AskedSettings {
 export interface CachedRow extends HistoryRow {
   /** The table has it, as it was at its last flush. */
   stored: boolean;
+  /** The table has, or gets, something in the columns that most runs have nothing in; see RunTable. */
+  rare: boolean;
   /** It differs from the table. */
   dirty: boolean;
   /** Encoded runlane.v1.Payload; only until the row is stored, then null. */

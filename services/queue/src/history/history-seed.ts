@@ -96,6 +96,7 @@ function rowOf(run: RunRecord, names: Names, position: number, stored: HistoryRo
     output: encoded(run.output),
     metadata: encoded(extras?.metadata),
     stored: stored !== undefined,
+    rare: stored !== undefined,
     dirty: true,
     replacedTags: stored?.tags ?? null,
   };

@@ -67,6 +67,7 @@ export function newRow(
     output: null,
     metadata: settings?.metadata ? toBinary(PayloadSchema, settings.metadata) : null,
     stored: false,
+    rare: false,
     dirty: true,
     replacedTags: null,
   };

@@ -20,7 +20,7 @@ import { addBodies, basicRun, type RowContext, runBytes } from "./run-message.js
 import { ChangeQuery, findRows } from "./run-query.js";
 
 /** Changes that are written at the latest, by number and by bytes. */
-const most = { rows: 20_000, bytes: 16 * 1024 * 1024 } as const;
+const most = { rows: 40_000, bytes: 32 * 1024 * 1024 } as const;
 /** How long changes gather if nobody asks for them: the longer, the more runs come and go between two writes. */
 const calmMs = 2_000;
 /** How long they gather while somebody waits for changes. */

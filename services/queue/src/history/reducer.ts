@@ -344,7 +344,7 @@ export class Reducer implements RecordListener {
     if (known) return known;
     const stored = this.table.read(number);
     if (!stored) return undefined;
-    const row: CachedRow = { ...stored, stored: true, dirty: false, payload: null, output: null, metadata: null, replacedTags: null };
+    const row: CachedRow = { ...stored, stored: true, rare: true, dirty: false, payload: null, output: null, metadata: null, replacedTags: null };
     this.#rows.set(number, row);
     return row;
   }

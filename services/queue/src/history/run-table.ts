@@ -1,6 +1,7 @@
 import type Database from "libsql";
 import type { AskedSettings, CachedRow, HistoryRow } from "./history-row.js";
 import type { RunBodies } from "./run-message.js";
+import { RunUpserts } from "./run-upserts.js";
 
 /** Columns of a run without payload, output and metadata, in the order of {@link rowOf}. */
 export const rowColumns =
@@ -9,63 +10,62 @@ export const rowColumns =
 /** What a query for {@link rowColumns} answers. */
 export type RawRow = [...number[], string | null, string | null, Uint8Array | null] & { length: 28 };
 
-/** Columns of a run. */
-const columns = 31;
-/** Rows that one statement inserts: a call into SQLite costs as much as a small row. */
-const insertedTogether = 16;
+/** What most runs have nothing in. A call into SQLite costs by its parameters, so such runs are written without these. */
+const rareColumns = {
+  asked_attempts: "0",
+  queue_named: "0",
+  retry_ms: "0",
+  queue_ms: "0",
+  ttl: "0",
+  expire_ms: "0",
+  batch: "0",
+  test: "0",
+  asked: "NULL",
+  tags: "NULL",
+  failure: "NULL",
+  metadata: "NULL",
+} as const;
+
+/** What every run has something in, in the order of {@link RunTable.write}. */
+const commonColumns = [
+  ...["number", "environment", "task", "queue", "version", "state", "attempt", "max_attempts", "create_ms", "start_ms", "finish_ms"],
+  ...["parent", "root", "depth", "position", "machine", "max_duration", "payload", "output"],
+];
 
 /** The table of runs. Its callers see to transactions. */
 export class RunTable {
-  readonly #insertMany: Database.Statement;
-  readonly #insert: Database.Statement;
-  readonly #update: Database.Statement;
-  readonly #updateWithOutput: Database.Statement;
+  readonly #common: RunUpserts;
+  readonly #whole: RunUpserts;
   readonly #read: Database.Statement;
   readonly #bodies: Database.Statement;
-  readonly #updateMetadata: Database.Statement;
   readonly #insertTag: Database.Statement;
   readonly #deleteTag: Database.Statement;
   readonly #replaceBodies: Database.Statement;
-  #waiting: unknown[] = [];
 
   constructor(sqlite: Database.Database) {
-    const one = `(${Array(columns).fill("?").join(",")})`;
-    this.#insertMany = sqlite.prepare(`INSERT INTO run VALUES ${Array(insertedTogether).fill(one).join(",")}`);
-    this.#insert = sqlite.prepare(`INSERT INTO run VALUES ${one}`);
-    const changes =
-      "queue = ?, version = ?, state = ?, attempt = ?, max_attempts = ?, start_ms = ?, finish_ms = ?, retry_ms = ?, position = ?, machine = ?, max_duration = ?, queue_ms = ?, ttl = ?, expire_ms = ?, asked = ?, tags = ?, failure = ?";
-    this.#update = sqlite.prepare(`UPDATE run SET ${changes} WHERE number = ?`);
-    this.#updateWithOutput = sqlite.prepare(`UPDATE run SET ${changes}, output = ? WHERE number = ?`);
+    this.#common = new RunUpserts(sqlite, commonColumns, rareColumns);
+    this.#whole = new RunUpserts(sqlite, [...commonColumns, ...Object.keys(rareColumns)]);
     this.#read = sqlite.prepare(`SELECT ${rowColumns} FROM run WHERE number = ?`).raw();
-    this.#updateMetadata = sqlite.prepare("UPDATE run SET metadata = ? WHERE number = ?");
     this.#deleteTag = sqlite.prepare("DELETE FROM run_tag WHERE tag = ? AND number = ?");
     this.#replaceBodies = sqlite.prepare("UPDATE run SET asked_attempts = ?, payload = ?, metadata = ? WHERE number = ?");
     this.#insertTag = sqlite.prepare("INSERT OR IGNORE INTO run_tag VALUES (?, ?)");
     this.#bodies = sqlite.prepare("SELECT payload, output, metadata FROM run WHERE number = ?").raw();
   }
 
-  /** Writes a run that changed. One that is new may wait for others; {@link finish} writes the rest. */
+  /** Writes a run that changed, once between two calls of {@link finish}, which writes what waits for company. */
   write(row: CachedRow): void {
     if (row.replacedTags !== null) this.#replace(row, row.replacedTags);
     // Apart from that tags only ever come.
     for (const tag of row.tags) this.#insertTag.run([tag, row.number]);
-    if (!row.stored) {
-      const { number, environment, task, queue, version, state, attempt, askedAttempts, maxAttempts, createMs, startMs, finishMs, retryMs } = row;
-      this.#waiting.push(number, environment, task, queue, version, state, attempt, askedAttempts, row.queueNamed ? 1 : 0, maxAttempts);
-      this.#waiting.push(createMs, startMs, finishMs, retryMs, row.parent, row.root, row.depth, row.position);
-      this.#waiting.push(row.machine, row.maxDurationSeconds, row.queueMs, row.ttlSeconds, row.expireMs, row.batch, row.test ? 1 : 0);
-      this.#waiting.push(...textsOf(row), row.failure, row.payload, row.output, row.metadata);
-      if (this.#waiting.length < columns * insertedTogether) return;
-      this.#insertMany.run(this.#waiting);
-      this.#waiting = [];
-      return;
-    }
-    const { queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, machine, maxDurationSeconds, failure, output, number } = row;
-    const changes: unknown[] = [queue, version, state, attempt, maxAttempts, startMs, finishMs, retryMs, position, machine, maxDurationSeconds];
-    changes.push(row.queueMs, row.ttlSeconds, row.expireMs, ...textsOf(row), failure);
-    if (output === null) this.#update.run([...changes, number]);
-    else this.#updateWithOutput.run([...changes, output, number]);
-    if (row.metadata !== null) this.#updateMetadata.run([row.metadata, number]);
+    row.rare ||= isRare(row);
+    const { number, environment, task, queue, version, state, attempt, maxAttempts, createMs, startMs, finishMs } = row;
+    const { parent, root, depth, position, machine, maxDurationSeconds, payload, output } = row;
+    const common = [number, environment, task, queue, version, state, attempt, maxAttempts, createMs, startMs, finishMs] as const;
+    const others = [parent, root, depth, position, machine, maxDurationSeconds, payload, output] as const;
+    if (!row.rare) return this.#common.add(...common, ...others);
+    const { askedAttempts, queueNamed, retryMs, queueMs, ttlSeconds, expireMs, batch, test, failure, metadata } = row;
+    const rare = [askedAttempts, queueNamed ? 1 : 0, retryMs, queueMs, ttlSeconds, expireMs, batch, test ? 1 : 0, ...textsOf(row), failure, metadata] as const;
+    this.#whole.add(...common, ...others, ...rare);
   }
 
   /** A later trigger has given a delayed run its data. */
@@ -75,10 +75,10 @@ export class RunTable {
     this.#replaceBodies.run([askedAttempts, payload, metadata, number]);
   }
 
-  /** Writes the new runs that waited for company. */
+  /** Writes the runs that waited for company. */
   finish(): void {
-    for (let at = 0; at < this.#waiting.length; at += columns) this.#insert.run(this.#waiting.slice(at, at + columns));
-    this.#waiting = [];
+    this.#common.finish();
+    this.#whole.finish();
   }
 
   /** A run as it was written last. */
@@ -92,6 +92,12 @@ export class RunTable {
     const [payload = null, output = null, metadata = null] = (this.#bodies.get([number]) as (Uint8Array | null)[] | undefined) ?? [];
     return { payload, output, metadata };
   }
+}
+
+/** Whether a run has something in the columns that most have nothing in. */
+function isRare({ askedAttempts, queueNamed, retryMs, queueMs, ttlSeconds, expireMs, batch, test, asked, tags, failure, metadata }: CachedRow): boolean {
+  const numbers = askedAttempts + retryMs + queueMs + ttlSeconds + expireMs + batch;
+  return numbers > 0 || queueNamed || test || asked !== null || tags.length > 0 || failure !== null || metadata !== null;
 }
 
 /** What most runs do not have, as JSON; null for none. */
