@@ -95,3 +95,18 @@ test("every row knows the record that changed it last, however the rows are writ
   const positions = (history: Reducer) => [...harness.durable.runs.keys()].map((number) => history.table.read(number)?.position);
   expect(positions(historyOf(records, () => "flush"))).toEqual(positions(historyOf(records, () => "go on")));
 });
+
+test("what a run has no more, its row has no more either: a failure, and when the next attempt is due", () => {
+  const harness = new EngineHarness();
+  const [run] = harness.trigger("a");
+  const worker = harness.connect({ id: "w", tasks: ["a"] });
+  worker.fail(worker.accept()[0]!.token, 1_000);
+  const shown = () => {
+    const history = historyOf(encodedLog(harness.log), () => "flush");
+    return history.table.read(run!.number);
+  };
+  expect(shown()).toMatchObject({ failure: expect.anything(), retryMs: harness.now + 1_000 });
+  harness.advance(1_000);
+  worker.succeed(worker.accept()[0]!.token);
+  expect(shown()).toMatchObject({ state: RunState.COMPLETED, failure: null, retryMs: 0 });
+});
