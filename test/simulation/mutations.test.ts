@@ -31,11 +31,15 @@ async function patched(name: string): Promise<string> {
 
 describe("a mistake in the engine is found", () => {
   it.concurrent.each(names)("%s", { timeout: 600_000 }, async (name) => {
-    const words = (await readFile(join(patches, name), "utf8")).split("\n")[0];
+    const text = await readFile(join(patches, name), "utf8");
     const program = await bundle(join(folder, `${name}.mjs`), await patched(name));
-    const { failures, played } = await playAll(program, { first: 1, seeds, commands: 60, failures: 1, brief: true }, 1);
-    expect(failures.length, `nobody noticed in ${played} histories: ${words}`).toBe(1);
-    process.stdout.write(`${name}: ${failures[0]?.split("\n")[0]}\n`);
+    const order = { seeds, commands: 60, failures: 1, brief: true };
+    // What few histories meet is looked for first where it was found last; that may be elsewhere by now.
+    const last = Number(/^Seed (\d+) meets it/m.exec(text)?.[1] ?? 0);
+    const there = last > 0 ? (await playAll(program, { ...order, first: last, seeds: 1 }, 1)).failures : [];
+    const [found] = there.length > 0 ? there : (await playAll(program, { ...order, first: 1 }, 1)).failures;
+    expect(found, `nobody noticed in ${seeds} histories: ${text.split("\n")[0]}`).toBeDefined();
+    process.stdout.write(`${name}: ${found?.split("\n")[0]}\n`);
   });
 
   it("of at least twelve kinds", () => {

@@ -30,9 +30,8 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
   mayTakeSlots(model, run);
   promise(model.hasRate(run, now), () => `run ${run.number} starts before the rate of queue ${run.queue} lets it`);
   promise(event.attempt === run.attempt + 1, () => `run ${run.number} starts attempt ${event.attempt} after attempt ${run.attempt}`);
-  const ttl = ttlOf(model, run);
-  const late = !run.started && ttl > 0 && run.queueMs + ttl * 1_000 <= now;
-  promise(!late, () => `run ${run.number} starts, but its time to live of ${ttl} s ended at ${run.queueMs + ttl * 1_000}, and it is ${now}`);
+  const late = !run.started && run.expireMs > 0 && run.expireMs <= now;
+  promise(!late, () => `run ${run.number} starts, but its time to live ended at ${run.expireMs}, and it is ${now}`);
   inOrder(model, run, now);
   if (!run.started) {
     run.machine = model.machineOf(run);
@@ -135,6 +134,7 @@ export function failed(model: Model, run: RunModel, event: AttemptFailed, { now 
 export function finish(model: Model, run: RunModel, state: RunState, now: number, place: "over" | "canceling" | "cancelingIdle" = "over"): void {
   promise(run.final === undefined, () => `run ${run.number} ended as ${RunState[run.final as RunState]} and ends again as ${RunState[state]}`);
   run.final = state;
+  run.finalMs = now;
   model.move(run, place, now);
   for (const waiter of run.waiters) {
     if (waiter.place === "waiting" && endedWaits(model, waiter).length > 0) model.move(waiter, "resumable", now);
@@ -147,9 +147,11 @@ export function endedWaits(model: Model, run: RunModel): number[] {
   return [...run.waits].filter(([, wait]) => !wait.delivered && wait.children.every((child) => isFinal(model.run(child)))).map(([id]) => id);
 }
 
-/** Seconds that a run may be in its queue before it starts; 0 for no limit. */
-export function ttlOf(model: Model, run: RunModel): number {
-  return run.askedTtl ?? model.tasks.get(run.taskId)?.declaration.ttlSeconds ?? 0;
+/** A run enters its queue for the first time: from now on its time to live counts. */
+export function enter(model: Model, run: RunModel, now: number): void {
+  const ttl = run.askedTtl ?? model.tasks.get(run.taskId)?.declaration.ttlSeconds ?? 0;
+  run.expireMs = ttl === 0 ? 0 : now + ttl * 1_000;
+  model.move(run, "queued", now);
 }
 
 /** What belongs to one attempt alone is over. */

@@ -1,10 +1,12 @@
-import type { Event, NewRun, RunsCreated, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { assigned, endedWaits, failed, finish, resumed, returned, succeeded, ttlOf } from "./attempts.js";
+import { assigned, endedWaits, enter, failed, finish, resumed, returned, succeeded } from "./attempts.js";
+import { closeBatch, createBatch, forgetBatch } from "./batches.js";
 import type { Grounds } from "./grounds.js";
 import type { Model } from "./model.js";
 import type { Observation } from "./observation.js";
-import { isFinal, type RunModel } from "./run-model.js";
+import { isFinal, type RunModel, type WaitModel } from "./run-model.js";
+import { createRuns, partFault, rescheduled } from "./triggers.js";
 import { promise } from "./violation.js";
 import type { SessionModel } from "./worker-model.js";
 
@@ -29,7 +31,7 @@ export function follow(following: Following, { event }: Event): void {
     case "payloadDropped":
       return;
     case "runsCreated":
-      return create(following, event.value);
+      return createRuns(following, event.value);
     case "versionCreated": {
       const { version } = event.value;
       promise(!model.versions.has(version), () => `version ${version} is created twice`);
@@ -102,8 +104,14 @@ export function follow(following: Following, { event }: Event): void {
     }
     case "commandAnswered": {
       const run = model.run(event.value.run);
-      const asked = grounds.commands.get(run)?.some(({ commandId }) => commandId === event.value.commandId);
-      promise(asked === true && run.place !== "over", () => `run ${run.number} has a command answered that it did not give`);
+      const asked = grounds.commands.get(run)?.find(({ commandId }) => commandId === event.value.commandId)?.command;
+      promise(asked !== undefined && run.place !== "over", () => `run ${run.number} has a command answered that it did not give`);
+      if (asked.case === "trigger" || asked.case === "triggerAndWait") {
+        const { batch, items } = asked.value;
+        const fault = batch && partFault(model, batch, items.length);
+        const reason = event.value.refusal?.reason;
+        promise(reason === fault, () => `a command of run ${run.number} is refused as ${reason}, not as ${fault}`);
+      }
       return answer(run, event.value.commandId, event.value.refusal ? "refused" : "done");
     }
     case "runUpdated": {
@@ -126,82 +134,27 @@ export function follow(following: Following, { event }: Event): void {
     }
     case "runExpired": {
       const run = model.run(event.value.run);
-      const ttl = ttlOf(model, run);
       promise(run.place === "queued" && !run.started, () => `run ${run.number} expires while it is ${run.place}`);
-      promise(ttl > 0 && now >= run.queueMs + ttl * 1_000, () => `run ${run.number} expires ${run.queueMs + ttl * 1_000 - now} ms too early`);
+      promise(run.expireMs > 0 && now >= run.expireMs, () => `run ${run.number} expires ${run.expireMs - now} ms too early`);
       return finish(model, run, RunState.EXPIRED, now);
     }
+    case "runRescheduled":
+      return rescheduled(following, event.value);
+    case "idempotencyKeyEnded": {
+      const { taskId, key } = event.value;
+      const asked = cause.kind === "endKey" && cause.taskId === taskId && cause.key === key;
+      promise(asked, () => `key ${key} of task ${taskId} is ended, and nobody asked for it`);
+      return model.keys.end(taskId, key);
+    }
+    case "batchCreated":
+      return createBatch(following, event.value);
+    case "batchClosed":
+      return closeBatch(following, event.value);
+    case "batchForgotten":
+      return forgetBatch(following, event.value);
     default:
       promise(false, () => `an event ${event.case} that the oracle does not know`);
   }
-}
-
-function create({ model, seen, grounds }: Following, event: RunsCreated): void {
-  const { now, cause } = seen;
-  const parent = event.parent ? model.run(event.parent) : undefined;
-  if (parent) {
-    const asked = grounds.commands.get(parent)?.some(({ commandId }) => commandId === event.commandId);
-    promise(asked === true && !isFinal(parent), () => `runs are created for a command of run ${parent.number} that it did not give`);
-    answer(parent, event.commandId, "created");
-  } else {
-    promise(cause.kind === "trigger" && cause.requestId === event.requestId, () => "runs are created, and nobody asked for them");
-  }
-  promise(Number(event.firstNumber) === model.nextRun, () => `the next run is ${event.firstNumber}, not ${model.nextRun}`);
-  for (const item of event.runs) {
-    const run = newRun(model, item, model.nextRun, event, now);
-    model.follow(run);
-    model.runs.set(run.number, run);
-    model.nextRun += 1;
-    parent?.children.push(run.number);
-    model.move(run, run.queueMs > now ? "delayed" : "queued", now);
-  }
-}
-
-function newRun(model: Model, { taskId, queue, maxAttempts, settings }: NewRun, number: number, event: RunsCreated, now: number): RunModel {
-  const delayUntil = Number(settings?.delayUntilMs ?? 0n);
-  const version = settings?.version || event.version;
-  return {
-    number,
-    taskId,
-    askedQueue: queue,
-    queue: queue || model.queueOf(taskId),
-    key: settings?.concurrencyKey ?? "",
-    priorityMs: Number(settings?.priorityMs ?? 0n),
-    weight: settings?.weight || 1,
-    createMs: now,
-    queueMs: Math.max(now, delayUntil),
-    // Nowhere: it is put into its place at once.
-    place: "delayed",
-    attempt: 0,
-    askedAttempts: maxAttempts,
-    maxAttempts,
-    version,
-    askedVersion: version,
-    askedMachine: settings?.machine ?? "",
-    machine: "",
-    askedLimits: settings?.concurrencyLimits?.names,
-    limits: [],
-    tokens: 0,
-    askedTtl: settings?.ttlSeconds,
-    taken: [],
-    session: undefined,
-    token: undefined,
-    sequence: undefined,
-    leftAt: undefined,
-    retryAtMs: 0,
-    readyMs: 0,
-    started: false,
-    ownProcess: false,
-    parent: Number(event.parent),
-    children: [],
-    waiters: new Set(),
-    waits: new Map(),
-    commands: new Map(),
-    idempotencyKey: settings?.idempotency?.key ?? "",
-    debounceKey: settings?.debounce?.key ?? "",
-    final: undefined,
-    failure: undefined,
-  };
 }
 
 function declare(model: Model, event: TasksDeclared): void {
@@ -297,7 +250,7 @@ function due(model: Model, run: RunModel, now: number): void {
   if (run.place === "delayed") {
     promise(now >= run.queueMs, () => `run ${run.number} enters its queue ${run.queueMs - now} ms too early`);
     model.follow(run);
-    return model.move(run, "queued", now);
+    return enter(model, run, now);
   }
   promise(run.place === "backoff" || run.place === "resting", () => `run ${run.number} is retried while it is ${run.place}`);
   promise(now >= run.retryAtMs, () => `run ${run.number} is retried ${run.retryAtMs - now} ms too early`);
@@ -309,7 +262,10 @@ function beginWait({ model, seen, grounds }: Following, run: RunModel, waitId: n
   promise(!run.waits.has(waitId), () => `run ${run.number} waits twice under the id ${waitId}`);
   run.waits.set(waitId, { children, delivered: false });
   for (const child of children) model.run(child).waiters.add(run);
-  if (run.place === "executing") model.move(run, "waiting", seen.now);
+  const ended = endedWaits(model, run).includes(waitId);
+  // Keys found what has ended: the code, which has its slots, hears of it at once.
+  if (run.place === "executing" && ended) (run.waits.get(waitId) as WaitModel).delivered = true;
+  else if (run.place === "executing") model.move(run, "waiting", seen.now);
   if (run.place === "waiting" && endedWaits(model, run).length > 0) model.move(run, "resumable", seen.now);
 }
 

@@ -22,6 +22,8 @@ export class Grounds {
   /** What a list of the held attempts leaves out. */
   readonly losses = new Set<RunModel>();
   readonly ending = new Set<SessionModel>();
+  /** Delayed runs that have another time, because they took a trigger in, and the data that they had before. */
+  readonly moved = new Map<RunModel, string>();
   /** Tokens that were listed or accepted and are not the speaker's. */
   readonly strange: string[] = [];
 

@@ -2,20 +2,12 @@ import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js"
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type Assignment, type CommandOutcome, ResultDisposition, type Resume } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { type Grounds, tokenKey } from "./grounds.js";
+import { numberOfId } from "./id.js";
 import type { Model } from "./model.js";
 import type { Observation } from "./observation.js";
 import { isFinal, isWithWorker, type RunModel } from "./run-model.js";
+import { wordOf } from "./triggers.js";
 import { promise } from "./violation.js";
-
-// Crockford's alphabet in lower case, as ids show numbers.
-const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-
-/** Number of the run with this id. */
-export function numberOfId(id: string): number {
-  let number = 0;
-  for (const digit of id.slice(-9)) number = number * 32 + alphabet.indexOf(digit);
-  return number;
-}
 
 /** Checks what was said against what happened: to workers, and to those who wait for results. */
 export class Messages {
@@ -82,6 +74,8 @@ export class Messages {
     promise(assignment.maxAttempts === run.maxAttempts, () => `run ${run.number} is sent with ${assignment.maxAttempts} attempts, not ${run.maxAttempts}`);
     const machine = assignment.settings?.machine ?? "";
     promise(machine === run.machine, () => `run ${run.number} is sent with machine "${machine}", not "${run.machine}"`);
+    const data = `${assignment.payload ? Buffer.from(assignment.payload.data).toString("hex") : ""}`;
+    promise(run.data.split(" ")[0] === data, () => `run ${run.number} is sent with the data ${data}, not ${run.data}`);
     const key = tokenKey(assignment.token);
     promise(!this.#model.tokens.has(key), () => `run ${run.number} is sent with a token that was given out before`);
     this.#model.tokens.set(key, run);
@@ -97,6 +91,10 @@ export class Messages {
       const run = model.run(event.value.run);
       if (!model.sessions.get(run.session ?? 0)?.connection) return;
       for (const id of event.value.waitIds) this.#resume(run, id, said.resumes);
+    } else if (event.case === "waitBegan") {
+      const run = model.run(event.value.run);
+      // What keys found had ended.
+      if (run.waits.get(event.value.waitId)?.delivered) this.#resume(run, event.value.waitId, said.resumes);
     } else if (event.case === "runCanceled") {
       const run = model.run(event.value.run);
       const connected = model.sessions.get(run.session ?? 0)?.connection !== undefined;
@@ -116,7 +114,7 @@ export class Messages {
     const { results, cancelConfirmed, commands } = cause.request;
     promise(receipts === results.length + cancelConfirmed.length, () => `${receipts} receipts for ${results.length + cancelConfirmed.length} reports`);
     promise(said.outcomes.length === commands.length, () => `${said.outcomes.length} answers to ${commands.length} commands`);
-    for (const { token, commandId, outcomes, error } of said.outcomes) {
+    for (const { token, commandId, outcomes, error, batch } of said.outcomes) {
       const refusedAs = error?.message ?? "";
       const text = `${outcomes.map(({ outcome }) => (outcome.case === "runId" ? outcome.value : outcome.value?.message)).join()} ${refusedAs}`;
       const key = `${tokenKey(token)} ${commandId}`;
@@ -127,7 +125,21 @@ export class Messages {
         before === undefined || before === text || !current,
         () => `command ${commandId} of run ${run?.number} is answered with ${text}, and was with ${before}`,
       );
-      if (current) this.#answers.set(key, text);
+      if (!current) continue;
+      this.#answers.set(key, text);
+      if (error) continue;
+      const told = outcomes.map(({ outcome, cached }) =>
+        outcome.case === "runId" ? wordOf(numberOfId(outcome.value), cached) : (outcome.value?.message.split(":")[0] ?? ""),
+      );
+      const due = this.#model.outcomes.get(key);
+      const found = batch?.cached === true && outcomes.length === 0;
+      promise(
+        due === undefined || found || due === told.join(),
+        () => `command ${commandId} of run ${run.number} came to ${due}, and is answered with ${told}`,
+      );
+      const asked = commands.find((command) => command.commandId === commandId && tokenKey(command.token) === tokenKey(token))?.command;
+      const sealed = asked?.case === "trigger" && asked.value.batch?.seal === true && !found && batch && this.#model.batches.get(numberOfId(batch.batchId));
+      promise((sealed || undefined)?.state !== "open", () => `the last part of batch ${batch?.batchId} came, and it is open`);
     }
   }
 

@@ -1,4 +1,6 @@
 import type { TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type { BatchModel } from "./batch-model.js";
+import { KeysModel } from "./keys-model.js";
 import { EnvironmentModel, LimitModel, QueueModel } from "./limit-model.js";
 import { machineSizes } from "./machine-size.js";
 import { comesBefore, holdsSlots, isWithWorker, occupiesWorker, type Place, type RunModel } from "./run-model.js";
@@ -30,6 +32,11 @@ export class Model {
   /** How many attempts each session executes. */
   readonly #busy = new Map<number, number>();
   nextRun = 1;
+  readonly keys = new KeysModel();
+  readonly batches = new Map<number, BatchModel>();
+  nextBatch = 1;
+  /** What became of the items of each request, and of each command: as they were, or are to be, answered. */
+  readonly outcomes = new Map<string, string>();
 
   run(number: bigint | number): RunModel {
     const run = this.runs.get(Number(number));
@@ -47,6 +54,13 @@ export class Model {
     let limit = this.limits.get(name);
     if (!limit) this.limits.set(name, (limit = new LimitModel()));
     return limit;
+  }
+
+  /** When a batch ended: it takes no more items, and all its runs are final; undefined if it has not. */
+  endOf({ state, items, closeMs }: BatchModel): number | undefined {
+    const runs = items.map(({ run }) => this.run(run));
+    if (state === "open" || runs.some(({ final }) => final === undefined)) return undefined;
+    return Math.max(closeMs, ...runs.map(({ finalMs }) => finalMs));
   }
 
   /** The queue that a run of a task is in whose trigger names none. */

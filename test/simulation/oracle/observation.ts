@@ -1,6 +1,7 @@
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { NotifyRequest } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { Batch } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
 import type { Hello, WorkRequest, WorkResponse } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 
 /** What became of one item of a trigger, as its caller heard it. */
@@ -15,6 +16,22 @@ export type Cause =
   /** A batch closes: what may start is placed. With `rested`, everything that was due before has been done. */
   | { readonly kind: "place"; readonly rested: boolean }
   | { readonly kind: "trigger"; readonly requestId: string; readonly items: readonly TriggerItem[]; readonly outcomes: readonly Outcome[] }
+  /** A part of a batch. */
+  | {
+      readonly kind: "batch";
+      readonly requestId: string;
+      readonly part: BatchPart;
+      readonly items: readonly TriggerItem[];
+      readonly answer:
+        | { readonly refused: string }
+        | { readonly number: number; readonly size: number; readonly cached: boolean; readonly outcomes: readonly Outcome[] };
+    }
+  /** Somebody looks at a batch. */
+  | { readonly kind: "readBatch"; readonly batch: Batch }
+  /** A delayed run is to enter its queue at another time, in milliseconds of the Unix epoch; 0: at once. */
+  | { readonly kind: "reschedule"; readonly run: number; readonly dueMs: number; readonly refused: string | undefined }
+  /** An idempotency key is ended. */
+  | { readonly kind: "endKey"; readonly taskId: string; readonly key: string; readonly refused: string | undefined }
   | { readonly kind: "cancel"; readonly run: number; readonly reason: string }
   | { readonly kind: "promote"; readonly version: string }
   /** Somebody changes a queue, a limit or the environment. */

@@ -1,4 +1,5 @@
-import { ttlOf } from "./attempts.js";
+import { Answers } from "./answers.js";
+import { retentionMs, sealMs } from "./batch-model.js";
 import { follow } from "./follow.js";
 import { Grounds } from "./grounds.js";
 import { Messages } from "./messages.js";
@@ -11,8 +12,6 @@ import type { SessionModel } from "./worker-model.js";
 
 /** How long a worker may be silent. */
 export const leaseMs = 10_000;
-/** How long a request is known again. */
-const requestMs = 10 * 60_000;
 /** How long it may take to accept. */
 const acceptMs = 5_000;
 
@@ -26,7 +25,7 @@ export class Oracle {
   readonly #workers = new Map<string, SessionModel>();
   readonly #messages = new Messages(this.model);
   readonly #turns = new Turns(this.model);
-  readonly #requests = new Map<string, { readonly told: string; readonly at: number }>();
+  readonly #answers = new Answers(this.model);
   /** Hears of every observation before it is judged. */
   heard: ((seen: Observation) => void) | undefined;
 
@@ -43,7 +42,7 @@ export class Oracle {
     this.#messages.check(seen, grounds);
     for (const { event } of seen.events) if (event.case === "runAssigned") model.run(event.value.run).leftAt = leftAt;
     const { cause } = seen;
-    if (cause.kind === "trigger") this.#answered(cause, seen.now);
+    this.#answers.check(seen);
     if (cause.kind === "cancel") this.#canceled(cause.run);
     if (cause.kind !== "place") return;
     this.#busy(seen.now);
@@ -100,17 +99,6 @@ export class Oracle {
     }
   }
 
-  /** Every item has its outcome, and a request that comes again has those that it had. */
-  #answered({ requestId, items, outcomes }: Extract<Observation["cause"], { kind: "trigger" }>, now: number): void {
-    promise(outcomes.length === items.length, () => `${items.length} triggers have ${outcomes.length} outcomes`);
-    for (const outcome of outcomes) if ("run" in outcome) this.model.run(outcome.run);
-    const told = outcomes.map((outcome) => ("run" in outcome ? outcome.run : outcome.refused)).join();
-    const before = this.#requests.get(requestId);
-    const repeated = before !== undefined && now - before.at < requestMs;
-    promise(!repeated || before.told === told, () => `${requestId} is answered with ${told}, and was with ${before?.told}`);
-    if (before?.told !== told) this.#requests.set(requestId, { told, at: now });
-  }
-
   /** A cancelled run and everything that it triggered have ended. */
   #canceled(number: number): void {
     const run = this.model.run(number);
@@ -132,6 +120,10 @@ export class Oracle {
   #nothingOverdue({ now, monotonic }: Observation): void {
     const late = [...this.model.runs.values()].find((run) => this.#isOverdue(run, now, monotonic));
     promise(late === undefined, () => `run ${late?.number} is ${late?.place} still, though its time has come`);
+    for (const batch of this.model.batches.values()) {
+      const due = batch.state === "open" ? batch.createMs + sealMs : (this.model.endOf(batch) ?? Number.POSITIVE_INFINITY) + retentionMs;
+      promise(due > now, () => `batch ${batch.number} is ${batch.state} still, though its time is over`);
+    }
     for (const [name, limit] of this.model.limits) {
       for (const [key, { expireMs }] of limit.keys) promise(expireMs > now, () => `the override of key "${key}" of limit ${name} holds on after its end`);
     }
@@ -143,10 +135,7 @@ export class Oracle {
   #isOverdue(run: RunModel, now: number, monotonic: number): boolean {
     if (run.place === "delayed") return run.queueMs <= now;
     if (run.place === "backoff" || run.place === "resting") return run.retryAtMs <= now;
-    if (run.place === "queued" && !run.started) {
-      const ttl = ttlOf(this.model, run);
-      return ttl > 0 && run.queueMs + ttl * 1_000 <= now;
-    }
+    if (run.place === "queued" && !run.started) return run.expireMs > 0 && run.expireMs <= now;
     const connected = isWithWorker.has(run.place) && this.model.sessions.get(run.session ?? 0)?.connection;
     return run.place === "assigned" && Boolean(connected) && run.leftAt !== undefined && monotonic - run.leftAt > acceptMs;
   }

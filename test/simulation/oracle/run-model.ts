@@ -72,6 +72,10 @@ export interface RunModel {
   tokens: number;
   /** Seconds, 0 for no limit; undefined: the task's. */
   readonly askedTtl: number | undefined;
+  /** When it expires unless it has started, fixed when it enters its queue; 0: never. */
+  expireMs: number;
+  /** Its payload, which a later trigger may replace. */
+  data: string;
   /** What it would hold, or holds, by gate. */
   taken: readonly string[];
   session: number | undefined;
@@ -94,9 +98,10 @@ export interface RunModel {
   readonly waits: Map<number, WaitModel>;
   /** Commands of the present attempt that were answered. */
   readonly commands: Map<number, string>;
-  readonly idempotencyKey: string;
+  /** Empty if it collects no triggers. */
   readonly debounceKey: string;
   final: RunState | undefined;
+  finalMs: number;
   failure: Failure | undefined;
 }
 

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import type { TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { type AttemptCommand, AttemptCommandSchema, AttemptResultSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Chance } from "./chance.js";
 import { type Attempt, nameOf, type Sent, type SimulatedWorker } from "./worker.js";
@@ -12,6 +12,8 @@ export type Act = "accept" | "decline" | "succeed" | "fail" | "release" | "spawn
 interface Surroundings {
   readonly send: (worker: SimulatedWorker, frame: Sent, chance: Chance) => void;
   readonly item: (chance: Chance) => TriggerItem;
+  /** What makes a trigger a part of a batch. */
+  readonly part: (chance: Chance) => BatchPart;
   /** Whether there may be more runs. */
   readonly mayTrigger: () => boolean;
 }
@@ -78,7 +80,10 @@ export class RunningCode {
       case "wait": {
         if (!this.#world.mayTrigger()) return;
         const items = Array.from({ length: 1 + chance.below(3) }, () => this.#world.item(chance));
-        if (kind === "spawn") return this.#command(worker, attempt, { case: "trigger", value: { items } }, chance);
+        if (kind === "spawn") {
+          const batch = chance.is(0.3) ? { batch: this.#world.part(chance) } : {};
+          return this.#command(worker, attempt, { case: "trigger", value: { items, ...batch } }, chance);
+        }
         attempt.waits += 1;
         attempt.openWaits.add(attempt.waits);
         return this.#command(worker, attempt, { case: "triggerAndWait", value: { waitId: attempt.waits, items } }, chance);

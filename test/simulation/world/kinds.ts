@@ -5,6 +5,14 @@ export const kinds = {
   /** The same request comes again. */
   repeat: 1,
   cancel: 2,
+  /** A part of a batch is sent. */
+  batch: 2,
+  /** Somebody looks at a batch. */
+  readBatch: 0.5,
+  /** A delayed run is given another time. */
+  reschedule: 1,
+  /** An idempotency key is ended. */
+  endKey: 0.5,
   /** A worker takes what it was offered. */
   accept: 10,
   decline: 1,

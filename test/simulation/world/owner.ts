@@ -181,7 +181,7 @@ export class SimulatedOwner {
       monotonic: this.monotonic,
       epoch: this.epoch,
       random: () => this.#chance.next(),
-      statusOf: ({ message }) => ({ $typeName: "google.rpc.Status", code: 9, message, details: [] }),
+      statusOf: ({ reason, message }) => ({ $typeName: "google.rpc.Status", code: 9, message: `${reason}: ${message}`, details: [] }),
       faultOf: () => undefined,
       dayOf: () => "20260101",
       outbox,

@@ -33,6 +33,10 @@ export interface Setting {
   readonly promptness: number;
   /** Probability that a trigger asks for something special. */
   readonly wishes: number;
+  /** Probability that a trigger asks for a delay, a time to live, or to be collected. */
+  readonly timing: number;
+  /** Probability that a trigger, or a batch, has an idempotency key. */
+  readonly sameness: number;
   readonly keys: readonly string[];
   /** Most triggers are for this task, so that its queue is full and its keys take turns; undefined: none is preferred. */
   readonly favourite: string | undefined;
@@ -88,6 +92,7 @@ export function createSetting(chance: Chance): Setting {
           ...(named && chance.is(0.5) ? { concurrency } : {}),
           ...(concurrencyLimit === undefined ? {} : { concurrencyLimit }),
           ...(chance.is(0.3) ? { maxAttempts: 1 + chance.below(3) } : {}),
+          ...(chance.is(0.15) ? { ttlSeconds: chance.of([1, 20, 300]) } : {}),
         });
       });
     return { id: `build ${index}`, tasks, queues: queues(), limits: limits() };
@@ -114,6 +119,8 @@ export function createSetting(chance: Chance): Setting {
     faults: chance.of([0, 0, 0.05, 0.2]),
     promptness: chance.of([1, 0.8, 0.4]),
     wishes: chance.of([0.1, 0.5]),
+    timing: chance.of([0, 0.05, 0.4]),
+    sameness: chance.of([0, 0.1, 0.6]),
     favourite: chance.is(0.3) ? taskIds[0] : undefined,
     keys: ["", "x", "y", "z"].slice(0, 1 + chance.below(4)),
   };

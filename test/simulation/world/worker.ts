@@ -129,7 +129,10 @@ export class SimulatedWorker {
       });
     }
     for (const { token } of message.receipts) this.attempts.delete(nameOf(token));
-    for (const { token, commandId, outcomes, error } of message.commandOutcomes) this.#answered(nameOf(token), commandId, outcomes.length, error !== undefined);
+    for (const { token, commandId, outcomes, error } of message.commandOutcomes) {
+      const runs = outcomes.filter(({ outcome }) => outcome.case === "runId").length;
+      this.#answered(nameOf(token), commandId, runs, error !== undefined);
+    }
     for (const { token, waitId, more } of message.resumes) {
       const attempt = this.attempts.get(nameOf(token));
       if (!attempt || more || !attempt.openWaits.delete(waitId)) continue;
@@ -153,12 +156,12 @@ export class SimulatedWorker {
     for (const [key, { result }] of this.attempts) if (!result) this.attempts.delete(key);
   }
 
-  #answered(key: string, commandId: number, outcomes: number, refused: boolean): void {
+  #answered(key: string, commandId: number, runs: number, refused: boolean): void {
     const attempt = this.attempts.get(key);
     const command = attempt?.unanswered.get(commandId)?.command;
     attempt?.unanswered.delete(commandId);
-    // Nothing was created: nothing is waited for.
-    if (attempt && command?.case === "triggerAndWait" && (refused || outcomes === 0)) attempt.openWaits.delete(command.value.waitId);
+    // There are no runs: nothing is waited for.
+    if (attempt && command?.case === "triggerAndWait" && (refused || runs === 0)) attempt.openWaits.delete(command.value.waitId);
   }
 }
 

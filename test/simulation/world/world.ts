@@ -9,6 +9,7 @@ import {
 import { decideClosed, decideFrame, decideHello } from "@runlane/queue/testing/simulated.js";
 import { leaseMs, Oracle } from "../oracle/oracle.js";
 import { promise } from "../oracle/violation.js";
+import { Batches } from "./batches.js";
 import { Chance } from "./chance.js";
 import { Clients } from "./clients.js";
 import { RunningCode } from "./code.js";
@@ -21,6 +22,10 @@ import { nameOf, type Sent, SimulatedWorker } from "./worker.js";
 /** Runs that a history may hold; more would make it slow and show nothing new. */
 const mostRuns = 90;
 const executor = "executor";
+/** How often workers show that they live. */
+const beatMs = 3_000;
+/** The same while no frame gets lost: as seldom as their leases allow. */
+const calmBeatMs = 9_000;
 
 /** Everything around the engine: clients, workers and the streams between, time, and an owner that may die. What happens is told to it command by command. */
 export class World {
@@ -29,6 +34,7 @@ export class World {
   readonly #setting: Setting;
   readonly #clients: Clients;
   readonly #code: RunningCode;
+  readonly #batches: Batches;
   readonly #governors: Governors;
   readonly #workers: SimulatedWorker[] = [];
   readonly #late: { readonly streamId: string; readonly sequence: number; readonly request: WorkRequest }[] = [];
@@ -42,10 +48,12 @@ export class World {
     this.#faults = setting.faults;
     this.owner = new SimulatedOwner(this.oracle, new Chance(seed + 1), (streamId, message) => this.#deliver(streamId, message));
     this.#clients = new Clients(this.owner, setting);
+    this.#batches = new Batches(this.owner, setting, (chance) => this.#clients.item(chance));
     this.#governors = new Governors(this.owner, setting);
     this.#code = new RunningCode({
       send: (worker, frame, chance) => this.#send(worker, frame, chance),
       item: (chance) => this.#clients.item(chance),
+      part: (chance) => this.#batches.part(chance),
       mayTrigger: () => this.oracle.model.nextRun < mostRuns,
     });
   }
@@ -66,6 +74,18 @@ export class World {
         break;
       case "promote":
         this.#clients.promote(chance);
+        break;
+      case "reschedule":
+        this.#clients.reschedule(chance);
+        break;
+      case "endKey":
+        this.#clients.endKey(chance);
+        break;
+      case "batch":
+        if (this.oracle.model.nextRun < mostRuns) this.#batches.send(chance);
+        break;
+      case "readBatch":
+        this.#batches.read(chance);
         break;
       case "govern":
         this.#governors.govern(chance);
@@ -137,7 +157,7 @@ export class World {
         this.#advance(chance.of([9_999, 10_000, 12_000]), false);
         break;
       case "hours":
-        this.#advance(chance.of([6 * 60_000, 3_600_000, 26 * 3_600_000]), false);
+        this.#advance(chance.of([6 * 60_000, 3_600_000, 26 * 3_600_000, 8 * 24 * 3_600_000]), false);
         break;
       case "clock":
         owner.wall += chance.of([-5_000, -60_000, 700, 20_000]);
@@ -164,16 +184,21 @@ export class World {
     for (const build of [...builds.map(({ id }) => ({ ...(last[0] as Build), id })), ...last]) {
       this.#workers.push(new SimulatedWorker(`settler of ${build.id}`, 1, build, 50, { milliCpus: 32_000, memoryMib: 64_000 }));
     }
-    for (let round = 0; round < 400; round++) {
-      for (const worker of this.#workers) {
-        this.#send(worker, worker.heartbeat(this.owner.monotonic), chance);
-        for (const attempt of [...worker.attempts.values()]) this.#code.end(worker, attempt, chance);
-      }
+    for (const worker of this.#workers) this.#sayHello(worker);
+    this.owner.commit();
+    for (let round = 0; round < 1_000; round++) {
+      const attempts = this.#workers.flatMap((worker) => [...worker.attempts.values()].map((attempt) => ({ worker, attempt })));
+      for (const { worker, attempt } of attempts) this.#code.end(worker, attempt, chance);
       this.owner.commit();
       if ([...this.oracle.model.runs.values()].every(({ place }) => place === "over")) break;
-      this.#advance(round < 300 ? 5_000 : 60_000, true);
+      if (attempts.length > 0) continue;
+      // Who has nothing to do waits for what is due.
+      for (const worker of this.#workers) this.#send(worker, worker.heartbeat(this.owner.monotonic), chance);
+      const behind = Math.max(0, this.owner.durable.now - this.owner.wall);
+      this.#advance(Math.min(Math.max(1, behind + (this.owner.nextDue() ?? 1_000)), 60_000), true, calmBeatMs);
     }
     this.oracle.end();
+    this.#batches.readAll();
     this.owner.compare();
   }
 
@@ -307,14 +332,14 @@ export class World {
   }
 
   /** Lets time pass; the owner is woken when it wants to be. */
-  #advance(ms: number, alive: boolean): void {
+  #advance(ms: number, alive: boolean, beat = beatMs): void {
     const { owner } = this;
     owner.commit();
     const until = owner.monotonic + ms;
-    const beat = Math.min(3_000, leaseMs / 3);
     let nextBeat = alive ? owner.monotonic + beat : Number.POSITIVE_INFINITY;
     for (let wakes = 0; ; wakes++) {
-      promise(wakes < 5_000, () => "the engine wants to be woken again and again");
+      // After the wall's clock was set back, it is woken again and again until that clock has come to what is due.
+      promise(wakes < 100_000, () => "the engine wants to be woken again and again");
       const due = owner.monotonic + (owner.nextDue() ?? Number.POSITIVE_INFINITY);
       const next = Math.min(due, nextBeat, until);
       owner.wall += next - owner.monotonic;

@@ -1,9 +1,11 @@
 // What the simulation in test/ drives: the engine, and states as snapshots and as plain data. Nothing else leaves this room.
 export { apply } from "../engine/apply.js";
+export { decideBatchPart } from "../engine/decide-batch.js";
 export { decideCancel } from "../engine/decide-cancel.js";
 export { decideUpdateEnvironment, decideUpdateLimit, decideUpdateQueue } from "../engine/decide-flow.js";
 export { decideClosed, decideFrame } from "../engine/decide-frame.js";
 export { decideHello } from "../engine/decide-hello.js";
+export { decideKeyEnd, decideReschedule } from "../engine/decide-reschedule.js";
 export { decideTick, nextDue } from "../engine/decide-tick.js";
 export { decideTrigger, forEachOutcome } from "../engine/decide-trigger.js";
 export { decidePromote } from "../engine/decide-version.js";
@@ -15,7 +17,10 @@ export { Outbox } from "../engine/outbox.js";
 export { phases } from "../engine/phase.js";
 export { place } from "../engine/place.js";
 export { reindex } from "../engine/reindex.js";
+export { batchIdOf } from "../engine/run-id.js";
+export type { CreatedRuns } from "../engine/run-record.js";
 export { emit, type Step } from "../engine/step.js";
+export { batchMessageOf } from "../engine/view-batch.js";
 export { type Connection, createVolatile, type Volatile } from "../engine/volatile.js";
 export { addSubscriber } from "../owner/interest.js";
 export { Restoration } from "../snapshot/restoration.js";
