@@ -16,7 +16,7 @@ export function readRunnerRequest(frame: Uint8Array): RunnerRequest {
     else others.push(cursor.whole);
   }
   if (others.length > 0) return { ...fromBinary(RunnerRequestSchema, Buffer.concat(others)), assignments };
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments, commandOutcomes: [], resumes: [], aborts: [], ping: false };
+  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments, commandOutcomes: [], resumes: [], aborts: [], ping: false, journalParts: [], evictions: [] };
 }
 
 /** A RunnerResponse that is being put together: results by hand, as they come, the rest at the end. */
@@ -30,6 +30,7 @@ export class RunnerResponseFrame {
     ended: [],
     abandoned: [],
     graces: [],
+    evicted: [],
     pong: false,
   };
   readonly #writer = new FieldWriter();
@@ -49,8 +50,8 @@ export class RunnerResponseFrame {
 
   /** The whole, encoded. Nothing may be added any more. */
   encode(): Uint8Array {
-    const { ready, pong, commands, ended, abandoned, graces } = this.rest;
-    const isEmpty = commands.length + ended.length + abandoned.length + graces.length === 0;
+    const { ready, pong, commands, ended, abandoned, graces, evicted } = this.rest;
+    const isEmpty = commands.length + ended.length + abandoned.length + graces.length + evicted.length === 0;
     if (ready || pong || !isEmpty) this.#writer.fields(toBinary(RunnerResponseSchema, this.rest));
     return this.#writer.finish();
   }
@@ -72,6 +73,8 @@ function readAssignment(cursor: FieldCursor): Assignment {
     parentRunId: "",
     rootRunId: "",
     ownProcess: false,
+    journalLength: 0,
+    resumed: false,
   };
   while (cursor.next()) {
     switch (cursor.field) {
@@ -116,6 +119,12 @@ function readAssignment(cursor: FieldCursor): Assignment {
         break;
       case 14:
         assignment.settings = fromBinary(AttemptSettingsSchema, cursor.bytes);
+        break;
+      case 15:
+        assignment.journalLength = cursor.number;
+        break;
+      case 16:
+        assignment.resumed = cursor.number !== 0;
         break;
     }
   }

@@ -194,5 +194,5 @@ export class RunnerProcess {
 }
 
 function emptyFrame(): RunnerRequest {
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments: [], commandOutcomes: [], resumes: [], aborts: [], ping: false };
+  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments: [], commandOutcomes: [], resumes: [], aborts: [], ping: false, journalParts: [], evictions: [] };
 }

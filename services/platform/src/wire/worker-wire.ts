@@ -11,6 +11,7 @@ import {
   HeartbeatAnswerSchema,
   HeldListSchema,
   HelloSchema,
+  JournalPartSchema,
   ReleaseSchema,
   type ResultReceipt,
   ResumeSchema,
@@ -97,6 +98,7 @@ export function writeWorkResponse(write: WireWriter, message: WorkResponse): voi
   for (const token of message.lost) write.bytes(8, token);
   if (message.helloAgain) write.yes(9);
   if (message.drain) write.cold(10, ServerDrainSchema, message.drain);
+  for (const part of message.journalParts) write.cold(11, JournalPartSchema, part);
 }
 
 function writeAssignment(write: WireWriter, message: Assignment): void {
@@ -114,6 +116,8 @@ function writeAssignment(write: WireWriter, message: Assignment): void {
   if (message.rootRunId) write.text(12, message.rootRunId);
   if (message.ownProcess) write.yes(13);
   if (message.settings) write.cold(14, AttemptSettingsSchema, message.settings);
+  if (message.journalLength) write.int(15, message.journalLength);
+  if (message.resumed) write.yes(16);
 }
 
 function writeReceipt(write: WireWriter, message: ResultReceipt): void {

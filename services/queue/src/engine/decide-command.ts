@@ -47,6 +47,8 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
       return continueWaiting(step, run, commandId, command.value);
     case "updateRun":
       return decideUpdate(step, run, commandId, command.value);
+    case "wait":
+    case "record":
     case undefined:
       return refuse(step, run, commandId, { reason: "UNIMPLEMENTED", message: "the server does not know this kind of command; it is older than the worker" });
   }

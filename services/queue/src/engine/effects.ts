@@ -143,6 +143,8 @@ function sendAssignment(step: Step, run: RunRecord): void {
     parentRunId: run.parent ? runIdOf(run.environment, run.parent) : "",
     rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
     ownProcess: run.ownProcess,
+    journalLength: 0,
+    resumed: false,
     ...(run.payload ? { payload: run.payload } : {}),
     ...(settings ? { settings } : {}),
   });

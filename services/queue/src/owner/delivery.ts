@@ -93,6 +93,7 @@ const helloAgain = encodeMessage(WorkResponseSchema, {
   resumes: [],
   cancels: [],
   lost: [],
+  journalParts: [],
   helloAgain: true,
 });
 

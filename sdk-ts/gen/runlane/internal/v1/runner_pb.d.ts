@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Assignment, AttemptCommand, AttemptResult, CommandOutcome, Resume } from "../../v1/worker_service_pb.js";
+import type { Assignment, AttemptCommand, AttemptResult, CommandOutcome, JournalPart, Resume } from "../../v1/worker_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/runner.proto.
@@ -60,6 +60,20 @@ export declare type RunnerRequest = Message<"runlane.internal.v1.RunnerRequest">
    * @generated from field: bool ping = 6;
    */
   ping: boolean;
+
+  /**
+   * Journals of assignments. They may come in the frame of the assignment, or later.
+   *
+   * @generated from field: repeated runlane.v1.JournalPart journal_parts = 7;
+   */
+  journalParts: JournalPart[];
+
+  /**
+   * Attempts that wait and have to leave: the runner ends them where they stand, calls no hook, and reports each by `evicted`, unless it goes on meanwhile.
+   *
+   * @generated from field: repeated bytes evictions = 8;
+   */
+  evictions: Uint8Array[];
 };
 
 /**
@@ -169,6 +183,13 @@ export declare type RunnerResponse = Message<"runlane.internal.v1.RunnerResponse
    * @generated from field: repeated runlane.internal.v1.AbortGrace graces = 6;
    */
   graces: AbortGrace[];
+
+  /**
+   * Tokens of attempts that left as asked by `evictions`. The supervisor reports them as released.
+   *
+   * @generated from field: repeated bytes evicted = 8;
+   */
+  evicted: Uint8Array[];
 
   /**
    * Answers `ping`.

@@ -5,8 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { BatchOutcome, BatchPart, IdempotencyScope, RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Failure, Payload } from "./payload_pb.js";
+import type { BatchOutcome, BatchPart, IdempotencyScope, RunResult, TriggerItem, TriggerOutcome } from "./run_pb.js";
 import type { Status } from "../../google/rpc/status_pb.js";
 
 /**
@@ -345,7 +345,7 @@ export declare type Hello = Message<"runlane.v1.Hello"> & {
   buildId: string;
 
   /**
-   * Optional behaviours that it understands. None are defined so far.
+   * Optional behaviours that it understands. "journal": it sends journal keys, and goes on with runs that waited when their worker was lost (Assignment.resumed).
    *
    * @generated from field: repeated string capabilities = 8;
    */
@@ -648,6 +648,13 @@ export declare type TaskDeclaration = Message<"runlane.v1.TaskDeclaration"> & {
    * @generated from field: optional uint32 ttl_seconds = 11;
    */
   ttlSeconds?: number | undefined;
+
+  /**
+   * A run that waits when its worker is lost starts anew, as a new attempt, instead of going on from its journal.
+   *
+   * @generated from field: bool restart_on_worker_loss = 12;
+   */
+  restartOnWorkerLoss: boolean;
 };
 
 /**
@@ -768,7 +775,31 @@ export declare type AttemptCommand = Message<"runlane.v1.AttemptCommand"> & {
      */
     value: UpdateRunCommand;
     case: "updateRun";
+  } | {
+    /**
+     * Waits for a time, or for a token.
+     *
+     * @generated from field: runlane.v1.WaitCommand wait = 7;
+     */
+    value: WaitCommand;
+    case: "wait";
+  } | {
+    /**
+     * Records what a piece of the code came to.
+     *
+     * @generated from field: runlane.v1.RecordCommand record = 8;
+     */
+    value: RecordCommand;
+    case: "record";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * What the code called, so that the call is known again when the code runs once more after its worker was lost. INVALID_ARGUMENT with reason INVALID_FIELD if another command of the
+   * attempt has the same. Unset: the command is not in the journal; an attempt that begins a wait without one starts anew, as a failed one does, if its worker is lost meanwhile.
+   *
+   * @generated from field: runlane.v1.JournalKey journal_key = 9;
+   */
+  journalKey?: JournalKey | undefined;
 };
 
 /**
@@ -776,6 +807,286 @@ export declare type AttemptCommand = Message<"runlane.v1.AttemptCommand"> & {
  * Use `create(AttemptCommandSchema)` to create a new message.
  */
 export declare const AttemptCommandSchema: GenMessage<AttemptCommand>;
+
+/**
+ * What tells the calls of an attempt apart.
+ *
+ * @generated from message runlane.v1.JournalKey
+ */
+export declare type JournalKey = Message<"runlane.v1.JournalKey"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: runlane.v1.JournalKind kind = 1;
+   */
+  kind: JournalKind;
+
+  /**
+   * What it concerns: the task that is triggered, the token, the step's name. At most 256 characters.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Hash of its arguments, as the worker computes it; at most 32 bytes.
+   *
+   * @generated from field: bytes arguments_hash = 3;
+   */
+  argumentsHash: Uint8Array;
+
+  /**
+   * Counts the calls of the attempt that are otherwise the same, from 0.
+   *
+   * @generated from field: uint32 occurrence = 4;
+   */
+  occurrence: number;
+};
+
+/**
+ * Describes the message runlane.v1.JournalKey.
+ * Use `create(JournalKeySchema)` to create a new message.
+ */
+export declare const JournalKeySchema: GenMessage<JournalKey>;
+
+/**
+ * Begins a wait. The run is WAITING and holds no slot until the wait ends and a slot is free: a Resume then says how it ended. Several waits may be open at once. NOT_FOUND with reason
+ * TOKEN_NOT_FOUND for a token that does not exist. If the wait has ended already, the Resume follows at once and the run goes on executing.
+ *
+ * @generated from message runlane.v1.WaitCommand
+ */
+export declare type WaitCommand = Message<"runlane.v1.WaitCommand"> & {
+  /**
+   * Names the wait within its attempt, as TriggerAndWaitCommand.wait_id does.
+   *
+   * @generated from field: uint32 wait_id = 1;
+   */
+  waitId: number;
+
+  /**
+   * What it waits for.
+   *
+   * @generated from oneof runlane.v1.WaitCommand.condition
+   */
+  condition: {
+    /**
+     * So many milliseconds from when the server hears of it; at most 31,622,400,000 (366 days), and more is INVALID_ARGUMENT.
+     *
+     * @generated from field: uint64 for_ms = 2;
+     */
+    value: bigint;
+    case: "forMs";
+  } | {
+    /**
+     * A time, in milliseconds of the Unix epoch; one that has passed ends the wait at once. At most 10 years from now.
+     *
+     * @generated from field: int64 until_ms = 3;
+     */
+    value: bigint;
+    case: "untilMs";
+  } | {
+    /**
+     * A token, until it is completed or has timed out.
+     *
+     * @generated from field: string token_id = 4;
+     */
+    value: string;
+    case: "tokenId";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runlane.v1.WaitCommand.
+ * Use `create(WaitCommandSchema)` to create a new message.
+ */
+export declare const WaitCommandSchema: GenMessage<WaitCommand>;
+
+/**
+ * Records what a piece of the code came to. The answer says that it is on disk; from then on the code need not run again. Needs a journal_key.
+ *
+ * @generated from message runlane.v1.RecordCommand
+ */
+export declare type RecordCommand = Message<"runlane.v1.RecordCommand"> & {
+  /**
+   * What it came to. Unset: it ended, with nothing to tell.
+   *
+   * @generated from oneof runlane.v1.RecordCommand.outcome
+   */
+  outcome: {
+    /**
+     * It returned.
+     *
+     * @generated from field: runlane.v1.Payload output = 1;
+     */
+    value: Payload;
+    case: "output";
+  } | {
+    /**
+     * It failed. Forgotten when the attempt ends.
+     *
+     * @generated from field: runlane.v1.Failure failure = 2;
+     */
+    value: Failure;
+    case: "failure";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message runlane.v1.RecordCommand.
+ * Use `create(RecordCommandSchema)` to create a new message.
+ */
+export declare const RecordCommandSchema: GenMessage<RecordCommand>;
+
+/**
+ * How a wait for a time or a token ended.
+ *
+ * @generated from message runlane.v1.WaitEnd
+ */
+export declare type WaitEnd = Message<"runlane.v1.WaitEnd"> & {
+  /**
+   * What the token was completed with. Unset for none.
+   *
+   * @generated from field: runlane.v1.Payload output = 1;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * The token was not completed in time.
+   *
+   * @generated from field: bool timed_out = 2;
+   */
+  timedOut: boolean;
+};
+
+/**
+ * Describes the message runlane.v1.WaitEnd.
+ * Use `create(WaitEndSchema)` to create a new message.
+ */
+export declare const WaitEndSchema: GenMessage<WaitEnd>;
+
+/**
+ * A call that the code made before. Entries come in the order in which the calls were made.
+ *
+ * @generated from message runlane.v1.JournalEntry
+ */
+export declare type JournalEntry = Message<"runlane.v1.JournalEntry"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: runlane.v1.JournalKey key = 1;
+   */
+  key?: JournalKey | undefined;
+
+  /**
+   * The command that it was, which counts on from the greatest of these.
+   *
+   * @generated from field: uint32 command_id = 2;
+   */
+  commandId: number;
+
+  /**
+   * The wait that it began; 0 for none. An entry of a wait that is open still has no `settled`; its Resume follows when it ends.
+   *
+   * @generated from field: uint32 wait_id = 3;
+   */
+  waitId: number;
+
+  /**
+   * Its place among the calls that have ended, in the order in which they did, from 1: the code must see them end in this order. 0: it has not.
+   *
+   * @generated from field: uint32 settled = 4;
+   */
+  settled: number;
+
+  /**
+   * As in CommandOutcome.
+   *
+   * @generated from field: repeated runlane.v1.TriggerOutcome outcomes = 5;
+   */
+  outcomes: TriggerOutcome[];
+
+  /**
+   * As in CommandOutcome.
+   *
+   * @generated from field: runlane.v1.BatchOutcome batch = 6;
+   */
+  batch?: BatchOutcome | undefined;
+
+  /**
+   * As in CommandOutcome.
+   *
+   * @generated from field: google.rpc.Status error = 7;
+   */
+  error?: Status | undefined;
+
+  /**
+   * As in Resume.
+   *
+   * @generated from field: repeated runlane.v1.RunResult results = 8;
+   */
+  results: RunResult[];
+
+  /**
+   * As in Resume.
+   *
+   * @generated from field: runlane.v1.WaitEnd end = 9;
+   */
+  end?: WaitEnd | undefined;
+
+  /**
+   * Of a record: what it returned.
+   *
+   * @generated from field: runlane.v1.Payload output = 10;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * Of a record: why it failed.
+   *
+   * @generated from field: runlane.v1.Failure failure = 11;
+   */
+  failure?: Failure | undefined;
+
+  /**
+   * The entry that follows has further results of this one, and its key and numbers again.
+   *
+   * @generated from field: bool more = 12;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message runlane.v1.JournalEntry.
+ * Use `create(JournalEntrySchema)` to create a new message.
+ */
+export declare const JournalEntrySchema: GenMessage<JournalEntry>;
+
+/**
+ * A part of an attempt's journal.
+ *
+ * @generated from message runlane.v1.JournalPart
+ */
+export declare type JournalPart = Message<"runlane.v1.JournalPart"> & {
+  /**
+   * The attempt.
+   *
+   * @generated from field: bytes token = 1;
+   */
+  token: Uint8Array;
+
+  /**
+   * Entries that follow those of the part before.
+   *
+   * @generated from field: repeated runlane.v1.JournalEntry entries = 2;
+   */
+  entries: JournalEntry[];
+};
+
+/**
+ * Describes the message runlane.v1.JournalPart.
+ * Use `create(JournalPartSchema)` to create a new message.
+ */
+export declare const JournalPartSchema: GenMessage<JournalPart>;
 
 /**
  * Changes tags and metadata. All of it or nothing: INVALID_ARGUMENT with reason INVALID_FIELD if something breaks its rules.
@@ -1073,7 +1384,7 @@ export declare type AttemptFailure = Message<"runlane.v1.AttemptFailure"> & {
 export declare const AttemptFailureSchema: GenMessage<AttemptFailure>;
 
 /**
- * Gives an attempt back undone.
+ * Gives an attempt back undone. One whose waits are all in the journal goes on, when the first of them ends, with what the journal has (Assignment.resumed), maybe elsewhere; any other starts anew.
  *
  * @generated from message runlane.v1.Release
  */
@@ -1255,6 +1566,13 @@ export declare type WorkResponse = Message<"runlane.v1.WorkResponse"> & {
    * @generated from field: runlane.v1.ServerDrain drain = 10;
    */
   drain?: ServerDrain | undefined;
+
+  /**
+   * Journals of assignments.
+   *
+   * @generated from field: repeated runlane.v1.JournalPart journal_parts = 11;
+   */
+  journalParts: JournalPart[];
 };
 
 /**
@@ -1429,6 +1747,21 @@ export declare type Assignment = Message<"runlane.v1.Assignment"> & {
    * @generated from field: runlane.v1.AttemptSettings settings = 14;
    */
   settings?: AttemptSettings | undefined;
+
+  /**
+   * How many entries the attempt's journal has. They follow in JournalParts of the same stream, in this frame or later ones; the worker accepts the assignment, and starts it, when it has them all.
+   *
+   * @generated from field: uint32 journal_length = 15;
+   */
+  journalLength: number;
+
+  /**
+   * The attempt goes on: it waited when it lost its worker, and no code of it runs any more. What the journal has answers the calls that its code makes again; `onStart` and the like are
+   * not called again. Only for workers with the capability "journal".
+   *
+   * @generated from field: bool resumed = 16;
+   */
+  resumed: boolean;
 };
 
 /**
@@ -1642,6 +1975,13 @@ export declare type Resume = Message<"runlane.v1.Resume"> & {
    * @generated from field: bool more = 4;
    */
   more: boolean;
+
+  /**
+   * How a wait for a time or a token ended. Unset for waits for runs.
+   *
+   * @generated from field: runlane.v1.WaitEnd end = 5;
+   */
+  end?: WaitEnd | undefined;
 };
 
 /**
@@ -1730,6 +2070,67 @@ export declare type ServerDrain = Message<"runlane.v1.ServerDrain"> & {
  * Use `create(ServerDrainSchema)` to create a new message.
  */
 export declare const ServerDrainSchema: GenMessage<ServerDrain>;
+
+/**
+ * What kind of call an entry of the journal stands for.
+ *
+ * @generated from enum runlane.v1.JournalKind
+ */
+export enum JournalKind {
+  /**
+   * Unset; INVALID_ARGUMENT.
+   *
+   * @generated from enum value: JOURNAL_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A trigger.
+   *
+   * @generated from enum value: JOURNAL_KIND_TRIGGER = 1;
+   */
+  TRIGGER = 1,
+
+  /**
+   * A trigger whose runs are waited for.
+   *
+   * @generated from enum value: JOURNAL_KIND_TRIGGER_AND_WAIT = 2;
+   */
+  TRIGGER_AND_WAIT = 2,
+
+  /**
+   * A wait for a time.
+   *
+   * @generated from enum value: JOURNAL_KIND_WAIT_TIME = 3;
+   */
+  WAIT_TIME = 3,
+
+  /**
+   * A wait for a token.
+   *
+   * @generated from enum value: JOURNAL_KIND_WAIT_TOKEN = 4;
+   */
+  WAIT_TOKEN = 4,
+
+  /**
+   * A step. One that succeeded stays in the journal of the run's later attempts.
+   *
+   * @generated from enum value: JOURNAL_KIND_STEP = 5;
+   */
+  STEP = 5,
+
+  /**
+   * The creation of a token.
+   *
+   * @generated from enum value: JOURNAL_KIND_CREATE_TOKEN = 6;
+   */
+  CREATE_TOKEN = 6,
+}
+
+/**
+ * Describes the enum runlane.v1.JournalKind.
+ */
+export declare const JournalKindSchema: GenEnum<JournalKind>;
 
 /**
  * Whose metadata.
