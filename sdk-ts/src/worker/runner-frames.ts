@@ -16,7 +16,16 @@ export function readRunnerRequest(frame: Uint8Array): RunnerRequest {
     else others.push(cursor.whole);
   }
   if (others.length > 0) return { ...fromBinary(RunnerRequestSchema, Buffer.concat(others)), assignments };
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments, commandOutcomes: [], resumes: [], aborts: [], ping: false, journalParts: [], evictions: [] };
+  return {
+    $typeName: "runlane.internal.v1.RunnerRequest",
+    assignments,
+    commandOutcomes: [],
+    resumes: [],
+    aborts: [],
+    ping: false,
+    journalParts: [],
+    evictions: [],
+  };
 }
 
 /** A RunnerResponse that is being put together: results by hand, as they come, the rest at the end. */

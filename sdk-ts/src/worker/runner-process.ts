@@ -194,5 +194,14 @@ export class RunnerProcess {
 }
 
 function emptyFrame(): RunnerRequest {
-  return { $typeName: "runlane.internal.v1.RunnerRequest", assignments: [], commandOutcomes: [], resumes: [], aborts: [], ping: false, journalParts: [], evictions: [] };
+  return {
+    $typeName: "runlane.internal.v1.RunnerRequest",
+    assignments: [],
+    commandOutcomes: [],
+    resumes: [],
+    aborts: [],
+    ping: false,
+    journalParts: [],
+    evictions: [],
+  };
 }
