@@ -1048,11 +1048,26 @@ export declare type JournalEntry = Message<"runlane.v1.JournalEntry"> & {
   failure?: Failure | undefined;
 
   /**
-   * The entry that follows has further results of this one, and its key and numbers again.
+   * The entry that follows has further results of this one, and its key and numbers again. Together they count as one entry of `journal_length`.
    *
    * @generated from field: bool more = 12;
    */
   more: boolean;
+
+  /**
+   * A step of an earlier attempt: it answers the code if that asks for it, and need not be asked for. Its `settled` says nothing. In the journal of an attempt that does not go on
+   * (Assignment.resumed) all entries are, whatever this says.
+   *
+   * @generated from field: bool earlier_attempt = 13;
+   */
+  earlierAttempt: boolean;
+
+  /**
+   * Its wait ended after the attempt had lost its worker: no code has seen the end so far.
+   *
+   * @generated from field: bool unseen = 14;
+   */
+  unseen: boolean;
 };
 
 /**

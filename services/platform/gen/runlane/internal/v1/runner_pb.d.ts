@@ -62,7 +62,7 @@ export declare type RunnerRequest = Message<"runlane.internal.v1.RunnerRequest">
   ping: boolean;
 
   /**
-   * Journals of assignments. They may come in the frame of the assignment, or later.
+   * Journals of assignments, in the same frame.
    *
    * @generated from field: repeated runlane.v1.JournalPart journal_parts = 7;
    */
