@@ -5,7 +5,7 @@ import type { Program } from "./program.js";
 import { type Server, WholeServer } from "./server.js";
 import { concurrency, Stage } from "./stage.js";
 import { ThreeProcessServer } from "./three-process-server.js";
-import { Worker } from "./worker.js";
+import { type Isolation, Worker } from "./worker.js";
 
 /** A stage with Runlane. */
 export class RunlaneStage extends Stage {
@@ -31,8 +31,8 @@ export class RunlaneStage extends Stage {
     return this.#server;
   }
 
-  startWorker(): Worker {
-    this.#worker = new Worker(this.server.env, concurrency);
+  startWorker(isolation: Isolation = "shared"): Worker {
+    this.#worker = new Worker(this.server.env, concurrency, isolation);
     this.watch(this.#worker.program);
     return this.#worker;
   }

@@ -3,6 +3,7 @@ import { bulk } from "./bulk.js";
 import { endToEnd } from "./end-to-end.js";
 import { enqueue } from "./enqueue.js";
 import { idle } from "./idle.js";
+import { isolated } from "./isolated.js";
 import { kill } from "./kill.js";
 import { load } from "./load.js";
 import { pickup } from "./pickup.js";
@@ -11,4 +12,4 @@ import { wait } from "./wait.js";
 import type { Workload } from "./workload.js";
 
 /** All workloads, in the order in which they are run if nobody says otherwise. */
-export const workloads: readonly Workload[] = [ack, enqueue, bulk, endToEnd, wait, pickup, load, kill, recover, idle];
+export const workloads: readonly Workload[] = [ack, enqueue, bulk, endToEnd, isolated, wait, pickup, load, kill, recover, idle];

@@ -13,8 +13,11 @@ export interface SubscribeToRunOptions {
   signal?: AbortSignal;
 }
 
+/** A run as `runs.subscribeToRun` shows it: its payload is always there, as in Trigger.dev. */
+export type SubscribedRun<TPayload, TOutput> = Omit<RetrievedRun<TPayload, TOutput>, "payload"> & { payload: TPayload };
+
 /** The states of a run, as they come: iterate over it. A reader that is slower than the run sees the latest state. */
-export class RunSubscription<TPayload, TOutput> implements AsyncIterable<RetrievedRun<TPayload, TOutput>> {
+export class RunSubscription<TPayload, TOutput> implements AsyncIterable<SubscribedRun<TPayload, TOutput>> {
   readonly #client: RunlaneClient;
   readonly #runId: string;
   readonly #stopOnCompletion: boolean;
@@ -33,7 +36,7 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
     this.#ended.abort();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<RetrievedRun<TPayload, TOutput>, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<SubscribedRun<TPayload, TOutput>, void, undefined> {
     const { signal } = this.#ended;
     let latest: Run | undefined;
     let failure: { readonly error: unknown } | undefined;
@@ -57,7 +60,8 @@ export class RunSubscription<TPayload, TOutput> implements AsyncIterable<Retriev
         latest = undefined;
         if (run) {
           const shown = retrievedRun<TPayload, TOutput>(await withStoredValues(run, this.#client.payloads).catch(throwApiError), valueOfPayload);
-          yield shown;
+          // The server shows a run whole: without a payload only if its task takes none.
+          yield shown as SubscribedRun<TPayload, TOutput>;
           if (shown.isCompleted && this.#stopOnCompletion) return;
         } else if (failure) {
           throw apiErrorOf(failure.error);

@@ -18,8 +18,8 @@ export interface RescheduleRunOptions {
   delay: string | Date;
 }
 
-// As in Trigger.dev: a handle carries its types; beside a task as the type argument stands the run's id.
-type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string : T extends string ? T : never;
+// A handle carries its types; beside a task as the type argument stands the run's id, as in Trigger.dev, or its handle.
+type RunId<T> = T extends AnyRunHandle ? T : T extends AnyTask ? string | AnyRunHandle : T extends string ? T : never;
 
 async function retrieve<T extends AnyRunHandle | AnyTask | string>(run: RunId<T>): Promise<RetrieveRunResult<T>> {
   const client = defaultClient();

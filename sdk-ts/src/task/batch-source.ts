@@ -21,18 +21,23 @@ export interface BatchEntry {
 }
 
 /**
- * The items of a batch as they are sent, all of them: an iterable is read to its end, so that a batch begins only if all of it may.
+ * The items of a batch as they are sent, all of them: an iterable is read to its end, so that a batch begins only if all of it may. `version` is for items that name none.
  *
  * @throws BatchTriggerError if there are none, or more than 1,000; what `triggerItem` throws; what a schema, or the iterable, throws.
  */
-export async function readBatch<T>(source: BatchSource<T>, entryOf: (item: T) => BatchEntry, options: BatchTriggerOptions | undefined): Promise<TriggerItem[]> {
+export async function readBatch<T>(
+  source: BatchSource<T>,
+  entryOf: (item: T) => BatchEntry,
+  options: BatchTriggerOptions | undefined,
+  version: string | undefined,
+): Promise<TriggerItem[]> {
   refuseUnsupported("batch", options, ["idempotencyKey", "idempotencyKeyTTL", "triggerSequentially"] satisfies (keyof BatchTriggerOptions)[]);
   const items: TriggerItem[] = [];
   const take = (given: T): BatchEntry => {
     if (items.length === mostBatchItems) throw tooMany(Array.isArray(source) ? source.length : mostBatchItems + 1);
     const entry = entryOf(given);
     const idempotencyKey = itemKey(options?.idempotencyKey, items.length);
-    items.push(triggerItem(entry.taskId, entry.payload, entry.options, { idempotencyKey, idempotencyKeyTTL: options?.idempotencyKeyTTL }));
+    items.push(triggerItem(entry.taskId, entry.payload, entry.options, { version, idempotencyKey, idempotencyKeyTTL: options?.idempotencyKeyTTL }));
     return entry;
   };
   // Payloads are written before a schema looks at them: see PayloadCheck.

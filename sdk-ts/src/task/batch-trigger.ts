@@ -7,6 +7,7 @@ import { isLarge } from "../payload.js";
 import { currentRunRuntime } from "../runtime/run-runtime.js";
 import { madeBatchId, presentClient, sendBatch } from "./batch-sending.js";
 import { type BatchEntry, type BatchSource, readBatch } from "./batch-source.js";
+import { defaultVersion } from "./default-version.js";
 import { outcomeError } from "./outcome-error.js";
 import { storedRunResult } from "./run-result.js";
 import type {
@@ -55,7 +56,7 @@ function entriesOf<TPayload>(taskId: string, check: PayloadCheck | undefined): E
 
 /** Triggers a run for each item. Items that cannot be triggered become failed runs. */
 export async function triggerBatch<T>(source: BatchSource<T>, entryOf: EntryOf<T>, options: BatchTriggerOptions | undefined): Promise<AnyBatchRunHandle> {
-  const items = await readBatch(source, entryOf, options);
+  const items = await readBatch(source, entryOf, options, defaultVersion());
   const { batchId, runCount, cached, outcomes } = await sendBatch(items, wireKey("batch", options?.idempotencyKey, options?.idempotencyKeyTTL));
   const handleOf = (id: string, index: number, isCached: boolean): AnyRunHandle => ({ id, taskIdentifier: items[index]?.taskId ?? "", isCached });
   if (cached) return { batchId, runCount, isCached: true, runs: (await runIdsOf(batchId)).map((id, index) => handleOf(id, index, true)) };
@@ -80,7 +81,7 @@ export async function triggerBatchAndWait<T>(
   entryOf: EntryOf<T>,
   options: BatchTriggerAndWaitOptions | undefined,
 ): Promise<AnyBatchResult> {
-  const items = await readBatch(source, entryOf, options);
+  const items = await readBatch(source, entryOf, options, currentRunRuntime() ? undefined : defaultVersion());
   const id = madeBatchId();
   const outcomes = await outcomesOf(items);
   const failures = outcomes.flatMap((outcome, index) => ("error" in outcome ? [{ index, error: outcome.error }] : []));

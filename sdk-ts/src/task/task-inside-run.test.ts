@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import {
   type BatchOutcome,
@@ -103,6 +103,21 @@ test("triggerAndWait goes through the worker", async () => {
   expect(await inside(() => child.triggerAndWait(1)).result).toEqual({ ok: true, id: "run_0", taskIdentifier: "child", output: 1 });
   expect(await inside(() => child.triggerAndWait(7)).result).toMatchObject({ ok: false, error: { message: "seven" } });
   expect(await inside(() => child.triggerAndWait(2).unwrap()).result).toBe(2);
+});
+
+afterEach(() => void vi.unstubAllEnvs());
+
+test("the version that the environment names is for children that run on their own; one that is waited for has its parent's", async () => {
+  vi.stubEnv("TRIGGER_VERSION", "20261123.1");
+  const versions = async (call: () => Promise<unknown>) => {
+    const { runtime, result } = inside(call);
+    await result;
+    return runtime.calls.flatMap(({ items }) => items.map(({ options }) => options?.version));
+  };
+  expect(await versions(() => child.trigger(1))).toEqual(["20261123.1"]);
+  expect(await versions(() => child.batchTrigger([{ payload: 1 }]))).toEqual(["20261123.1"]);
+  expect(await versions(async () => void (await child.triggerAndWait(1)))).toEqual([undefined]);
+  expect(await versions(() => child.batchTriggerAndWait([{ payload: 1 }]))).toEqual([undefined]);
 });
 
 test("what the server refuses is an ApiError", async () => {

@@ -80,7 +80,13 @@ test("a handle carries the types to the run that is read by it", () => {
   expectTypeOf(byHandle).returns.resolves.toHaveProperty("payload").toEqualTypeOf<{ url: string } | undefined>();
   const byTask = () => runs.retrieve<typeof resize>("run_1");
   expectTypeOf(byTask).returns.resolves.toHaveProperty("output").toEqualTypeOf<{ bytes: number } | undefined>();
+  const byTaskAndHandle = () => runs.retrieve<typeof resize>(handle);
+  expectTypeOf(byTaskAndHandle).returns.toEqualTypeOf<ReturnType<typeof byTask>>();
   const byId = () => runs.poll("run_1");
   expectTypeOf(byId).returns.resolves.toHaveProperty("output").toBeAny();
   never(() => runs.cancel(handle));
+  never(async () => {
+    for await (const run of runs.subscribeToRun<typeof resize>(handle)) expectTypeOf(run.payload.url).toEqualTypeOf<string>();
+    for await (const run of runs.subscribeToRun(handle)) expectTypeOf(run.output).toEqualTypeOf<{ bytes: number } | undefined>();
+  });
 });

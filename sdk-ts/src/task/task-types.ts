@@ -82,7 +82,7 @@ export interface TriggerOptions {
   tags?: string | readonly string[];
   /** Metadata of the run: an object of JSON, 256 KiB at most. Children do not inherit it. */
   metadata?: Record<string, unknown>;
-  /** Version of the code to run, for instance "20261123.1". Default: the current one when the run starts; a run that its parent waits for has its parent's. */
+  /** Version of the code to run, for instance "20261123.1". Default: RUNLANE_VERSION, else TRIGGER_VERSION of the environment, else the current one when the run starts; a run that its parent waits for has its parent's. */
   version?: string;
   /** Machine of the run's attempts. */
   machine?: MachinePresetName;

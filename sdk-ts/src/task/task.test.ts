@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
 import { RunState } from "#gen/runlane/v1/run_pb.js";
 import { AuthenticationError, configure, RateLimitError, SubtaskUnwrapError, type TaskOptions, TaskRunPromise, task, tasks } from "../index.js";
@@ -16,6 +16,8 @@ let service: FakeRunService;
 serveRuns((given) => {
   service = given;
 });
+
+afterEach(() => void vi.unstubAllEnvs());
 
 const json = (value: unknown) => ({ contentType: "application/json", data: Buffer.from(JSON.stringify(value)) });
 
@@ -43,6 +45,22 @@ test("options travel; fewer than one attempt counts as one", async () => {
   await double.trigger({ n: 1 }, { maxAttempts: 0 });
   expect(service.runs.get("run_1")?.item.options).toMatchObject({ maxAttempts: 7, queue: "slow" });
   expect(service.runs.get("run_2")?.item.options).toMatchObject({ maxAttempts: 1 });
+});
+
+test("a trigger that names no version has that of the environment: RUNLANE_VERSION, else TRIGGER_VERSION", async () => {
+  const versionOf = (runId: string) => service.runs.get(runId)!.item.options?.version;
+  vi.stubEnv("TRIGGER_VERSION", "20261123.1");
+  await double.trigger({ n: 1 });
+  await double.triggerAndWait({ n: 1 });
+  await double.trigger({ n: 1 }, { version: "20261123.2", queue: "slow" });
+  expect(["run_1", "run_2", "run_3"].map(versionOf)).toEqual(["20261123.1", "20261123.1", "20261123.2"]);
+  vi.stubEnv("RUNLANE_VERSION", "20261123.3");
+  await double.batchTrigger([
+    { payload: { n: 1 }, options: { maxAttempts: 1 } },
+    { payload: { n: 2 }, options: { version: "20261123.4" } },
+  ]);
+  await double.batchTriggerAndWait([{ payload: { n: 1 } }]);
+  expect(["run_4", "run_5", "run_6"].map(versionOf)).toEqual(["20261123.3", "20261123.4", "20261123.3"]);
 });
 
 test("options that have no effect so far are refused, not ignored", async () => {

@@ -4,6 +4,7 @@ import type { TriggerWaiter } from "../client/trigger-frame.js";
 import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { isLarge } from "../payload.js";
 import { currentRunRuntime, type RunRuntime } from "../runtime/run-runtime.js";
+import { defaultVersion } from "./default-version.js";
 import { outcomeError } from "./outcome-error.js";
 import { storedRunResult } from "./run-result.js";
 import { TaskRunPromise } from "./task-run-promise.js";
@@ -25,7 +26,8 @@ export function triggerRun<TIdentifier extends string, TPayload, TOutput>(
 ): Promise<RunHandle<TIdentifier, TPayload, TOutput>> {
   // What the executor throws rejects the promise. One promise a trigger: an async function on the way would cost more than the trigger.
   return new Promise((resolve, reject) => {
-    const item = triggerItem(taskId, payload, options);
+    const version = defaultVersion();
+    const item = triggerItem(taskId, payload, options, version === undefined ? undefined : { version });
     const waiter = new HandleWaiter<TIdentifier, TPayload, TOutput>(taskId, resolve, reject);
     if (check === undefined) sendTrigger(item, waiter);
     else check(payload).then(() => sendTrigger(item, waiter), reject);
@@ -50,7 +52,8 @@ export function triggerRunAndWait<TIdentifier extends string, TPayload, TOutput>
   check?: PayloadCheck,
 ): TaskRunPromise<TIdentifier, TOutput> {
   return new TaskRunPromise((resolve, reject) => {
-    const item = triggerItem(taskId, payload, options);
+    const version = currentRunRuntime() ? undefined : defaultVersion();
+    const item = triggerItem(taskId, payload, options, version === undefined ? undefined : { version });
     const send = () => {
       const runtime = currentRunRuntime();
       if (runtime) resolve(waitInside(runtime, item, taskId));

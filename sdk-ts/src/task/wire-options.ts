@@ -33,9 +33,13 @@ const supportedNames = Object.keys(supportedOptions);
 const mostPriority = 2_147_483;
 const mostWeight = 1_000_000;
 
-/** What an item of a batch gets from its batch. */
-export interface BatchDefaults {
+/** What a trigger gets that does not say it itself. */
+export interface TriggerDefaults {
+  /** From the environment; see `defaultVersion`. */
+  readonly version?: string | undefined;
+  /** From the batch, for an item of one. */
   readonly idempotencyKey?: KeyMaterial | undefined;
+  /** From the batch, for an item of one. */
   readonly idempotencyKeyTTL?: string | undefined;
 }
 
@@ -44,7 +48,7 @@ export interface BatchDefaults {
  *
  * @throws Error for an option that is not supported, or that breaks its rule.
  */
-export function wireOptions(options: TriggerOptions, defaults?: BatchDefaults): WireOptions {
+export function wireOptions(options: TriggerOptions, defaults?: TriggerDefaults): WireOptions {
   refuseUnsupported("trigger", options, supportedNames);
   const wire: WireOptions = {
     $typeName: "runlane.v1.TriggerOptions",
@@ -66,7 +70,8 @@ export function wireOptions(options: TriggerOptions, defaults?: BatchDefaults): 
   }
   if (options.tags !== undefined) wire.tags = triggerTags(options.tags);
   if (options.metadata !== undefined) wire.metadata = metadataPayload("trigger: metadata", options.metadata);
-  if (options.version !== undefined) wire.version = options.version;
+  const version = options.version ?? defaults?.version;
+  if (version !== undefined) wire.version = version;
   if (options.machine !== undefined) wire.machine = presetOf("trigger: machine", options.machine);
   if (options.maxDuration !== undefined) wire.maxDurationSeconds = maxDurationSeconds("trigger", options.maxDuration);
   if (options.delay !== undefined) wire.delay = delayOption("trigger: delay", options.delay);

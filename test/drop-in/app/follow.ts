@@ -6,7 +6,7 @@ import type { priceOrder } from "../trigger/order";
 export async function follow(): Promise<number | undefined> {
   const handle = await tasks.trigger<typeof charge>("charge", { card: "valid", failures: 1 }, { maxAttempts: 5 });
   for await (const run of runs.subscribeToRun<typeof charge>(handle.id)) {
-    console.log(run.id, run.status, run.output?.charged);
+    console.log(run.id, run.status, run.payload.card.length, run.output?.charged);
     if (run.isCompleted) break;
   }
   const { output, status } = await runs.retrieve(handle);
