@@ -44,6 +44,7 @@ export const reasons = {
   SERVICE_NOT_FOUND: Code.NotFound,
   /** No batch has this id, or it ended long ago. */
   BATCH_NOT_FOUND: Code.NotFound,
+  TOKEN_NOT_FOUND: Code.NotFound,
   /** The task has no such idempotency key. */
   IDEMPOTENCY_KEY_NOT_FOUND: Code.NotFound,
   /** No queue has this id or name. */

@@ -198,16 +198,18 @@ function writeRunAssigned(write: WireWriter, message: RunAssigned): void {
   if (message.session) write.int64(2, message.session);
   if (message.attempt) write.int(3, message.attempt);
   if (message.nonce) write.fixed64(4, message.nonce);
+  if (message.resumed) write.yes(5);
 }
 
 function readRunAssigned(read: WireReader, end: number): RunAssigned {
-  const message: RunAssigned = { $typeName: "runlane.internal.v1.RunAssigned", run: 0n, session: 0n, attempt: 0, nonce: 0n };
+  const message: RunAssigned = { $typeName: "runlane.internal.v1.RunAssigned", run: 0n, session: 0n, attempt: 0, nonce: 0n, resumed: false };
   while (read.more(end)) {
     const field = read.field();
     if (field === 1) message.run = read.int64();
     else if (field === 2) message.session = read.int64();
     else if (field === 3) message.attempt = read.uint32();
     else if (field === 4) message.nonce = read.fixed64();
+    else if (field === 5) message.resumed = read.uint32() !== 0;
     else throw notByHand;
   }
   return message;

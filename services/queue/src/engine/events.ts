@@ -127,7 +127,7 @@ export const sessionEnded = (session: SessionRecord): Event =>
 export const runAssigned = (run: RunRecord, session: SessionRecord, nonce: bigint): Event =>
   event({
     case: "runAssigned",
-    value: { $typeName: "runlane.internal.v1.RunAssigned", run: BigInt(run.number), session: BigInt(session.number), attempt: run.attempt + 1, nonce },
+    value: { $typeName: "runlane.internal.v1.RunAssigned", run: BigInt(run.number), session: BigInt(session.number), attempt: run.attempt + 1, nonce, resumed: false },
   });
 
 export const runsAccepted = (runs: RunRecord[]): Event =>
@@ -196,7 +196,7 @@ export const batchForgotten = (batch: BatchRecord): Event =>
   event({ case: "batchForgotten", value: { $typeName: "runlane.internal.v1.BatchForgotten", number: BigInt(batch.number) } });
 
 export const waitBegan = (run: RunRecord, waitId: number, children: number[]): Event =>
-  event({ case: "waitBegan", value: { $typeName: "runlane.internal.v1.WaitBegan", run: BigInt(run.number), waitId, children: children.map(BigInt) } });
+  event({ case: "waitBegan", value: { $typeName: "runlane.internal.v1.WaitBegan", run: BigInt(run.number), waitId, children: children.map(BigInt), untilMs: 0n, token: 0n, commandId: 0 } });
 
 export const runResumed = (run: RunRecord, waitIds: number[]): Event =>
   event({ case: "runResumed", value: { $typeName: "runlane.internal.v1.RunResumed", run: BigInt(run.number), waitIds } });

@@ -68,7 +68,16 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
     changeLimit: (request) => partition.flow.changeLimit(request),
     readEnvironment: (request) => partition.flow.readEnvironment(request),
     changeEnvironment: (request) => partition.flow.changeEnvironment(request),
+    createWaitToken: noTokens,
+    readWaitToken: noTokens,
+    completeWaitToken: noTokens,
+    listWaitTokens: noTokens,
   };
+}
+
+/** This version keeps no tokens. */
+function noTokens(): never {
+  throw refusal("UNIMPLEMENTED", "the server keeps no tokens");
 }
 
 /** The first tasks, `limit` at most, and no more than fit into one message. */

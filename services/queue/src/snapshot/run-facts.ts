@@ -222,7 +222,7 @@ function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn,
 }
 
 function waitFacts(waitId: number, { children, pending, delivered }: Wait): SnapshotWait {
-  return { $typeName: "runlane.internal.v1.SnapshotWait", waitId, children: children.map(BigInt), pending, delivered };
+  return { $typeName: "runlane.internal.v1.SnapshotWait", waitId, children: children.map(BigInt), pending, delivered, untilMs: 0n, token: 0n, ended: 0, commandId: 0, unseen: false, timedOut: false };
 }
 
 function waitOf({ children, pending, delivered }: SnapshotWait): Wait {

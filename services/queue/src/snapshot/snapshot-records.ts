@@ -94,7 +94,7 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
 }
 
 function* environmentValues({ name, tag, flow, versions, tasks, payloads }: Environment, environment: number): Generator<Value> {
-  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag, ...flowFacts(flow) } };
+  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag, ...flowFacts(flow), nextToken: 0n } };
   for (const limit of flow.limits.values()) yield { case: "limit", value: limitFacts(limit, environment) };
   for (const record of versions.byNumber.values()) {
     const { version, buildId, createMs, setAside } = record;

@@ -27,6 +27,8 @@ const pendingWords: Record<PendingReason, string> = {
   [PendingReason.CONCURRENCY_LIMIT_PAUSED]: "a concurrency limit that it holds is paused",
   [PendingReason.ENVIRONMENT_PAUSED]: "its environment is paused",
   [PendingReason.BEHIND_OTHERS]: "others of its queue are before it",
+  [PendingReason.WAITING_FOR_TIME]: "waiting for a time",
+  [PendingReason.WAITING_FOR_TOKEN]: "waiting for a token",
 };
 
 const columnWidths = [18, 15, 20, 24, 12, 24];

@@ -970,6 +970,20 @@ export enum PendingReason {
    * @generated from enum value: PENDING_REASON_BEHIND_OTHERS = 20;
    */
   BEHIND_OTHERS = 20,
+
+  /**
+   * The run's code waits for a time.
+   *
+   * @generated from enum value: PENDING_REASON_WAITING_FOR_TIME = 21;
+   */
+  WAITING_FOR_TIME = 21,
+
+  /**
+   * The run's code waits for a token.
+   *
+   * @generated from enum value: PENDING_REASON_WAITING_FOR_TOKEN = 22;
+   */
+  WAITING_FOR_TOKEN = 22,
 }
 
 /**

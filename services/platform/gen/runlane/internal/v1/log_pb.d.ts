@@ -4,9 +4,9 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Capacity, ConcurrencyLimitDeclaration, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
-import type { LimitChange } from "../../v1/queue_service_pb.js";
+import type { Capacity, ConcurrencyLimitDeclaration, JournalKey, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
+import type { LimitChange } from "../../v1/queue_service_pb.js";
 import type { ConcurrencyLimitNames, IdempotencyScope } from "../../v1/run_pb.js";
 
 /**
@@ -234,7 +234,7 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
     case: "retryDue";
   } | {
     /**
-     * A run waits for others.
+     * A run waits for others, for a time, or for a token.
      *
      * @generated from field: runlane.internal.v1.WaitBegan wait_began = 13;
      */
@@ -400,6 +400,62 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
      */
     value: BatchForgotten;
     case: "batchForgotten";
+  } | {
+    /**
+     * An attempt recorded what a piece of its code came to.
+     *
+     * @generated from field: runlane.internal.v1.EntryRecorded entry_recorded = 34;
+     */
+    value: EntryRecorded;
+    case: "entryRecorded";
+  } | {
+    /**
+     * A command of an attempt is in the attempt's journal.
+     *
+     * @generated from field: runlane.internal.v1.CommandJournalled command_journalled = 35;
+     */
+    value: CommandJournalled;
+    case: "commandJournalled";
+  } | {
+    /**
+     * The time for which a run waited has come.
+     *
+     * @generated from field: runlane.internal.v1.WaitEnded wait_ended = 36;
+     */
+    value: WaitEnded;
+    case: "waitEnded";
+  } | {
+    /**
+     * A run that waits, or is about to go on, has no worker any more; its journal answers when it goes on.
+     *
+     * @generated from field: runlane.internal.v1.RunParked run_parked = 37;
+     */
+    value: RunParked;
+    case: "runParked";
+  } | {
+    /**
+     * A token exists.
+     *
+     * @generated from field: runlane.internal.v1.TokenCreated token_created = 38;
+     */
+    value: TokenCreated;
+    case: "tokenCreated";
+  } | {
+    /**
+     * A token was completed, or has timed out.
+     *
+     * @generated from field: runlane.internal.v1.TokenCompleted token_completed = 39;
+     */
+    value: TokenCompleted;
+    case: "tokenCompleted";
+  } | {
+    /**
+     * A token that ended long ago is forgotten.
+     *
+     * @generated from field: runlane.internal.v1.TokenForgotten token_forgotten = 40;
+     */
+    value: TokenForgotten;
+    case: "tokenForgotten";
   } | { case: undefined; value?: undefined };
 };
 
@@ -408,6 +464,286 @@ export declare type Event = Message<"runlane.internal.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export declare const EventSchema: GenMessage<Event>;
+
+/**
+ * An attempt recorded what a piece of its code came to; the command is answered with this event.
+ *
+ * @generated from message runlane.internal.v1.EntryRecorded
+ */
+export declare type EntryRecorded = Message<"runlane.internal.v1.EntryRecorded"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+
+  /**
+   * The command.
+   *
+   * @generated from field: uint32 command_id = 2;
+   */
+  commandId: number;
+
+  /**
+   * The call that it stands for.
+   *
+   * @generated from field: runlane.v1.JournalKey key = 3;
+   */
+  key?: JournalKey | undefined;
+
+  /**
+   * What it returned; unset for nothing, or if it failed.
+   *
+   * @generated from field: runlane.v1.Payload output = 4;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * Why it failed; unset if it did not.
+   *
+   * @generated from field: runlane.v1.Failure failure = 5;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.EntryRecorded.
+ * Use `create(EntryRecordedSchema)` to create a new message.
+ */
+export declare const EntryRecordedSchema: GenMessage<EntryRecorded>;
+
+/**
+ * A command of an attempt, which other events have answered, is in the attempt's journal.
+ *
+ * @generated from message runlane.internal.v1.CommandJournalled
+ */
+export declare type CommandJournalled = Message<"runlane.internal.v1.CommandJournalled"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+
+  /**
+   * The command.
+   *
+   * @generated from field: uint32 command_id = 2;
+   */
+  commandId: number;
+
+  /**
+   * The call that it stands for.
+   *
+   * @generated from field: runlane.v1.JournalKey key = 3;
+   */
+  key?: JournalKey | undefined;
+
+  /**
+   * The wait that it began; 0 for none.
+   *
+   * @generated from field: uint32 wait_id = 4;
+   */
+  waitId: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.CommandJournalled.
+ * Use `create(CommandJournalledSchema)` to create a new message.
+ */
+export declare const CommandJournalledSchema: GenMessage<CommandJournalled>;
+
+/**
+ * The time for which a run waited has come.
+ *
+ * @generated from message runlane.internal.v1.WaitEnded
+ */
+export declare type WaitEnded = Message<"runlane.internal.v1.WaitEnded"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+
+  /**
+   * The wait.
+   *
+   * @generated from field: uint32 wait_id = 2;
+   */
+  waitId: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.WaitEnded.
+ * Use `create(WaitEndedSchema)` to create a new message.
+ */
+export declare const WaitEndedSchema: GenMessage<WaitEnded>;
+
+/**
+ * A run has no worker any more, and goes on from its journal when it has one and one of its waits has ended.
+ *
+ * @generated from message runlane.internal.v1.RunParked
+ */
+export declare type RunParked = Message<"runlane.internal.v1.RunParked"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: uint64 run = 1;
+   */
+  run: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.RunParked.
+ * Use `create(RunParkedSchema)` to create a new message.
+ */
+export declare const RunParkedSchema: GenMessage<RunParked>;
+
+/**
+ * A token exists.
+ *
+ * @generated from message runlane.internal.v1.TokenCreated
+ */
+export declare type TokenCreated = Message<"runlane.internal.v1.TokenCreated"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Counts the environment's tokens from 1; part of the token's id.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * Who knows it may complete the token without a key.
+   *
+   * @generated from field: string secret = 3;
+   */
+  secret: string;
+
+  /**
+   * When it times out, in milliseconds of the Unix epoch; 0: never.
+   *
+   * @generated from field: int64 timeout_ms = 4;
+   */
+  timeoutMs: bigint;
+
+  /**
+   * Its idempotency key; empty for none.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
+
+  /**
+   * When the key ends.
+   *
+   * @generated from field: int64 key_expire_ms = 6;
+   */
+  keyExpireMs: bigint;
+
+  /**
+   * Its tags.
+   *
+   * @generated from field: repeated string tags = 7;
+   */
+  tags: string[];
+
+  /**
+   * Its time-out completes it.
+   *
+   * @generated from field: bool timer = 8;
+   */
+  timer: boolean;
+
+  /**
+   * The request that asked for it; empty if it gave none.
+   *
+   * @generated from field: string request_id = 9;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.TokenCreated.
+ * Use `create(TokenCreatedSchema)` to create a new message.
+ */
+export declare const TokenCreatedSchema: GenMessage<TokenCreated>;
+
+/**
+ * A token was completed, or has timed out.
+ *
+ * @generated from message runlane.internal.v1.TokenCompleted
+ */
+export declare type TokenCompleted = Message<"runlane.internal.v1.TokenCompleted"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The token.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+
+  /**
+   * What it was completed with; unset for none.
+   *
+   * @generated from field: runlane.v1.Payload output = 3;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * Nobody completed it in time.
+   *
+   * @generated from field: bool timed_out = 4;
+   */
+  timedOut: boolean;
+};
+
+/**
+ * Describes the message runlane.internal.v1.TokenCompleted.
+ * Use `create(TokenCompletedSchema)` to create a new message.
+ */
+export declare const TokenCompletedSchema: GenMessage<TokenCompleted>;
+
+/**
+ * A token is forgotten.
+ *
+ * @generated from message runlane.internal.v1.TokenForgotten
+ */
+export declare type TokenForgotten = Message<"runlane.internal.v1.TokenForgotten"> & {
+  /**
+   * Environment.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The token.
+   *
+   * @generated from field: uint64 number = 2;
+   */
+  number: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.TokenForgotten.
+ * Use `create(TokenForgottenSchema)` to create a new message.
+ */
+export declare const TokenForgottenSchema: GenMessage<TokenForgotten>;
 
 /**
  * A run did not start within its time to live: it is final.
@@ -1385,6 +1721,13 @@ export declare type RunAssigned = Message<"runlane.internal.v1.RunAssigned"> & {
    * @generated from field: fixed64 nonce = 4;
    */
   nonce: bigint;
+
+  /**
+   * The attempt goes on from its journal; it has the number that it had.
+   *
+   * @generated from field: bool resumed = 5;
+   */
+  resumed: boolean;
 };
 
 /**
@@ -1536,7 +1879,7 @@ export declare type RetryDue = Message<"runlane.internal.v1.RetryDue"> & {
 export declare const RetryDueSchema: GenMessage<RetryDue>;
 
 /**
- * A run waits for others.
+ * A run waits for others, for a time, or for a token.
  *
  * @generated from message runlane.internal.v1.WaitBegan
  */
@@ -1556,11 +1899,32 @@ export declare type WaitBegan = Message<"runlane.internal.v1.WaitBegan"> & {
   waitId: number;
 
   /**
-   * Those it waits for. None: the wait ends at once.
+   * Those it waits for. None, and neither a time nor a token: the wait ends at once.
    *
    * @generated from field: repeated uint64 children = 3;
    */
   children: bigint[];
+
+  /**
+   * The time it waits for, in milliseconds of the Unix epoch; 0 for none.
+   *
+   * @generated from field: int64 until_ms = 4;
+   */
+  untilMs: bigint;
+
+  /**
+   * The token it waits for; 0 for none.
+   *
+   * @generated from field: uint64 token = 5;
+   */
+  token: bigint;
+
+  /**
+   * The command, answered with this event; 0 if another event answers it.
+   *
+   * @generated from field: uint32 command_id = 6;
+   */
+  commandId: number;
 };
 
 /**

@@ -12,7 +12,7 @@ import { file_runlane_v1_worker_service } from "../../v1/worker_service_pb.js";
  * Describes the file runlane/internal/v1/log.proto.
  */
 export const file_runlane_internal_v1_log = /*@__PURE__*/
-  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCKDEAoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSAASQAoQdmVyc2lvbl9wcm9tb3RlZBgVIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvblByb21vdGVkSAASNgoLcnVuX3VwZGF0ZWQYFiABKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLlJ1blVwZGF0ZWRIABI2CgtydW5fdW5ib3VuZBgXIAEoCzIfLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVW5ib3VuZEgAEjYKC3J1bl9leHBpcmVkGBggASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5FeHBpcmVkSAASPgoPcnVuX3Jlc2NoZWR1bGVkGBkgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXNjaGVkdWxlZEgAEkkKFWlkZW1wb3RlbmN5X2tleV9lbmRlZBgaIAEoCzIoLnJ1bmxhbmUuaW50ZXJuYWwudjEuSWRlbXBvdGVuY3lLZXlFbmRlZEgAEj4KD3F1ZXVlc19kZWNsYXJlZBgbIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuUXVldWVzRGVjbGFyZWRIABI6Cg1xdWV1ZV91cGRhdGVkGBwgASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5RdWV1ZVVwZGF0ZWRIABI6Cg1saW1pdF91cGRhdGVkGB0gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5MaW1pdFVwZGF0ZWRIABJGChNlbnZpcm9ubWVudF91cGRhdGVkGB4gASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5FbnZpcm9ubWVudFVwZGF0ZWRIABI6Cg1iYXRjaF9jcmVhdGVkGB8gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaENyZWF0ZWRIABI4CgxiYXRjaF9jbG9zZWQYICABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoQ2xvc2VkSAASPgoPYmF0Y2hfZm9yZ290dGVuGCEgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaEZvcmdvdHRlbkgAQgcKBWV2ZW50IhkKClJ1bkV4cGlyZWQSCwoDcnVuGAEgASgEIl8KDlJ1blJlc2NoZWR1bGVkEgsKA3J1bhgBIAEoBBIOCgZkdWVfbXMYAiABKAMSMAoLcmVwbGFjZW1lbnQYAyABKAsyGy5ydW5sYW5lLmludGVybmFsLnYxLk5ld1J1biJIChNJZGVtcG90ZW5jeUtleUVuZGVkEhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSCwoDa2V5GAMgASgJIp0BCg5RdWV1ZXNEZWNsYXJlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIsCgZxdWV1ZXMYAiADKAsyHC5ydW5sYW5lLnYxLlF1ZXVlRGVjbGFyYXRpb24SNwoGbGltaXRzGAMgAygLMicucnVubGFuZS52MS5Db25jdXJyZW5jeUxpbWl0RGVjbGFyYXRpb24SDwoHdmVyc2lvbhgEIAEoCSKGAQoMUXVldWVVcGRhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEg0KBXF1ZXVlGAIgASgJEhMKBnBhdXNlZBgDIAEoCEgAiAEBEjIKEWNvbmN1cnJlbmN5X2xpbWl0GAQgASgLMhcucnVubGFuZS52MS5MaW1pdENoYW5nZUIJCgdfcGF1c2VkIukBCgxMaW1pdFVwZGF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDQoFbGltaXQYAiABKAkSEwoGcGF1c2VkGAMgASgISACIAQESKAoHcGVyX2tleRgEIAEoCzIXLnJ1bmxhbmUudjEuTGltaXRDaGFuZ2USJgoFdG90YWwYBSABKAsyFy5ydW5sYW5lLnYxLkxpbWl0Q2hhbmdlEhwKD2NvbmN1cnJlbmN5X2tleRgGIAEoCUgBiAEBEhEKCWV4cGlyZV9tcxgHIAEoA0IJCgdfcGF1c2VkQhIKEF9jb25jdXJyZW5jeV9rZXkiqQEKEkVudmlyb25tZW50VXBkYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRITCgZwYXVzZWQYAiABKAhIAIgBARIyChFjb25jdXJyZW5jeV9saW1pdBgDIAEoCzIXLnJ1bmxhbmUudjEuTGltaXRDaGFuZ2USGQoMYnVyc3RfZmFjdG9yGAQgASgBSAGIAQFCCQoHX3BhdXNlZEIPCg1fYnVyc3RfZmFjdG9yIoEBCgxCYXRjaENyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDgoGbnVtYmVyGAIgASgEEjwKC2lkZW1wb3RlbmN5GAMgASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5JZGVtcG90ZW5jeVNldHRpbmcSDgoGcGFyZW50GAQgASgEIi4KC0JhdGNoQ2xvc2VkEg4KBm51bWJlchgBIAEoBBIPCgdhYm9ydGVkGAIgASgIIiAKDkJhdGNoRm9yZ290dGVuEg4KBm51bWJlchgBIAEoBCIvChJFbnZpcm9ubWVudENyZWF0ZWQSDAoEbmFtZRgBIAEoCRILCgN0YWcYAiABKAkisQIKC1J1bnNDcmVhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMZmlyc3RfbnVtYmVyGAMgASgEEikKBHJ1bnMYBCADKAsyGy5ydW5sYW5lLmludGVybmFsLnYxLk5ld1J1bhIxCgdyZWZ1c2VkGAUgAygLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2VkSXRlbRIOCgZwYXJlbnQYBiABKAQSEgoKY29tbWFuZF9pZBgHIAEoDRIPCgd2ZXJzaW9uGAggASgJEiwKBWZvdW5kGAkgAygLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5Gb3VuZFJ1bhINCgViYXRjaBgKIAEoBBITCgtiYXRjaF9pbmRleBgLIAEoDSI5CghGb3VuZFJ1bhINCgVpbmRleBgBIAEoDRILCgNydW4YAiABKAQSEQoJY29tcGxldGVkGAMgASgIIr4BCgZOZXdSdW4SDwoHdGFza19pZBgBIAEoCRIkCgdwYXlsb2FkGAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEg0KBXF1ZXVlGAMgASgJEhQKDG1heF9hdHRlbXB0cxgEIAEoDRIyCghzZXR0aW5ncxgFIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuU2V0dGluZ3MSJAoHZmFpbHVyZRgGIAEoCzITLnJ1bmxhbmUudjEuRmFpbHVyZSL2AwoLUnVuU2V0dGluZ3MSDAoEdGFncxgBIAMoCRIlCghtZXRhZGF0YRgCIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIPCgdtYWNoaW5lGAMgASgJEiEKFG1heF9kdXJhdGlvbl9zZWNvbmRzGAQgASgNSACIAQESDwoHdmVyc2lvbhgFIAEoCRIWCg5kZWxheV91bnRpbF9tcxgGIAEoAxIYCgt0dGxfc2Vjb25kcxgHIAEoDUgBiAEBEjwKC2lkZW1wb3RlbmN5GAggASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5JZGVtcG90ZW5jeVNldHRpbmcSNgoIZGVib3VuY2UYCSABKAsyJC5ydW5sYW5lLmludGVybmFsLnYxLkRlYm91bmNlU2V0dGluZxIXCg9jb25jdXJyZW5jeV9rZXkYCiABKAkSEwoLcHJpb3JpdHlfbXMYCyABKBISDgoGd2VpZ2h0GAwgASgNEgwKBHRlc3QYDSABKAgSEQoJcmVwbGF5X29mGA4gASgEEj0KEmNvbmN1cnJlbmN5X2xpbWl0cxgPIAEoCzIhLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdE5hbWVzQhcKFV9tYXhfZHVyYXRpb25fc2Vjb25kc0IOCgxfdHRsX3NlY29uZHMidgoSSWRlbXBvdGVuY3lTZXR0aW5nEgsKA2tleRgBIAEoCRIRCglleHBpcmVfbXMYAiABKAMSEwoLZGlzcGxheV9rZXkYAyABKAkSKwoFc2NvcGUYBCABKA4yHC5ydW5sYW5lLnYxLklkZW1wb3RlbmN5U2NvcGUiHgoPRGVib3VuY2VTZXR0aW5nEgsKA2tleRgBIAEoCSJLCgtSZWZ1c2VkSXRlbRINCgVpbmRleBgBIAEoDRItCgdyZWZ1c2FsGAIgASgLMhwucnVubGFuZS5pbnRlcm5hbC52MS5SZWZ1c2FsIioKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiSAoOVmVyc2lvbkNyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEAoIYnVpbGRfaWQYAiABKAkSDwoHdmVyc2lvbhgDIAEoCSJhCg1UYXNrc0RlY2xhcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3ZlcnNpb24YAiABKAkSKgoFdGFza3MYAyADKAsyGy5ydW5sYW5lLnYxLlRhc2tEZWNsYXJhdGlvbiKWAQoNU2Vzc2lvbk9wZW5lZBIPCgdzZXNzaW9uGAEgASgEEhMKC2Vudmlyb25tZW50GAIgASgJEhEKCXdvcmtlcl9pZBgDIAEoCRITCgtpbmNhcm5hdGlvbhgEIAEoBBIPCgd2ZXJzaW9uGAUgASgJEiYKCGNhcGFjaXR5GAYgASgLMhQucnVubGFuZS52MS5DYXBhY2l0eSIfCgxTZXNzaW9uRW5kZWQSDwoHc2Vzc2lvbhgBIAEoBCJLCgtSdW5Bc3NpZ25lZBILCgNydW4YASABKAQSDwoHc2Vzc2lvbhgCIAEoBBIPCgdhdHRlbXB0GAMgASgNEg0KBW5vbmNlGAQgASgGIhwKDFJ1bnNBY2NlcHRlZBIMCgRydW5zGAEgAygEIhoKC1J1blJldHVybmVkEgsKA3J1bhgBIAEoBCJEChBBdHRlbXB0U3VjY2VlZGVkEgsKA3J1bhgBIAEoBBIjCgZvdXRwdXQYAiABKAsyEy5ydW5sYW5lLnYxLlBheWxvYWQiqwEKDUF0dGVtcHRGYWlsZWQSCwoDcnVuGAEgASgEEiQKB2ZhaWx1cmUYAiABKAsyEy5ydW5sYW5lLnYxLkZhaWx1cmUSGAoLcmV0cnlfYXRfbXMYAyABKANIAIgBARITCgtvd25fcHJvY2VzcxgEIAEoCBIVCg1yZXRyeV9tYWNoaW5lGAUgASgJEhEKCWFjdGl2ZV9tcxgGIAEoBEIOCgxfcmV0cnlfYXRfbXMiFwoIUmV0cnlEdWUSCwoDcnVuGAEgASgEIjsKCVdhaXRCZWdhbhILCgNydW4YASABKAQSDwoHd2FpdF9pZBgCIAEoDRIQCghjaGlsZHJlbhgDIAMoBCIrCgpSdW5SZXN1bWVkEgsKA3J1bhgBIAEoBBIQCgh3YWl0X2lkcxgCIAMoDSIwCg1XYWl0Q29udGludWVkEgsKA3J1bhgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgNIioKC1J1bkNhbmNlbGVkEgsKA3J1bhgBIAEoBBIOCgZyZWFzb24YAiABKAkiHgoPQ2FuY2VsQ29uZmlybWVkEgsKA3J1bhgBIAEoBCJhCg9Db21tYW5kQW5zd2VyZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0SLQoHcmVmdXNhbBgDIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNhbCJLCg1QYXlsb2FkU3RvcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIjgKDlBheWxvYWREcm9wcGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCSI3Cg9WZXJzaW9uUHJvbW90ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSKMAQoKUnVuVXBkYXRlZBILCgNydW4YASABKAQSKgoEdGFncxgCIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVGFncxIlCghtZXRhZGF0YRgDIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIKCgJieRgEIAEoBBISCgpjb21tYW5kX2lkGAUgASgNIhkKClJ1blVuYm91bmQSCwoDcnVuGAEgASgEIhcKB1J1blRhZ3MSDAoEdGFncxgBIAMoCWIGcHJvdG8z", [file_runlane_v1_payload, file_runlane_v1_queue_service, file_runlane_v1_run, file_runlane_v1_worker_service]);
+  fileDesc("Ch1ydW5sYW5lL2ludGVybmFsL3YxL2xvZy5wcm90bxITcnVubGFuZS5pbnRlcm5hbC52MSJ+CglMb2dSZWNvcmQSOgoNZXBvY2hfc3RhcnRlZBgBIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuRXBvY2hTdGFydGVkSAASKwoFYmF0Y2gYAiABKAsyGi5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoSABCCAoGcmVjb3JkIj0KDEVwb2NoU3RhcnRlZBINCgVvd25lchgBIAEoCRINCgVub25jZRgCIAEoCRIPCgd0aW1lX21zGAMgASgDImIKBUJhdGNoEg0KBWVwb2NoGAEgASgEEg4KBm51bWJlchgCIAEoBBIOCgZub3dfbXMYAyABKAMSKgoGZXZlbnRzGAQgAygLMhoucnVubGFuZS5pbnRlcm5hbC52MS5FdmVudCKvEwoFRXZlbnQSRgoTZW52aXJvbm1lbnRfY3JlYXRlZBgBIAEoCzInLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW52aXJvbm1lbnRDcmVhdGVkSAASOAoMcnVuc19jcmVhdGVkGAIgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5zQ3JlYXRlZEgAEj4KD3ZlcnNpb25fY3JlYXRlZBgDIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvbkNyZWF0ZWRIABI8Cg50YXNrc19kZWNsYXJlZBgEIAEoCzIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuVGFza3NEZWNsYXJlZEgAEjwKDnNlc3Npb25fb3BlbmVkGAUgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5TZXNzaW9uT3BlbmVkSAASOgoNc2Vzc2lvbl9lbmRlZBgGIAEoCzIhLnJ1bmxhbmUuaW50ZXJuYWwudjEuU2Vzc2lvbkVuZGVkSAASOAoMcnVuX2Fzc2lnbmVkGAcgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5Bc3NpZ25lZEgAEjoKDXJ1bnNfYWNjZXB0ZWQYCCABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlJ1bnNBY2NlcHRlZEgAEjgKDHJ1bl9yZXR1cm5lZBgJIAEoCzIgLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuUmV0dXJuZWRIABJCChFhdHRlbXB0X3N1Y2NlZWRlZBgKIAEoCzIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuQXR0ZW1wdFN1Y2NlZWRlZEgAEjwKDmF0dGVtcHRfZmFpbGVkGAsgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5BdHRlbXB0RmFpbGVkSAASMgoJcmV0cnlfZHVlGAwgASgLMh0ucnVubGFuZS5pbnRlcm5hbC52MS5SZXRyeUR1ZUgAEjQKCndhaXRfYmVnYW4YDSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRCZWdhbkgAEjYKC3J1bl9yZXN1bWVkGA4gASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXN1bWVkSAASPAoOd2FpdF9jb250aW51ZWQYDyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRDb250aW51ZWRIABI4CgxydW5fY2FuY2VsZWQYECABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJ1bkNhbmNlbGVkSAASQAoQY2FuY2VsX2NvbmZpcm1lZBgRIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2FuY2VsQ29uZmlybWVkSAASQAoQY29tbWFuZF9hbnN3ZXJlZBgSIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tbWFuZEFuc3dlcmVkSAASPAoOcGF5bG9hZF9zdG9yZWQYEyABKAsyIi5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWRTdG9yZWRIABI+Cg9wYXlsb2FkX2Ryb3BwZWQYFCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlBheWxvYWREcm9wcGVkSAASQAoQdmVyc2lvbl9wcm9tb3RlZBgVIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuVmVyc2lvblByb21vdGVkSAASNgoLcnVuX3VwZGF0ZWQYFiABKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLlJ1blVwZGF0ZWRIABI2CgtydW5fdW5ib3VuZBgXIAEoCzIfLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVW5ib3VuZEgAEjYKC3J1bl9leHBpcmVkGBggASgLMh8ucnVubGFuZS5pbnRlcm5hbC52MS5SdW5FeHBpcmVkSAASPgoPcnVuX3Jlc2NoZWR1bGVkGBkgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5SdW5SZXNjaGVkdWxlZEgAEkkKFWlkZW1wb3RlbmN5X2tleV9lbmRlZBgaIAEoCzIoLnJ1bmxhbmUuaW50ZXJuYWwudjEuSWRlbXBvdGVuY3lLZXlFbmRlZEgAEj4KD3F1ZXVlc19kZWNsYXJlZBgbIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuUXVldWVzRGVjbGFyZWRIABI6Cg1xdWV1ZV91cGRhdGVkGBwgASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5RdWV1ZVVwZGF0ZWRIABI6Cg1saW1pdF91cGRhdGVkGB0gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5MaW1pdFVwZGF0ZWRIABJGChNlbnZpcm9ubWVudF91cGRhdGVkGB4gASgLMicucnVubGFuZS5pbnRlcm5hbC52MS5FbnZpcm9ubWVudFVwZGF0ZWRIABI6Cg1iYXRjaF9jcmVhdGVkGB8gASgLMiEucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaENyZWF0ZWRIABI4CgxiYXRjaF9jbG9zZWQYICABKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLkJhdGNoQ2xvc2VkSAASPgoPYmF0Y2hfZm9yZ290dGVuGCEgASgLMiMucnVubGFuZS5pbnRlcm5hbC52MS5CYXRjaEZvcmdvdHRlbkgAEjwKDmVudHJ5X3JlY29yZGVkGCIgASgLMiIucnVubGFuZS5pbnRlcm5hbC52MS5FbnRyeVJlY29yZGVkSAASRAoSY29tbWFuZF9qb3VybmFsbGVkGCMgASgLMiYucnVubGFuZS5pbnRlcm5hbC52MS5Db21tYW5kSm91cm5hbGxlZEgAEjQKCndhaXRfZW5kZWQYJCABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRFbmRlZEgAEjQKCnJ1bl9wYXJrZWQYJSABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLlJ1blBhcmtlZEgAEjoKDXRva2VuX2NyZWF0ZWQYJiABKAsyIS5ydW5sYW5lLmludGVybmFsLnYxLlRva2VuQ3JlYXRlZEgAEj4KD3Rva2VuX2NvbXBsZXRlZBgnIAEoCzIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuVG9rZW5Db21wbGV0ZWRIABI+Cg90b2tlbl9mb3Jnb3R0ZW4YKCABKAsyIy5ydW5sYW5lLmludGVybmFsLnYxLlRva2VuRm9yZ290dGVuSABCBwoFZXZlbnQioAEKDUVudHJ5UmVjb3JkZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0SIwoDa2V5GAMgASgLMhYucnVubGFuZS52MS5Kb3VybmFsS2V5EiMKBm91dHB1dBgEIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIkCgdmYWlsdXJlGAUgASgLMhMucnVubGFuZS52MS5GYWlsdXJlImoKEUNvbW1hbmRKb3VybmFsbGVkEgsKA3J1bhgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgNEiMKA2tleRgDIAEoCzIWLnJ1bmxhbmUudjEuSm91cm5hbEtleRIPCgd3YWl0X2lkGAQgASgNIikKCVdhaXRFbmRlZBILCgNydW4YASABKAQSDwoHd2FpdF9pZBgCIAEoDSIYCglSdW5QYXJrZWQSCwoDcnVuGAEgASgEIqwBCgxUb2tlbkNyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDgoGbnVtYmVyGAIgASgEEg4KBnNlY3JldBgDIAEoCRISCgp0aW1lb3V0X21zGAQgASgDEgsKA2tleRgFIAEoCRIVCg1rZXlfZXhwaXJlX21zGAYgASgDEgwKBHRhZ3MYByADKAkSDQoFdGltZXIYCCABKAgSEgoKcmVxdWVzdF9pZBgJIAEoCSJtCg5Ub2tlbkNvbXBsZXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZudW1iZXIYAiABKAQSIwoGb3V0cHV0GAMgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEhEKCXRpbWVkX291dBgEIAEoCCI1Cg5Ub2tlbkZvcmdvdHRlbhITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZudW1iZXIYAiABKAQiGQoKUnVuRXhwaXJlZBILCgNydW4YASABKAQiXwoOUnVuUmVzY2hlZHVsZWQSCwoDcnVuGAEgASgEEg4KBmR1ZV9tcxgCIAEoAxIwCgtyZXBsYWNlbWVudBgDIAEoCzIbLnJ1bmxhbmUuaW50ZXJuYWwudjEuTmV3UnVuIkgKE0lkZW1wb3RlbmN5S2V5RW5kZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdGFza19pZBgCIAEoCRILCgNrZXkYAyABKAkinQEKDlF1ZXVlc0RlY2xhcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEiwKBnF1ZXVlcxgCIAMoCzIcLnJ1bmxhbmUudjEuUXVldWVEZWNsYXJhdGlvbhI3CgZsaW1pdHMYAyADKAsyJy5ydW5sYW5lLnYxLkNvbmN1cnJlbmN5TGltaXREZWNsYXJhdGlvbhIPCgd2ZXJzaW9uGAQgASgJIoYBCgxRdWV1ZVVwZGF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDQoFcXVldWUYAiABKAkSEwoGcGF1c2VkGAMgASgISACIAQESMgoRY29uY3VycmVuY3lfbGltaXQYBCABKAsyFy5ydW5sYW5lLnYxLkxpbWl0Q2hhbmdlQgkKB19wYXVzZWQi6QEKDExpbWl0VXBkYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRINCgVsaW1pdBgCIAEoCRITCgZwYXVzZWQYAyABKAhIAIgBARIoCgdwZXJfa2V5GAQgASgLMhcucnVubGFuZS52MS5MaW1pdENoYW5nZRImCgV0b3RhbBgFIAEoCzIXLnJ1bmxhbmUudjEuTGltaXRDaGFuZ2USHAoPY29uY3VycmVuY3lfa2V5GAYgASgJSAGIAQESEQoJZXhwaXJlX21zGAcgASgDQgkKB19wYXVzZWRCEgoQX2NvbmN1cnJlbmN5X2tleSKpAQoSRW52aXJvbm1lbnRVcGRhdGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhMKBnBhdXNlZBgCIAEoCEgAiAEBEjIKEWNvbmN1cnJlbmN5X2xpbWl0GAMgASgLMhcucnVubGFuZS52MS5MaW1pdENoYW5nZRIZCgxidXJzdF9mYWN0b3IYBCABKAFIAYgBAUIJCgdfcGF1c2VkQg8KDV9idXJzdF9mYWN0b3IigQEKDEJhdGNoQ3JlYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZudW1iZXIYAiABKAQSPAoLaWRlbXBvdGVuY3kYAyABKAsyJy5ydW5sYW5lLmludGVybmFsLnYxLklkZW1wb3RlbmN5U2V0dGluZxIOCgZwYXJlbnQYBCABKAQiLgoLQmF0Y2hDbG9zZWQSDgoGbnVtYmVyGAEgASgEEg8KB2Fib3J0ZWQYAiABKAgiIAoOQmF0Y2hGb3Jnb3R0ZW4SDgoGbnVtYmVyGAEgASgEIi8KEkVudmlyb25tZW50Q3JlYXRlZBIMCgRuYW1lGAEgASgJEgsKA3RhZxgCIAEoCSKxAgoLUnVuc0NyZWF0ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIUCgxmaXJzdF9udW1iZXIYAyABKAQSKQoEcnVucxgEIAMoCzIbLnJ1bmxhbmUuaW50ZXJuYWwudjEuTmV3UnVuEjEKB3JlZnVzZWQYBSADKAsyIC5ydW5sYW5lLmludGVybmFsLnYxLlJlZnVzZWRJdGVtEg4KBnBhcmVudBgGIAEoBBISCgpjb21tYW5kX2lkGAcgASgNEg8KB3ZlcnNpb24YCCABKAkSLAoFZm91bmQYCSADKAsyHS5ydW5sYW5lLmludGVybmFsLnYxLkZvdW5kUnVuEg0KBWJhdGNoGAogASgEEhMKC2JhdGNoX2luZGV4GAsgASgNIjkKCEZvdW5kUnVuEg0KBWluZGV4GAEgASgNEgsKA3J1bhgCIAEoBBIRCgljb21wbGV0ZWQYAyABKAgivgEKBk5ld1J1bhIPCgd0YXNrX2lkGAEgASgJEiQKB3BheWxvYWQYAiABKAsyEy5ydW5sYW5lLnYxLlBheWxvYWQSDQoFcXVldWUYAyABKAkSFAoMbWF4X2F0dGVtcHRzGAQgASgNEjIKCHNldHRpbmdzGAUgASgLMiAucnVubGFuZS5pbnRlcm5hbC52MS5SdW5TZXR0aW5ncxIkCgdmYWlsdXJlGAYgASgLMhMucnVubGFuZS52MS5GYWlsdXJlIvYDCgtSdW5TZXR0aW5ncxIMCgR0YWdzGAEgAygJEiUKCG1ldGFkYXRhGAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkEg8KB21hY2hpbmUYAyABKAkSIQoUbWF4X2R1cmF0aW9uX3NlY29uZHMYBCABKA1IAIgBARIPCgd2ZXJzaW9uGAUgASgJEhYKDmRlbGF5X3VudGlsX21zGAYgASgDEhgKC3R0bF9zZWNvbmRzGAcgASgNSAGIAQESPAoLaWRlbXBvdGVuY3kYCCABKAsyJy5ydW5sYW5lLmludGVybmFsLnYxLklkZW1wb3RlbmN5U2V0dGluZxI2CghkZWJvdW5jZRgJIAEoCzIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuRGVib3VuY2VTZXR0aW5nEhcKD2NvbmN1cnJlbmN5X2tleRgKIAEoCRITCgtwcmlvcml0eV9tcxgLIAEoEhIOCgZ3ZWlnaHQYDCABKA0SDAoEdGVzdBgNIAEoCBIRCglyZXBsYXlfb2YYDiABKAQSPQoSY29uY3VycmVuY3lfbGltaXRzGA8gASgLMiEucnVubGFuZS52MS5Db25jdXJyZW5jeUxpbWl0TmFtZXNCFwoVX21heF9kdXJhdGlvbl9zZWNvbmRzQg4KDF90dGxfc2Vjb25kcyJ2ChJJZGVtcG90ZW5jeVNldHRpbmcSCwoDa2V5GAEgASgJEhEKCWV4cGlyZV9tcxgCIAEoAxITCgtkaXNwbGF5X2tleRgDIAEoCRIrCgVzY29wZRgEIAEoDjIcLnJ1bmxhbmUudjEuSWRlbXBvdGVuY3lTY29wZSIeCg9EZWJvdW5jZVNldHRpbmcSCwoDa2V5GAEgASgJIksKC1JlZnVzZWRJdGVtEg0KBWluZGV4GAEgASgNEi0KB3JlZnVzYWwYAiABKAsyHC5ydW5sYW5lLmludGVybmFsLnYxLlJlZnVzYWwiKgoHUmVmdXNhbBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSJICg5WZXJzaW9uQ3JlYXRlZBITCgtlbnZpcm9ubWVudBgBIAEoCRIQCghidWlsZF9pZBgCIAEoCRIPCgd2ZXJzaW9uGAMgASgJImEKDVRhc2tzRGVjbGFyZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIqCgV0YXNrcxgDIAMoCzIbLnJ1bmxhbmUudjEuVGFza0RlY2xhcmF0aW9uIpYBCg1TZXNzaW9uT3BlbmVkEg8KB3Nlc3Npb24YASABKAQSEwoLZW52aXJvbm1lbnQYAiABKAkSEQoJd29ya2VyX2lkGAMgASgJEhMKC2luY2FybmF0aW9uGAQgASgEEg8KB3ZlcnNpb24YBSABKAkSJgoIY2FwYWNpdHkYBiABKAsyFC5ydW5sYW5lLnYxLkNhcGFjaXR5Ih8KDFNlc3Npb25FbmRlZBIPCgdzZXNzaW9uGAEgASgEIlwKC1J1bkFzc2lnbmVkEgsKA3J1bhgBIAEoBBIPCgdzZXNzaW9uGAIgASgEEg8KB2F0dGVtcHQYAyABKA0SDQoFbm9uY2UYBCABKAYSDwoHcmVzdW1lZBgFIAEoCCIcCgxSdW5zQWNjZXB0ZWQSDAoEcnVucxgBIAMoBCIaCgtSdW5SZXR1cm5lZBILCgNydW4YASABKAQiRAoQQXR0ZW1wdFN1Y2NlZWRlZBILCgNydW4YASABKAQSIwoGb3V0cHV0GAIgASgLMhMucnVubGFuZS52MS5QYXlsb2FkIqsBCg1BdHRlbXB0RmFpbGVkEgsKA3J1bhgBIAEoBBIkCgdmYWlsdXJlGAIgASgLMhMucnVubGFuZS52MS5GYWlsdXJlEhgKC3JldHJ5X2F0X21zGAMgASgDSACIAQESEwoLb3duX3Byb2Nlc3MYBCABKAgSFQoNcmV0cnlfbWFjaGluZRgFIAEoCRIRCglhY3RpdmVfbXMYBiABKARCDgoMX3JldHJ5X2F0X21zIhcKCFJldHJ5RHVlEgsKA3J1bhgBIAEoBCJwCglXYWl0QmVnYW4SCwoDcnVuGAEgASgEEg8KB3dhaXRfaWQYAiABKA0SEAoIY2hpbGRyZW4YAyADKAQSEAoIdW50aWxfbXMYBCABKAMSDQoFdG9rZW4YBSABKAQSEgoKY29tbWFuZF9pZBgGIAEoDSIrCgpSdW5SZXN1bWVkEgsKA3J1bhgBIAEoBBIQCgh3YWl0X2lkcxgCIAMoDSIwCg1XYWl0Q29udGludWVkEgsKA3J1bhgBIAEoBBISCgpjb21tYW5kX2lkGAIgASgNIioKC1J1bkNhbmNlbGVkEgsKA3J1bhgBIAEoBBIOCgZyZWFzb24YAiABKAkiHgoPQ2FuY2VsQ29uZmlybWVkEgsKA3J1bhgBIAEoBCJhCg9Db21tYW5kQW5zd2VyZWQSCwoDcnVuGAEgASgEEhIKCmNvbW1hbmRfaWQYAiABKA0SLQoHcmVmdXNhbBgDIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVmdXNhbCJLCg1QYXlsb2FkU3RvcmVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEIjgKDlBheWxvYWREcm9wcGVkEhMKC2Vudmlyb25tZW50GAEgASgJEhEKCXJlZmVyZW5jZRgCIAEoCSI3Cg9WZXJzaW9uUHJvbW90ZWQSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSKMAQoKUnVuVXBkYXRlZBILCgNydW4YASABKAQSKgoEdGFncxgCIAEoCzIcLnJ1bmxhbmUuaW50ZXJuYWwudjEuUnVuVGFncxIlCghtZXRhZGF0YRgDIAEoCzITLnJ1bmxhbmUudjEuUGF5bG9hZBIKCgJieRgEIAEoBBISCgpjb21tYW5kX2lkGAUgASgNIhkKClJ1blVuYm91bmQSCwoDcnVuGAEgASgEIhcKB1J1blRhZ3MSDAoEdGFncxgBIAMoCWIGcHJvdG8z", [file_runlane_v1_payload, file_runlane_v1_queue_service, file_runlane_v1_run, file_runlane_v1_worker_service]);
 
 /**
  * Describes the message runlane.internal.v1.LogRecord.
@@ -43,289 +43,338 @@ export const EventSchema = /*@__PURE__*/
   messageDesc(file_runlane_internal_v1_log, 3);
 
 /**
+ * Describes the message runlane.internal.v1.EntryRecorded.
+ * Use `create(EntryRecordedSchema)` to create a new message.
+ */
+export const EntryRecordedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 4);
+
+/**
+ * Describes the message runlane.internal.v1.CommandJournalled.
+ * Use `create(CommandJournalledSchema)` to create a new message.
+ */
+export const CommandJournalledSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 5);
+
+/**
+ * Describes the message runlane.internal.v1.WaitEnded.
+ * Use `create(WaitEndedSchema)` to create a new message.
+ */
+export const WaitEndedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 6);
+
+/**
+ * Describes the message runlane.internal.v1.RunParked.
+ * Use `create(RunParkedSchema)` to create a new message.
+ */
+export const RunParkedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 7);
+
+/**
+ * Describes the message runlane.internal.v1.TokenCreated.
+ * Use `create(TokenCreatedSchema)` to create a new message.
+ */
+export const TokenCreatedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 8);
+
+/**
+ * Describes the message runlane.internal.v1.TokenCompleted.
+ * Use `create(TokenCompletedSchema)` to create a new message.
+ */
+export const TokenCompletedSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 9);
+
+/**
+ * Describes the message runlane.internal.v1.TokenForgotten.
+ * Use `create(TokenForgottenSchema)` to create a new message.
+ */
+export const TokenForgottenSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_log, 10);
+
+/**
  * Describes the message runlane.internal.v1.RunExpired.
  * Use `create(RunExpiredSchema)` to create a new message.
  */
 export const RunExpiredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 4);
+  messageDesc(file_runlane_internal_v1_log, 11);
 
 /**
  * Describes the message runlane.internal.v1.RunRescheduled.
  * Use `create(RunRescheduledSchema)` to create a new message.
  */
 export const RunRescheduledSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 5);
+  messageDesc(file_runlane_internal_v1_log, 12);
 
 /**
  * Describes the message runlane.internal.v1.IdempotencyKeyEnded.
  * Use `create(IdempotencyKeyEndedSchema)` to create a new message.
  */
 export const IdempotencyKeyEndedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 6);
+  messageDesc(file_runlane_internal_v1_log, 13);
 
 /**
  * Describes the message runlane.internal.v1.QueuesDeclared.
  * Use `create(QueuesDeclaredSchema)` to create a new message.
  */
 export const QueuesDeclaredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 7);
+  messageDesc(file_runlane_internal_v1_log, 14);
 
 /**
  * Describes the message runlane.internal.v1.QueueUpdated.
  * Use `create(QueueUpdatedSchema)` to create a new message.
  */
 export const QueueUpdatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 8);
+  messageDesc(file_runlane_internal_v1_log, 15);
 
 /**
  * Describes the message runlane.internal.v1.LimitUpdated.
  * Use `create(LimitUpdatedSchema)` to create a new message.
  */
 export const LimitUpdatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 9);
+  messageDesc(file_runlane_internal_v1_log, 16);
 
 /**
  * Describes the message runlane.internal.v1.EnvironmentUpdated.
  * Use `create(EnvironmentUpdatedSchema)` to create a new message.
  */
 export const EnvironmentUpdatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 10);
+  messageDesc(file_runlane_internal_v1_log, 17);
 
 /**
  * Describes the message runlane.internal.v1.BatchCreated.
  * Use `create(BatchCreatedSchema)` to create a new message.
  */
 export const BatchCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 11);
+  messageDesc(file_runlane_internal_v1_log, 18);
 
 /**
  * Describes the message runlane.internal.v1.BatchClosed.
  * Use `create(BatchClosedSchema)` to create a new message.
  */
 export const BatchClosedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 12);
+  messageDesc(file_runlane_internal_v1_log, 19);
 
 /**
  * Describes the message runlane.internal.v1.BatchForgotten.
  * Use `create(BatchForgottenSchema)` to create a new message.
  */
 export const BatchForgottenSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 13);
+  messageDesc(file_runlane_internal_v1_log, 20);
 
 /**
  * Describes the message runlane.internal.v1.EnvironmentCreated.
  * Use `create(EnvironmentCreatedSchema)` to create a new message.
  */
 export const EnvironmentCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 14);
+  messageDesc(file_runlane_internal_v1_log, 21);
 
 /**
  * Describes the message runlane.internal.v1.RunsCreated.
  * Use `create(RunsCreatedSchema)` to create a new message.
  */
 export const RunsCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 15);
+  messageDesc(file_runlane_internal_v1_log, 22);
 
 /**
  * Describes the message runlane.internal.v1.FoundRun.
  * Use `create(FoundRunSchema)` to create a new message.
  */
 export const FoundRunSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 16);
+  messageDesc(file_runlane_internal_v1_log, 23);
 
 /**
  * Describes the message runlane.internal.v1.NewRun.
  * Use `create(NewRunSchema)` to create a new message.
  */
 export const NewRunSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 17);
+  messageDesc(file_runlane_internal_v1_log, 24);
 
 /**
  * Describes the message runlane.internal.v1.RunSettings.
  * Use `create(RunSettingsSchema)` to create a new message.
  */
 export const RunSettingsSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 18);
+  messageDesc(file_runlane_internal_v1_log, 25);
 
 /**
  * Describes the message runlane.internal.v1.IdempotencySetting.
  * Use `create(IdempotencySettingSchema)` to create a new message.
  */
 export const IdempotencySettingSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 19);
+  messageDesc(file_runlane_internal_v1_log, 26);
 
 /**
  * Describes the message runlane.internal.v1.DebounceSetting.
  * Use `create(DebounceSettingSchema)` to create a new message.
  */
 export const DebounceSettingSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 20);
+  messageDesc(file_runlane_internal_v1_log, 27);
 
 /**
  * Describes the message runlane.internal.v1.RefusedItem.
  * Use `create(RefusedItemSchema)` to create a new message.
  */
 export const RefusedItemSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 21);
+  messageDesc(file_runlane_internal_v1_log, 28);
 
 /**
  * Describes the message runlane.internal.v1.Refusal.
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 22);
+  messageDesc(file_runlane_internal_v1_log, 29);
 
 /**
  * Describes the message runlane.internal.v1.VersionCreated.
  * Use `create(VersionCreatedSchema)` to create a new message.
  */
 export const VersionCreatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 23);
+  messageDesc(file_runlane_internal_v1_log, 30);
 
 /**
  * Describes the message runlane.internal.v1.TasksDeclared.
  * Use `create(TasksDeclaredSchema)` to create a new message.
  */
 export const TasksDeclaredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 24);
+  messageDesc(file_runlane_internal_v1_log, 31);
 
 /**
  * Describes the message runlane.internal.v1.SessionOpened.
  * Use `create(SessionOpenedSchema)` to create a new message.
  */
 export const SessionOpenedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 25);
+  messageDesc(file_runlane_internal_v1_log, 32);
 
 /**
  * Describes the message runlane.internal.v1.SessionEnded.
  * Use `create(SessionEndedSchema)` to create a new message.
  */
 export const SessionEndedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 26);
+  messageDesc(file_runlane_internal_v1_log, 33);
 
 /**
  * Describes the message runlane.internal.v1.RunAssigned.
  * Use `create(RunAssignedSchema)` to create a new message.
  */
 export const RunAssignedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 27);
+  messageDesc(file_runlane_internal_v1_log, 34);
 
 /**
  * Describes the message runlane.internal.v1.RunsAccepted.
  * Use `create(RunsAcceptedSchema)` to create a new message.
  */
 export const RunsAcceptedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 28);
+  messageDesc(file_runlane_internal_v1_log, 35);
 
 /**
  * Describes the message runlane.internal.v1.RunReturned.
  * Use `create(RunReturnedSchema)` to create a new message.
  */
 export const RunReturnedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 29);
+  messageDesc(file_runlane_internal_v1_log, 36);
 
 /**
  * Describes the message runlane.internal.v1.AttemptSucceeded.
  * Use `create(AttemptSucceededSchema)` to create a new message.
  */
 export const AttemptSucceededSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 30);
+  messageDesc(file_runlane_internal_v1_log, 37);
 
 /**
  * Describes the message runlane.internal.v1.AttemptFailed.
  * Use `create(AttemptFailedSchema)` to create a new message.
  */
 export const AttemptFailedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 31);
+  messageDesc(file_runlane_internal_v1_log, 38);
 
 /**
  * Describes the message runlane.internal.v1.RetryDue.
  * Use `create(RetryDueSchema)` to create a new message.
  */
 export const RetryDueSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 32);
+  messageDesc(file_runlane_internal_v1_log, 39);
 
 /**
  * Describes the message runlane.internal.v1.WaitBegan.
  * Use `create(WaitBeganSchema)` to create a new message.
  */
 export const WaitBeganSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 33);
+  messageDesc(file_runlane_internal_v1_log, 40);
 
 /**
  * Describes the message runlane.internal.v1.RunResumed.
  * Use `create(RunResumedSchema)` to create a new message.
  */
 export const RunResumedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 34);
+  messageDesc(file_runlane_internal_v1_log, 41);
 
 /**
  * Describes the message runlane.internal.v1.WaitContinued.
  * Use `create(WaitContinuedSchema)` to create a new message.
  */
 export const WaitContinuedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 35);
+  messageDesc(file_runlane_internal_v1_log, 42);
 
 /**
  * Describes the message runlane.internal.v1.RunCanceled.
  * Use `create(RunCanceledSchema)` to create a new message.
  */
 export const RunCanceledSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 36);
+  messageDesc(file_runlane_internal_v1_log, 43);
 
 /**
  * Describes the message runlane.internal.v1.CancelConfirmed.
  * Use `create(CancelConfirmedSchema)` to create a new message.
  */
 export const CancelConfirmedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 37);
+  messageDesc(file_runlane_internal_v1_log, 44);
 
 /**
  * Describes the message runlane.internal.v1.CommandAnswered.
  * Use `create(CommandAnsweredSchema)` to create a new message.
  */
 export const CommandAnsweredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 38);
+  messageDesc(file_runlane_internal_v1_log, 45);
 
 /**
  * Describes the message runlane.internal.v1.PayloadStored.
  * Use `create(PayloadStoredSchema)` to create a new message.
  */
 export const PayloadStoredSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 39);
+  messageDesc(file_runlane_internal_v1_log, 46);
 
 /**
  * Describes the message runlane.internal.v1.PayloadDropped.
  * Use `create(PayloadDroppedSchema)` to create a new message.
  */
 export const PayloadDroppedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 40);
+  messageDesc(file_runlane_internal_v1_log, 47);
 
 /**
  * Describes the message runlane.internal.v1.VersionPromoted.
  * Use `create(VersionPromotedSchema)` to create a new message.
  */
 export const VersionPromotedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 41);
+  messageDesc(file_runlane_internal_v1_log, 48);
 
 /**
  * Describes the message runlane.internal.v1.RunUpdated.
  * Use `create(RunUpdatedSchema)` to create a new message.
  */
 export const RunUpdatedSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 42);
+  messageDesc(file_runlane_internal_v1_log, 49);
 
 /**
  * Describes the message runlane.internal.v1.RunUnbound.
  * Use `create(RunUnboundSchema)` to create a new message.
  */
 export const RunUnboundSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 43);
+  messageDesc(file_runlane_internal_v1_log, 50);
 
 /**
  * Describes the message runlane.internal.v1.RunTags.
  * Use `create(RunTagsSchema)` to create a new message.
  */
 export const RunTagsSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_log, 44);
+  messageDesc(file_runlane_internal_v1_log, 51);
 

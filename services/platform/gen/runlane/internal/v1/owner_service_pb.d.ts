@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { CompleteTokenRequest, CreateTokenRequest, ListTokensRequest, Token } from "../../v1/token_service_pb.js";
 import type { Batch, ExplainRunResponse, RescheduleRunRequest } from "../../v1/run_service_pb.js";
 import type { BatchOutcome, BatchPart, Run, RunResult, TriggerItem, TriggerOutcome } from "../../v1/run_pb.js";
 import type { ConcurrencyLimit, ConcurrencyLimitKey, Environment, Queue, UpdateConcurrencyLimitRequest, UpdateEnvironmentRequest, UpdateQueueRequest } from "../../v1/queue_service_pb.js";
@@ -14,6 +15,270 @@ import type { Version } from "../../v1/version_service_pb.js";
  * Describes the file runlane/internal/v1/owner_service.proto.
  */
 export declare const file_runlane_internal_v1_owner_service: GenFile;
+
+/**
+ * A token, and what only the server knows of it.
+ *
+ * @generated from message runlane.internal.v1.WaitToken
+ */
+export declare type WaitToken = Message<"runlane.internal.v1.WaitToken"> & {
+  /**
+   * The token, without its callback_url.
+   *
+   * @generated from field: runlane.v1.Token token = 1;
+   */
+  token?: Token | undefined;
+
+  /**
+   * Secret part of its callback URL.
+   *
+   * @generated from field: string callback_secret = 2;
+   */
+  callbackSecret: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.WaitToken.
+ * Use `create(WaitTokenSchema)` to create a new message.
+ */
+export declare const WaitTokenSchema: GenMessage<WaitToken>;
+
+/**
+ * Request of CreateWaitToken.
+ *
+ * @generated from message runlane.internal.v1.CreateWaitTokenRequest
+ */
+export declare type CreateWaitTokenRequest = Message<"runlane.internal.v1.CreateWaitTokenRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler.
+   *
+   * @generated from field: runlane.v1.CreateTokenRequest request = 2;
+   */
+  request?: CreateTokenRequest | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.CreateWaitTokenRequest.
+ * Use `create(CreateWaitTokenRequestSchema)` to create a new message.
+ */
+export declare const CreateWaitTokenRequestSchema: GenMessage<CreateWaitTokenRequest>;
+
+/**
+ * Response of CreateWaitToken.
+ *
+ * @generated from message runlane.internal.v1.CreateWaitTokenResponse
+ */
+export declare type CreateWaitTokenResponse = Message<"runlane.internal.v1.CreateWaitTokenResponse"> & {
+  /**
+   * The token.
+   *
+   * @generated from field: runlane.internal.v1.WaitToken token = 1;
+   */
+  token?: WaitToken | undefined;
+
+  /**
+   * An idempotency key found it.
+   *
+   * @generated from field: bool cached = 2;
+   */
+  cached: boolean;
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 3;
+   */
+  logSequence: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.CreateWaitTokenResponse.
+ * Use `create(CreateWaitTokenResponseSchema)` to create a new message.
+ */
+export declare const CreateWaitTokenResponseSchema: GenMessage<CreateWaitTokenResponse>;
+
+/**
+ * Request of ReadWaitToken.
+ *
+ * @generated from message runlane.internal.v1.ReadWaitTokenRequest
+ */
+export declare type ReadWaitTokenRequest = Message<"runlane.internal.v1.ReadWaitTokenRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its id.
+   *
+   * @generated from field: string token_id = 2;
+   */
+  tokenId: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadWaitTokenRequest.
+ * Use `create(ReadWaitTokenRequestSchema)` to create a new message.
+ */
+export declare const ReadWaitTokenRequestSchema: GenMessage<ReadWaitTokenRequest>;
+
+/**
+ * Response of ReadWaitToken.
+ *
+ * @generated from message runlane.internal.v1.ReadWaitTokenResponse
+ */
+export declare type ReadWaitTokenResponse = Message<"runlane.internal.v1.ReadWaitTokenResponse"> & {
+  /**
+   * The token.
+   *
+   * @generated from field: runlane.internal.v1.WaitToken token = 1;
+   */
+  token?: WaitToken | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ReadWaitTokenResponse.
+ * Use `create(ReadWaitTokenResponseSchema)` to create a new message.
+ */
+export declare const ReadWaitTokenResponseSchema: GenMessage<ReadWaitTokenResponse>;
+
+/**
+ * Request of CompleteWaitToken.
+ *
+ * @generated from message runlane.internal.v1.CompleteWaitTokenRequest
+ */
+export declare type CompleteWaitTokenRequest = Message<"runlane.internal.v1.CompleteWaitTokenRequest"> & {
+  /**
+   * Environment of the caller's key; empty if the caller has none, and knows the secret.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * What is asked, validated by the scheduler.
+   *
+   * @generated from field: runlane.v1.CompleteTokenRequest request = 2;
+   */
+  request?: CompleteTokenRequest | undefined;
+
+  /**
+   * Secret that the caller knows; another than the token's: TOKEN_NOT_FOUND. Empty only with an environment.
+   *
+   * @generated from field: string callback_secret = 3;
+   */
+  callbackSecret: string;
+};
+
+/**
+ * Describes the message runlane.internal.v1.CompleteWaitTokenRequest.
+ * Use `create(CompleteWaitTokenRequestSchema)` to create a new message.
+ */
+export declare const CompleteWaitTokenRequestSchema: GenMessage<CompleteWaitTokenRequest>;
+
+/**
+ * Response of CompleteWaitToken.
+ *
+ * @generated from message runlane.internal.v1.CompleteWaitTokenResponse
+ */
+export declare type CompleteWaitTokenResponse = Message<"runlane.internal.v1.CompleteWaitTokenResponse"> & {
+  /**
+   * The token as it is now.
+   *
+   * @generated from field: runlane.internal.v1.WaitToken token = 1;
+   */
+  token?: WaitToken | undefined;
+
+  /**
+   * Sequence of the append that covers the answer.
+   *
+   * @generated from field: uint64 log_sequence = 2;
+   */
+  logSequence: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.CompleteWaitTokenResponse.
+ * Use `create(CompleteWaitTokenResponseSchema)` to create a new message.
+ */
+export declare const CompleteWaitTokenResponseSchema: GenMessage<CompleteWaitTokenResponse>;
+
+/**
+ * Request of ListWaitTokens.
+ *
+ * @generated from message runlane.internal.v1.ListWaitTokensRequest
+ */
+export declare type ListWaitTokensRequest = Message<"runlane.internal.v1.ListWaitTokensRequest"> & {
+  /**
+   * Environment of the caller's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Whose filters hold; its page_size and page_token are not read.
+   *
+   * @generated from field: runlane.v1.ListTokensRequest request = 2;
+   */
+  request?: ListTokensRequest | undefined;
+
+  /**
+   * Only tokens older than the one with this number; 0 for the newest.
+   *
+   * @generated from field: uint64 before = 3;
+   */
+  before: bigint;
+
+  /**
+   * At most this many, 1 to 1,000; fewer, if a message is full.
+   *
+   * @generated from field: uint32 limit = 4;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ListWaitTokensRequest.
+ * Use `create(ListWaitTokensRequestSchema)` to create a new message.
+ */
+export declare const ListWaitTokensRequestSchema: GenMessage<ListWaitTokensRequest>;
+
+/**
+ * Response of ListWaitTokens.
+ *
+ * @generated from message runlane.internal.v1.ListWaitTokensResponse
+ */
+export declare type ListWaitTokensResponse = Message<"runlane.internal.v1.ListWaitTokensResponse"> & {
+  /**
+   * The tokens.
+   *
+   * @generated from field: repeated runlane.internal.v1.WaitToken tokens = 1;
+   */
+  tokens: WaitToken[];
+
+  /**
+   * `before` of the next page; 0 at the end.
+   *
+   * @generated from field: uint64 next_before = 2;
+   */
+  nextBefore: bigint;
+};
+
+/**
+ * Describes the message runlane.internal.v1.ListWaitTokensResponse.
+ * Use `create(ListWaitTokensResponseSchema)` to create a new message.
+ */
+export declare const ListWaitTokensResponseSchema: GenMessage<ListWaitTokensResponse>;
 
 /**
  * Request of MoveRun.
@@ -1497,6 +1762,46 @@ export declare const OwnerService: GenService<{
     methodKind: "unary";
     input: typeof ChangeEnvironmentRequestSchema;
     output: typeof ChangeEnvironmentResponseSchema;
+  },
+  /**
+   * Creates a token, or finds the one that an idempotency key names.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.CreateWaitToken
+   */
+  createWaitToken: {
+    methodKind: "unary";
+    input: typeof CreateWaitTokenRequestSchema;
+    output: typeof CreateWaitTokenResponseSchema;
+  },
+  /**
+   * Reads a token. NOT_FOUND with reason TOKEN_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ReadWaitToken
+   */
+  readWaitToken: {
+    methodKind: "unary";
+    input: typeof ReadWaitTokenRequestSchema;
+    output: typeof ReadWaitTokenResponseSchema;
+  },
+  /**
+   * Completes a token; one that has ended stays as it is. NOT_FOUND with reason TOKEN_NOT_FOUND.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.CompleteWaitToken
+   */
+  completeWaitToken: {
+    methodKind: "unary";
+    input: typeof CompleteWaitTokenRequestSchema;
+    output: typeof CompleteWaitTokenResponseSchema;
+  },
+  /**
+   * Lists tokens, the newest first.
+   *
+   * @generated from rpc runlane.internal.v1.OwnerService.ListWaitTokens
+   */
+  listWaitTokens: {
+    methodKind: "unary";
+    input: typeof ListWaitTokensRequestSchema;
+    output: typeof ListWaitTokensResponseSchema;
   },
 }>;
 

@@ -7,328 +7,392 @@ import { file_runlane_v1_queue_service } from "../../v1/queue_service_pb.js";
 import { file_runlane_v1_run } from "../../v1/run_pb.js";
 import { file_runlane_v1_run_service } from "../../v1/run_service_pb.js";
 import { file_runlane_v1_task_service } from "../../v1/task_service_pb.js";
+import { file_runlane_v1_token_service } from "../../v1/token_service_pb.js";
 import { file_runlane_v1_version_service } from "../../v1/version_service_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/owner_service.proto.
  */
 export const file_runlane_internal_v1_owner_service = /*@__PURE__*/
-  fileDesc("CidydW5sYW5lL2ludGVybmFsL3YxL293bmVyX3NlcnZpY2UucHJvdG8SE3J1bmxhbmUuaW50ZXJuYWwudjEiWAoOTW92ZVJ1blJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSMQoHcmVxdWVzdBgCIAEoCzIgLnJ1bmxhbmUudjEuUmVzY2hlZHVsZVJ1blJlcXVlc3QiRQoPTW92ZVJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCI2Cg9KdWRnZVJ1blJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDgoGcnVuX2lkGAIgASgJIkIKEEp1ZGdlUnVuUmVzcG9uc2USLgoGYW5zd2VyGAEgASgLMh4ucnVubGFuZS52MS5FeHBsYWluUnVuUmVzcG9uc2UiOQoQUmVhZEJhdGNoUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIQCghiYXRjaF9pZBgCIAEoCSI1ChFSZWFkQmF0Y2hSZXNwb25zZRIgCgViYXRjaBgBIAEoCzIRLnJ1bmxhbmUudjEuQmF0Y2giTQoYRW5kSWRlbXBvdGVuY3lLZXlSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSCwoDa2V5GAMgASgJIjEKGUVuZElkZW1wb3RlbmN5S2V5UmVzcG9uc2USFAoMbG9nX3NlcXVlbmNlGAEgASgEIlQKEVJlYWRRdWV1ZXNSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg0KBWFmdGVyGAIgASgJEg0KBWxpbWl0GAMgASgNEgwKBG5hbWUYBCABKAkiTAoSUmVhZFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLnJ1bmxhbmUudjEuUXVldWUSEwoLdG90YWxfY291bnQYAiABKAQiWgoSQ2hhbmdlUXVldWVSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEi8KB3JlcXVlc3QYAiABKAsyHi5ydW5sYW5lLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdCI3ChNDaGFuZ2VRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEucnVubGFuZS52MS5RdWV1ZSKGAQoRUmVhZExpbWl0c1JlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDQoFYWZ0ZXIYAiABKAkSDQoFbGltaXQYAyABKA0SDAoEbmFtZRgEIAEoCRIcCg9jb25jdXJyZW5jeV9rZXkYBSABKAlIAIgBAUISChBfY29uY3VycmVuY3lfa2V5IoUBChJSZWFkTGltaXRzUmVzcG9uc2USLAoGbGltaXRzGAEgAygLMhwucnVubGFuZS52MS5Db25jdXJyZW5jeUxpbWl0EhMKC3RvdGFsX2NvdW50GAIgASgEEiwKA2tleRgDIAEoCzIfLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdEtleSJlChJDaGFuZ2VMaW1pdFJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSOgoHcmVxdWVzdBgCIAEoCzIpLnJ1bmxhbmUudjEuVXBkYXRlQ29uY3VycmVuY3lMaW1pdFJlcXVlc3QicAoTQ2hhbmdlTGltaXRSZXNwb25zZRIrCgVsaW1pdBgBIAEoCzIcLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdBIsCgNrZXkYAiABKAsyHy5ydW5sYW5lLnYxLkNvbmN1cnJlbmN5TGltaXRLZXkiLQoWUmVhZEVudmlyb25tZW50UmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCSJHChdSZWFkRW52aXJvbm1lbnRSZXNwb25zZRIsCgtlbnZpcm9ubWVudBgBIAEoCzIXLnJ1bmxhbmUudjEuRW52aXJvbm1lbnQiZgoYQ2hhbmdlRW52aXJvbm1lbnRSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEjUKB3JlcXVlc3QYAiABKAsyJC5ydW5sYW5lLnYxLlVwZGF0ZUVudmlyb25tZW50UmVxdWVzdCJJChlDaGFuZ2VFbnZpcm9ubWVudFJlc3BvbnNlEiwKC2Vudmlyb25tZW50GAEgASgLMhcucnVubGFuZS52MS5FbnZpcm9ubWVudCJSChRSZWNvcmRQYXlsb2FkUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIRCglyZWZlcmVuY2UYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBCIXChVSZWNvcmRQYXlsb2FkUmVzcG9uc2Ui0AEKElRyaWdnZXJSdW5zUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEiYKBWl0ZW1zGAMgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbRIVCg1hd2FpdF9yZXN1bHRzGAQgAygNEhIKCnN1YnNjcmliZXIYBSABKAkSJAoFYmF0Y2gYBiABKAsyFS5ydW5sYW5lLnYxLkJhdGNoUGFydBIYChByZXBsYXlfb2ZfcnVuX2lkGAcgASgJIoIBChNUcmlnZ2VyUnVuc1Jlc3BvbnNlEiwKCG91dGNvbWVzGAEgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIUCgxsb2dfc2VxdWVuY2UYAiABKAQSJwoFYmF0Y2gYAyABKAsyGC5ydW5sYW5lLnYxLkJhdGNoT3V0Y29tZSI1Cg5SZWFkUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkiRQoPUmVhZFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCJFCg5TdG9wUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGcmVhc29uGAMgASgJIkUKD1N0b3BSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfc2VxdWVuY2UYAiABKAQiRQoQUmVhZFRhc2tzUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRINCgVhZnRlchgCIAEoCRINCgVsaW1pdBgDIAEoDSI0ChFSZWFkVGFza3NSZXNwb25zZRIfCgV0YXNrcxgBIAMoCzIQLnJ1bmxhbmUudjEuVGFzayJJChNSZWFkVmVyc2lvbnNSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVsaW1pdBgDIAEoDSI9ChRSZWFkVmVyc2lvbnNSZXNwb25zZRIlCgh2ZXJzaW9ucxgBIAMoCzITLnJ1bmxhbmUudjEuVmVyc2lvbiI9ChVQcm9tb3RlVmVyc2lvblJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSI+ChZQcm9tb3RlVmVyc2lvblJlc3BvbnNlEiQKB3ZlcnNpb24YASABKAsyEy5ydW5sYW5lLnYxLlZlcnNpb24ibgoQV2F0Y2hSdW5zUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpzdWJzY3JpYmVyGAIgASgJEg8KB3Jlc3VsdHMYAyADKAkSDwoHY2hhbmdlcxgEIAMoCRIPCgd1bndhdGNoGAUgAygJIiwKEVdhdGNoUnVuc1Jlc3BvbnNlEhcKD3Vua25vd25fcnVuX2lkcxgBIAMoCSJYChJSZWxheUZyYW1lc1JlcXVlc3QSEAoIZXhlY3V0b3IYASABKAkSMAoGZnJhbWVzGAIgAygLMiAucnVubGFuZS5pbnRlcm5hbC52MS5Xb3JrZXJGcmFtZSIVChNSZWxheUZyYW1lc1Jlc3BvbnNlImYKC1dvcmtlckZyYW1lEhEKCXN0cmVhbV9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBITCgtlbnZpcm9ubWVudBgDIAEoCRINCgVmcmFtZRgEIAEoDBIOCgZjbG9zZWQYBSABKAgifgoNTm90aWZ5UmVxdWVzdBINCgVlcG9jaBgBIAEoBBImCgdyZXN1bHRzGAIgAygLMhUucnVubGFuZS52MS5SdW5SZXN1bHQSIAoHY2hhbmdlcxgDIAMoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgEIAEoBCIQCg5Ob3RpZnlSZXNwb25zZSJWChREZWxpdmVyRnJhbWVzUmVxdWVzdBINCgVlcG9jaBgBIAEoBBIvCgZmcmFtZXMYAiADKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLk93bmVyRnJhbWUiFwoVRGVsaXZlckZyYW1lc1Jlc3BvbnNlIm0KCk93bmVyRnJhbWUSEQoJc3RyZWFtX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg0KBWZyYW1lGAMgASgMEisKA2VuZBgEIAEoCzIeLnJ1bmxhbmUuaW50ZXJuYWwudjEuU3RyZWFtRW5kIjoKCVN0cmVhbUVuZBIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSDgoGcmVhc29uGAMgASgJMtEOCgxPd25lclNlcnZpY2USYAoLVHJpZ2dlclJ1bnMSJy5ydW5sYW5lLmludGVybmFsLnYxLlRyaWdnZXJSdW5zUmVxdWVzdBooLnJ1bmxhbmUuaW50ZXJuYWwudjEuVHJpZ2dlclJ1bnNSZXNwb25zZRJUCgdSZWFkUnVuEiMucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUnVuUmVxdWVzdBokLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZFJ1blJlc3BvbnNlElQKB1N0b3BSdW4SIy5ydW5sYW5lLmludGVybmFsLnYxLlN0b3BSdW5SZXF1ZXN0GiQucnVubGFuZS5pbnRlcm5hbC52MS5TdG9wUnVuUmVzcG9uc2USWgoJUmVhZFRhc2tzEiUucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXF1ZXN0GiYucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXNwb25zZRJjCgxSZWFkVmVyc2lvbnMSKC5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRWZXJzaW9uc1JlcXVlc3QaKS5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRWZXJzaW9uc1Jlc3BvbnNlEmkKDlByb21vdGVWZXJzaW9uEioucnVubGFuZS5pbnRlcm5hbC52MS5Qcm9tb3RlVmVyc2lvblJlcXVlc3QaKy5ydW5sYW5lLmludGVybmFsLnYxLlByb21vdGVWZXJzaW9uUmVzcG9uc2USWgoJV2F0Y2hSdW5zEiUucnVubGFuZS5pbnRlcm5hbC52MS5XYXRjaFJ1bnNSZXF1ZXN0GiYucnVubGFuZS5pbnRlcm5hbC52MS5XYXRjaFJ1bnNSZXNwb25zZRJgCgtSZWxheUZyYW1lcxInLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVsYXlGcmFtZXNSZXF1ZXN0GigucnVubGFuZS5pbnRlcm5hbC52MS5SZWxheUZyYW1lc1Jlc3BvbnNlEmYKDVJlY29yZFBheWxvYWQSKS5ydW5sYW5lLmludGVybmFsLnYxLlJlY29yZFBheWxvYWRSZXF1ZXN0GioucnVubGFuZS5pbnRlcm5hbC52MS5SZWNvcmRQYXlsb2FkUmVzcG9uc2USVAoHTW92ZVJ1bhIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuTW92ZVJ1blJlcXVlc3QaJC5ydW5sYW5lLmludGVybmFsLnYxLk1vdmVSdW5SZXNwb25zZRJXCghKdWRnZVJ1bhIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuSnVkZ2VSdW5SZXF1ZXN0GiUucnVubGFuZS5pbnRlcm5hbC52MS5KdWRnZVJ1blJlc3BvbnNlEloKCVJlYWRCYXRjaBIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEJhdGNoUmVxdWVzdBomLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEJhdGNoUmVzcG9uc2UScgoRRW5kSWRlbXBvdGVuY3lLZXkSLS5ydW5sYW5lLmludGVybmFsLnYxLkVuZElkZW1wb3RlbmN5S2V5UmVxdWVzdBouLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW5kSWRlbXBvdGVuY3lLZXlSZXNwb25zZRJdCgpSZWFkUXVldWVzEiYucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUXVldWVzUmVxdWVzdBonLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZFF1ZXVlc1Jlc3BvbnNlEmAKC0NoYW5nZVF1ZXVlEicucnVubGFuZS5pbnRlcm5hbC52MS5DaGFuZ2VRdWV1ZVJlcXVlc3QaKC5ydW5sYW5lLmludGVybmFsLnYxLkNoYW5nZVF1ZXVlUmVzcG9uc2USXQoKUmVhZExpbWl0cxImLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZExpbWl0c1JlcXVlc3QaJy5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRMaW1pdHNSZXNwb25zZRJgCgtDaGFuZ2VMaW1pdBInLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2hhbmdlTGltaXRSZXF1ZXN0GigucnVubGFuZS5pbnRlcm5hbC52MS5DaGFuZ2VMaW1pdFJlc3BvbnNlEmwKD1JlYWRFbnZpcm9ubWVudBIrLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEVudmlyb25tZW50UmVxdWVzdBosLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEVudmlyb25tZW50UmVzcG9uc2UScgoRQ2hhbmdlRW52aXJvbm1lbnQSLS5ydW5sYW5lLmludGVybmFsLnYxLkNoYW5nZUVudmlyb25tZW50UmVxdWVzdBouLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2hhbmdlRW52aXJvbm1lbnRSZXNwb25zZTJmChFTdWJzY3JpYmVyU2VydmljZRJRCgZOb3RpZnkSIi5ydW5sYW5lLmludGVybmFsLnYxLk5vdGlmeVJlcXVlc3QaIy5ydW5sYW5lLmludGVybmFsLnYxLk5vdGlmeVJlc3BvbnNlMnkKD0V4ZWN1dG9yU2VydmljZRJmCg1EZWxpdmVyRnJhbWVzEikucnVubGFuZS5pbnRlcm5hbC52MS5EZWxpdmVyRnJhbWVzUmVxdWVzdBoqLnJ1bmxhbmUuaW50ZXJuYWwudjEuRGVsaXZlckZyYW1lc1Jlc3BvbnNlYgZwcm90bzM", [file_runlane_v1_queue_service, file_runlane_v1_run, file_runlane_v1_run_service, file_runlane_v1_task_service, file_runlane_v1_version_service]);
+  fileDesc("CidydW5sYW5lL2ludGVybmFsL3YxL293bmVyX3NlcnZpY2UucHJvdG8SE3J1bmxhbmUuaW50ZXJuYWwudjEiRgoJV2FpdFRva2VuEiAKBXRva2VuGAEgASgLMhEucnVubGFuZS52MS5Ub2tlbhIXCg9jYWxsYmFja19zZWNyZXQYAiABKAkiXgoWQ3JlYXRlV2FpdFRva2VuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIvCgdyZXF1ZXN0GAIgASgLMh4ucnVubGFuZS52MS5DcmVhdGVUb2tlblJlcXVlc3QibgoXQ3JlYXRlV2FpdFRva2VuUmVzcG9uc2USLQoFdG9rZW4YASABKAsyHi5ydW5sYW5lLmludGVybmFsLnYxLldhaXRUb2tlbhIOCgZjYWNoZWQYAiABKAgSFAoMbG9nX3NlcXVlbmNlGAMgASgEIj0KFFJlYWRXYWl0VG9rZW5SZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEhAKCHRva2VuX2lkGAIgASgJIkYKFVJlYWRXYWl0VG9rZW5SZXNwb25zZRItCgV0b2tlbhgBIAEoCzIeLnJ1bmxhbmUuaW50ZXJuYWwudjEuV2FpdFRva2VuInsKGENvbXBsZXRlV2FpdFRva2VuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIxCgdyZXF1ZXN0GAIgASgLMiAucnVubGFuZS52MS5Db21wbGV0ZVRva2VuUmVxdWVzdBIXCg9jYWxsYmFja19zZWNyZXQYAyABKAkiYAoZQ29tcGxldGVXYWl0VG9rZW5SZXNwb25zZRItCgV0b2tlbhgBIAEoCzIeLnJ1bmxhbmUuaW50ZXJuYWwudjEuV2FpdFRva2VuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCJ7ChVMaXN0V2FpdFRva2Vuc1JlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSLgoHcmVxdWVzdBgCIAEoCzIdLnJ1bmxhbmUudjEuTGlzdFRva2Vuc1JlcXVlc3QSDgoGYmVmb3JlGAMgASgEEg0KBWxpbWl0GAQgASgNIl0KFkxpc3RXYWl0VG9rZW5zUmVzcG9uc2USLgoGdG9rZW5zGAEgAygLMh4ucnVubGFuZS5pbnRlcm5hbC52MS5XYWl0VG9rZW4SEwoLbmV4dF9iZWZvcmUYAiABKAQiWAoOTW92ZVJ1blJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSMQoHcmVxdWVzdBgCIAEoCzIgLnJ1bmxhbmUudjEuUmVzY2hlZHVsZVJ1blJlcXVlc3QiRQoPTW92ZVJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCI2Cg9KdWRnZVJ1blJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDgoGcnVuX2lkGAIgASgJIkIKEEp1ZGdlUnVuUmVzcG9uc2USLgoGYW5zd2VyGAEgASgLMh4ucnVubGFuZS52MS5FeHBsYWluUnVuUmVzcG9uc2UiOQoQUmVhZEJhdGNoUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIQCghiYXRjaF9pZBgCIAEoCSI1ChFSZWFkQmF0Y2hSZXNwb25zZRIgCgViYXRjaBgBIAEoCzIRLnJ1bmxhbmUudjEuQmF0Y2giTQoYRW5kSWRlbXBvdGVuY3lLZXlSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg8KB3Rhc2tfaWQYAiABKAkSCwoDa2V5GAMgASgJIjEKGUVuZElkZW1wb3RlbmN5S2V5UmVzcG9uc2USFAoMbG9nX3NlcXVlbmNlGAEgASgEIlQKEVJlYWRRdWV1ZXNSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg0KBWFmdGVyGAIgASgJEg0KBWxpbWl0GAMgASgNEgwKBG5hbWUYBCABKAkiTAoSUmVhZFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLnJ1bmxhbmUudjEuUXVldWUSEwoLdG90YWxfY291bnQYAiABKAQiWgoSQ2hhbmdlUXVldWVSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEi8KB3JlcXVlc3QYAiABKAsyHi5ydW5sYW5lLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdCI3ChNDaGFuZ2VRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEucnVubGFuZS52MS5RdWV1ZSKGAQoRUmVhZExpbWl0c1JlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDQoFYWZ0ZXIYAiABKAkSDQoFbGltaXQYAyABKA0SDAoEbmFtZRgEIAEoCRIcCg9jb25jdXJyZW5jeV9rZXkYBSABKAlIAIgBAUISChBfY29uY3VycmVuY3lfa2V5IoUBChJSZWFkTGltaXRzUmVzcG9uc2USLAoGbGltaXRzGAEgAygLMhwucnVubGFuZS52MS5Db25jdXJyZW5jeUxpbWl0EhMKC3RvdGFsX2NvdW50GAIgASgEEiwKA2tleRgDIAEoCzIfLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdEtleSJlChJDaGFuZ2VMaW1pdFJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSOgoHcmVxdWVzdBgCIAEoCzIpLnJ1bmxhbmUudjEuVXBkYXRlQ29uY3VycmVuY3lMaW1pdFJlcXVlc3QicAoTQ2hhbmdlTGltaXRSZXNwb25zZRIrCgVsaW1pdBgBIAEoCzIcLnJ1bmxhbmUudjEuQ29uY3VycmVuY3lMaW1pdBIsCgNrZXkYAiABKAsyHy5ydW5sYW5lLnYxLkNvbmN1cnJlbmN5TGltaXRLZXkiLQoWUmVhZEVudmlyb25tZW50UmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCSJHChdSZWFkRW52aXJvbm1lbnRSZXNwb25zZRIsCgtlbnZpcm9ubWVudBgBIAEoCzIXLnJ1bmxhbmUudjEuRW52aXJvbm1lbnQiZgoYQ2hhbmdlRW52aXJvbm1lbnRSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEjUKB3JlcXVlc3QYAiABKAsyJC5ydW5sYW5lLnYxLlVwZGF0ZUVudmlyb25tZW50UmVxdWVzdCJJChlDaGFuZ2VFbnZpcm9ubWVudFJlc3BvbnNlEiwKC2Vudmlyb25tZW50GAEgASgLMhcucnVubGFuZS52MS5FbnZpcm9ubWVudCJSChRSZWNvcmRQYXlsb2FkUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIRCglyZWZlcmVuY2UYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBCIXChVSZWNvcmRQYXlsb2FkUmVzcG9uc2Ui0AEKElRyaWdnZXJSdW5zUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEiYKBWl0ZW1zGAMgAygLMhcucnVubGFuZS52MS5UcmlnZ2VySXRlbRIVCg1hd2FpdF9yZXN1bHRzGAQgAygNEhIKCnN1YnNjcmliZXIYBSABKAkSJAoFYmF0Y2gYBiABKAsyFS5ydW5sYW5lLnYxLkJhdGNoUGFydBIYChByZXBsYXlfb2ZfcnVuX2lkGAcgASgJIoIBChNUcmlnZ2VyUnVuc1Jlc3BvbnNlEiwKCG91dGNvbWVzGAEgAygLMhoucnVubGFuZS52MS5UcmlnZ2VyT3V0Y29tZRIUCgxsb2dfc2VxdWVuY2UYAiABKAQSJwoFYmF0Y2gYAyABKAsyGC5ydW5sYW5lLnYxLkJhdGNoT3V0Y29tZSI1Cg5SZWFkUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkiRQoPUmVhZFJ1blJlc3BvbnNlEhwKA3J1bhgBIAEoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgCIAEoBCJFCg5TdG9wUnVuUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRIOCgZydW5faWQYAiABKAkSDgoGcmVhc29uGAMgASgJIkUKD1N0b3BSdW5SZXNwb25zZRIcCgNydW4YASABKAsyDy5ydW5sYW5lLnYxLlJ1bhIUCgxsb2dfc2VxdWVuY2UYAiABKAQiRQoQUmVhZFRhc2tzUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRINCgVhZnRlchgCIAEoCRINCgVsaW1pdBgDIAEoDSI0ChFSZWFkVGFza3NSZXNwb25zZRIfCgV0YXNrcxgBIAMoCzIQLnJ1bmxhbmUudjEuVGFzayJJChNSZWFkVmVyc2lvbnNSZXF1ZXN0EhMKC2Vudmlyb25tZW50GAEgASgJEg4KBmJlZm9yZRgCIAEoCRINCgVsaW1pdBgDIAEoDSI9ChRSZWFkVmVyc2lvbnNSZXNwb25zZRIlCgh2ZXJzaW9ucxgBIAMoCzITLnJ1bmxhbmUudjEuVmVyc2lvbiI9ChVQcm9tb3RlVmVyc2lvblJlcXVlc3QSEwoLZW52aXJvbm1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoCSI+ChZQcm9tb3RlVmVyc2lvblJlc3BvbnNlEiQKB3ZlcnNpb24YASABKAsyEy5ydW5sYW5lLnYxLlZlcnNpb24ibgoQV2F0Y2hSdW5zUmVxdWVzdBITCgtlbnZpcm9ubWVudBgBIAEoCRISCgpzdWJzY3JpYmVyGAIgASgJEg8KB3Jlc3VsdHMYAyADKAkSDwoHY2hhbmdlcxgEIAMoCRIPCgd1bndhdGNoGAUgAygJIiwKEVdhdGNoUnVuc1Jlc3BvbnNlEhcKD3Vua25vd25fcnVuX2lkcxgBIAMoCSJYChJSZWxheUZyYW1lc1JlcXVlc3QSEAoIZXhlY3V0b3IYASABKAkSMAoGZnJhbWVzGAIgAygLMiAucnVubGFuZS5pbnRlcm5hbC52MS5Xb3JrZXJGcmFtZSIVChNSZWxheUZyYW1lc1Jlc3BvbnNlImYKC1dvcmtlckZyYW1lEhEKCXN0cmVhbV9pZBgBIAEoCRIQCghzZXF1ZW5jZRgCIAEoBBITCgtlbnZpcm9ubWVudBgDIAEoCRINCgVmcmFtZRgEIAEoDBIOCgZjbG9zZWQYBSABKAgifgoNTm90aWZ5UmVxdWVzdBINCgVlcG9jaBgBIAEoBBImCgdyZXN1bHRzGAIgAygLMhUucnVubGFuZS52MS5SdW5SZXN1bHQSIAoHY2hhbmdlcxgDIAMoCzIPLnJ1bmxhbmUudjEuUnVuEhQKDGxvZ19zZXF1ZW5jZRgEIAEoBCIQCg5Ob3RpZnlSZXNwb25zZSJWChREZWxpdmVyRnJhbWVzUmVxdWVzdBINCgVlcG9jaBgBIAEoBBIvCgZmcmFtZXMYAiADKAsyHy5ydW5sYW5lLmludGVybmFsLnYxLk93bmVyRnJhbWUiFwoVRGVsaXZlckZyYW1lc1Jlc3BvbnNlIm0KCk93bmVyRnJhbWUSEQoJc3RyZWFtX2lkGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEg0KBWZyYW1lGAMgASgMEisKA2VuZBgEIAEoCzIeLnJ1bmxhbmUuaW50ZXJuYWwudjEuU3RyZWFtRW5kIjoKCVN0cmVhbUVuZBIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSDgoGcmVhc29uGAMgASgJMoYSCgxPd25lclNlcnZpY2USYAoLVHJpZ2dlclJ1bnMSJy5ydW5sYW5lLmludGVybmFsLnYxLlRyaWdnZXJSdW5zUmVxdWVzdBooLnJ1bmxhbmUuaW50ZXJuYWwudjEuVHJpZ2dlclJ1bnNSZXNwb25zZRJUCgdSZWFkUnVuEiMucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUnVuUmVxdWVzdBokLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZFJ1blJlc3BvbnNlElQKB1N0b3BSdW4SIy5ydW5sYW5lLmludGVybmFsLnYxLlN0b3BSdW5SZXF1ZXN0GiQucnVubGFuZS5pbnRlcm5hbC52MS5TdG9wUnVuUmVzcG9uc2USWgoJUmVhZFRhc2tzEiUucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXF1ZXN0GiYucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkVGFza3NSZXNwb25zZRJjCgxSZWFkVmVyc2lvbnMSKC5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRWZXJzaW9uc1JlcXVlc3QaKS5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRWZXJzaW9uc1Jlc3BvbnNlEmkKDlByb21vdGVWZXJzaW9uEioucnVubGFuZS5pbnRlcm5hbC52MS5Qcm9tb3RlVmVyc2lvblJlcXVlc3QaKy5ydW5sYW5lLmludGVybmFsLnYxLlByb21vdGVWZXJzaW9uUmVzcG9uc2USWgoJV2F0Y2hSdW5zEiUucnVubGFuZS5pbnRlcm5hbC52MS5XYXRjaFJ1bnNSZXF1ZXN0GiYucnVubGFuZS5pbnRlcm5hbC52MS5XYXRjaFJ1bnNSZXNwb25zZRJgCgtSZWxheUZyYW1lcxInLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVsYXlGcmFtZXNSZXF1ZXN0GigucnVubGFuZS5pbnRlcm5hbC52MS5SZWxheUZyYW1lc1Jlc3BvbnNlEmYKDVJlY29yZFBheWxvYWQSKS5ydW5sYW5lLmludGVybmFsLnYxLlJlY29yZFBheWxvYWRSZXF1ZXN0GioucnVubGFuZS5pbnRlcm5hbC52MS5SZWNvcmRQYXlsb2FkUmVzcG9uc2USVAoHTW92ZVJ1bhIjLnJ1bmxhbmUuaW50ZXJuYWwudjEuTW92ZVJ1blJlcXVlc3QaJC5ydW5sYW5lLmludGVybmFsLnYxLk1vdmVSdW5SZXNwb25zZRJXCghKdWRnZVJ1bhIkLnJ1bmxhbmUuaW50ZXJuYWwudjEuSnVkZ2VSdW5SZXF1ZXN0GiUucnVubGFuZS5pbnRlcm5hbC52MS5KdWRnZVJ1blJlc3BvbnNlEloKCVJlYWRCYXRjaBIlLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEJhdGNoUmVxdWVzdBomLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEJhdGNoUmVzcG9uc2UScgoRRW5kSWRlbXBvdGVuY3lLZXkSLS5ydW5sYW5lLmludGVybmFsLnYxLkVuZElkZW1wb3RlbmN5S2V5UmVxdWVzdBouLnJ1bmxhbmUuaW50ZXJuYWwudjEuRW5kSWRlbXBvdGVuY3lLZXlSZXNwb25zZRJdCgpSZWFkUXVldWVzEiYucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkUXVldWVzUmVxdWVzdBonLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZFF1ZXVlc1Jlc3BvbnNlEmAKC0NoYW5nZVF1ZXVlEicucnVubGFuZS5pbnRlcm5hbC52MS5DaGFuZ2VRdWV1ZVJlcXVlc3QaKC5ydW5sYW5lLmludGVybmFsLnYxLkNoYW5nZVF1ZXVlUmVzcG9uc2USXQoKUmVhZExpbWl0cxImLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZExpbWl0c1JlcXVlc3QaJy5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRMaW1pdHNSZXNwb25zZRJgCgtDaGFuZ2VMaW1pdBInLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2hhbmdlTGltaXRSZXF1ZXN0GigucnVubGFuZS5pbnRlcm5hbC52MS5DaGFuZ2VMaW1pdFJlc3BvbnNlEmwKD1JlYWRFbnZpcm9ubWVudBIrLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEVudmlyb25tZW50UmVxdWVzdBosLnJ1bmxhbmUuaW50ZXJuYWwudjEuUmVhZEVudmlyb25tZW50UmVzcG9uc2UScgoRQ2hhbmdlRW52aXJvbm1lbnQSLS5ydW5sYW5lLmludGVybmFsLnYxLkNoYW5nZUVudmlyb25tZW50UmVxdWVzdBouLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ2hhbmdlRW52aXJvbm1lbnRSZXNwb25zZRJsCg9DcmVhdGVXYWl0VG9rZW4SKy5ydW5sYW5lLmludGVybmFsLnYxLkNyZWF0ZVdhaXRUb2tlblJlcXVlc3QaLC5ydW5sYW5lLmludGVybmFsLnYxLkNyZWF0ZVdhaXRUb2tlblJlc3BvbnNlEmYKDVJlYWRXYWl0VG9rZW4SKS5ydW5sYW5lLmludGVybmFsLnYxLlJlYWRXYWl0VG9rZW5SZXF1ZXN0GioucnVubGFuZS5pbnRlcm5hbC52MS5SZWFkV2FpdFRva2VuUmVzcG9uc2UScgoRQ29tcGxldGVXYWl0VG9rZW4SLS5ydW5sYW5lLmludGVybmFsLnYxLkNvbXBsZXRlV2FpdFRva2VuUmVxdWVzdBouLnJ1bmxhbmUuaW50ZXJuYWwudjEuQ29tcGxldGVXYWl0VG9rZW5SZXNwb25zZRJpCg5MaXN0V2FpdFRva2VucxIqLnJ1bmxhbmUuaW50ZXJuYWwudjEuTGlzdFdhaXRUb2tlbnNSZXF1ZXN0GisucnVubGFuZS5pbnRlcm5hbC52MS5MaXN0V2FpdFRva2Vuc1Jlc3BvbnNlMmYKEVN1YnNjcmliZXJTZXJ2aWNlElEKBk5vdGlmeRIiLnJ1bmxhbmUuaW50ZXJuYWwudjEuTm90aWZ5UmVxdWVzdBojLnJ1bmxhbmUuaW50ZXJuYWwudjEuTm90aWZ5UmVzcG9uc2UyeQoPRXhlY3V0b3JTZXJ2aWNlEmYKDURlbGl2ZXJGcmFtZXMSKS5ydW5sYW5lLmludGVybmFsLnYxLkRlbGl2ZXJGcmFtZXNSZXF1ZXN0GioucnVubGFuZS5pbnRlcm5hbC52MS5EZWxpdmVyRnJhbWVzUmVzcG9uc2ViBnByb3RvMw", [file_runlane_v1_queue_service, file_runlane_v1_run, file_runlane_v1_run_service, file_runlane_v1_task_service, file_runlane_v1_token_service, file_runlane_v1_version_service]);
+
+/**
+ * Describes the message runlane.internal.v1.WaitToken.
+ * Use `create(WaitTokenSchema)` to create a new message.
+ */
+export const WaitTokenSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 0);
+
+/**
+ * Describes the message runlane.internal.v1.CreateWaitTokenRequest.
+ * Use `create(CreateWaitTokenRequestSchema)` to create a new message.
+ */
+export const CreateWaitTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 1);
+
+/**
+ * Describes the message runlane.internal.v1.CreateWaitTokenResponse.
+ * Use `create(CreateWaitTokenResponseSchema)` to create a new message.
+ */
+export const CreateWaitTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 2);
+
+/**
+ * Describes the message runlane.internal.v1.ReadWaitTokenRequest.
+ * Use `create(ReadWaitTokenRequestSchema)` to create a new message.
+ */
+export const ReadWaitTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 3);
+
+/**
+ * Describes the message runlane.internal.v1.ReadWaitTokenResponse.
+ * Use `create(ReadWaitTokenResponseSchema)` to create a new message.
+ */
+export const ReadWaitTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 4);
+
+/**
+ * Describes the message runlane.internal.v1.CompleteWaitTokenRequest.
+ * Use `create(CompleteWaitTokenRequestSchema)` to create a new message.
+ */
+export const CompleteWaitTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 5);
+
+/**
+ * Describes the message runlane.internal.v1.CompleteWaitTokenResponse.
+ * Use `create(CompleteWaitTokenResponseSchema)` to create a new message.
+ */
+export const CompleteWaitTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 6);
+
+/**
+ * Describes the message runlane.internal.v1.ListWaitTokensRequest.
+ * Use `create(ListWaitTokensRequestSchema)` to create a new message.
+ */
+export const ListWaitTokensRequestSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 7);
+
+/**
+ * Describes the message runlane.internal.v1.ListWaitTokensResponse.
+ * Use `create(ListWaitTokensResponseSchema)` to create a new message.
+ */
+export const ListWaitTokensResponseSchema = /*@__PURE__*/
+  messageDesc(file_runlane_internal_v1_owner_service, 8);
 
 /**
  * Describes the message runlane.internal.v1.MoveRunRequest.
  * Use `create(MoveRunRequestSchema)` to create a new message.
  */
 export const MoveRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 0);
+  messageDesc(file_runlane_internal_v1_owner_service, 9);
 
 /**
  * Describes the message runlane.internal.v1.MoveRunResponse.
  * Use `create(MoveRunResponseSchema)` to create a new message.
  */
 export const MoveRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 1);
+  messageDesc(file_runlane_internal_v1_owner_service, 10);
 
 /**
  * Describes the message runlane.internal.v1.JudgeRunRequest.
  * Use `create(JudgeRunRequestSchema)` to create a new message.
  */
 export const JudgeRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 2);
+  messageDesc(file_runlane_internal_v1_owner_service, 11);
 
 /**
  * Describes the message runlane.internal.v1.JudgeRunResponse.
  * Use `create(JudgeRunResponseSchema)` to create a new message.
  */
 export const JudgeRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 3);
+  messageDesc(file_runlane_internal_v1_owner_service, 12);
 
 /**
  * Describes the message runlane.internal.v1.ReadBatchRequest.
  * Use `create(ReadBatchRequestSchema)` to create a new message.
  */
 export const ReadBatchRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 4);
+  messageDesc(file_runlane_internal_v1_owner_service, 13);
 
 /**
  * Describes the message runlane.internal.v1.ReadBatchResponse.
  * Use `create(ReadBatchResponseSchema)` to create a new message.
  */
 export const ReadBatchResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 5);
+  messageDesc(file_runlane_internal_v1_owner_service, 14);
 
 /**
  * Describes the message runlane.internal.v1.EndIdempotencyKeyRequest.
  * Use `create(EndIdempotencyKeyRequestSchema)` to create a new message.
  */
 export const EndIdempotencyKeyRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 6);
+  messageDesc(file_runlane_internal_v1_owner_service, 15);
 
 /**
  * Describes the message runlane.internal.v1.EndIdempotencyKeyResponse.
  * Use `create(EndIdempotencyKeyResponseSchema)` to create a new message.
  */
 export const EndIdempotencyKeyResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 7);
+  messageDesc(file_runlane_internal_v1_owner_service, 16);
 
 /**
  * Describes the message runlane.internal.v1.ReadQueuesRequest.
  * Use `create(ReadQueuesRequestSchema)` to create a new message.
  */
 export const ReadQueuesRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 8);
+  messageDesc(file_runlane_internal_v1_owner_service, 17);
 
 /**
  * Describes the message runlane.internal.v1.ReadQueuesResponse.
  * Use `create(ReadQueuesResponseSchema)` to create a new message.
  */
 export const ReadQueuesResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 9);
+  messageDesc(file_runlane_internal_v1_owner_service, 18);
 
 /**
  * Describes the message runlane.internal.v1.ChangeQueueRequest.
  * Use `create(ChangeQueueRequestSchema)` to create a new message.
  */
 export const ChangeQueueRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 10);
+  messageDesc(file_runlane_internal_v1_owner_service, 19);
 
 /**
  * Describes the message runlane.internal.v1.ChangeQueueResponse.
  * Use `create(ChangeQueueResponseSchema)` to create a new message.
  */
 export const ChangeQueueResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 11);
+  messageDesc(file_runlane_internal_v1_owner_service, 20);
 
 /**
  * Describes the message runlane.internal.v1.ReadLimitsRequest.
  * Use `create(ReadLimitsRequestSchema)` to create a new message.
  */
 export const ReadLimitsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 12);
+  messageDesc(file_runlane_internal_v1_owner_service, 21);
 
 /**
  * Describes the message runlane.internal.v1.ReadLimitsResponse.
  * Use `create(ReadLimitsResponseSchema)` to create a new message.
  */
 export const ReadLimitsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 13);
+  messageDesc(file_runlane_internal_v1_owner_service, 22);
 
 /**
  * Describes the message runlane.internal.v1.ChangeLimitRequest.
  * Use `create(ChangeLimitRequestSchema)` to create a new message.
  */
 export const ChangeLimitRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 14);
+  messageDesc(file_runlane_internal_v1_owner_service, 23);
 
 /**
  * Describes the message runlane.internal.v1.ChangeLimitResponse.
  * Use `create(ChangeLimitResponseSchema)` to create a new message.
  */
 export const ChangeLimitResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 15);
+  messageDesc(file_runlane_internal_v1_owner_service, 24);
 
 /**
  * Describes the message runlane.internal.v1.ReadEnvironmentRequest.
  * Use `create(ReadEnvironmentRequestSchema)` to create a new message.
  */
 export const ReadEnvironmentRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 16);
+  messageDesc(file_runlane_internal_v1_owner_service, 25);
 
 /**
  * Describes the message runlane.internal.v1.ReadEnvironmentResponse.
  * Use `create(ReadEnvironmentResponseSchema)` to create a new message.
  */
 export const ReadEnvironmentResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 17);
+  messageDesc(file_runlane_internal_v1_owner_service, 26);
 
 /**
  * Describes the message runlane.internal.v1.ChangeEnvironmentRequest.
  * Use `create(ChangeEnvironmentRequestSchema)` to create a new message.
  */
 export const ChangeEnvironmentRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 18);
+  messageDesc(file_runlane_internal_v1_owner_service, 27);
 
 /**
  * Describes the message runlane.internal.v1.ChangeEnvironmentResponse.
  * Use `create(ChangeEnvironmentResponseSchema)` to create a new message.
  */
 export const ChangeEnvironmentResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 19);
+  messageDesc(file_runlane_internal_v1_owner_service, 28);
 
 /**
  * Describes the message runlane.internal.v1.RecordPayloadRequest.
  * Use `create(RecordPayloadRequestSchema)` to create a new message.
  */
 export const RecordPayloadRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 20);
+  messageDesc(file_runlane_internal_v1_owner_service, 29);
 
 /**
  * Describes the message runlane.internal.v1.RecordPayloadResponse.
  * Use `create(RecordPayloadResponseSchema)` to create a new message.
  */
 export const RecordPayloadResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 21);
+  messageDesc(file_runlane_internal_v1_owner_service, 30);
 
 /**
  * Describes the message runlane.internal.v1.TriggerRunsRequest.
  * Use `create(TriggerRunsRequestSchema)` to create a new message.
  */
 export const TriggerRunsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 22);
+  messageDesc(file_runlane_internal_v1_owner_service, 31);
 
 /**
  * Describes the message runlane.internal.v1.TriggerRunsResponse.
  * Use `create(TriggerRunsResponseSchema)` to create a new message.
  */
 export const TriggerRunsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 23);
+  messageDesc(file_runlane_internal_v1_owner_service, 32);
 
 /**
  * Describes the message runlane.internal.v1.ReadRunRequest.
  * Use `create(ReadRunRequestSchema)` to create a new message.
  */
 export const ReadRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 24);
+  messageDesc(file_runlane_internal_v1_owner_service, 33);
 
 /**
  * Describes the message runlane.internal.v1.ReadRunResponse.
  * Use `create(ReadRunResponseSchema)` to create a new message.
  */
 export const ReadRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 25);
+  messageDesc(file_runlane_internal_v1_owner_service, 34);
 
 /**
  * Describes the message runlane.internal.v1.StopRunRequest.
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 26);
+  messageDesc(file_runlane_internal_v1_owner_service, 35);
 
 /**
  * Describes the message runlane.internal.v1.StopRunResponse.
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 27);
+  messageDesc(file_runlane_internal_v1_owner_service, 36);
 
 /**
  * Describes the message runlane.internal.v1.ReadTasksRequest.
  * Use `create(ReadTasksRequestSchema)` to create a new message.
  */
 export const ReadTasksRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 28);
+  messageDesc(file_runlane_internal_v1_owner_service, 37);
 
 /**
  * Describes the message runlane.internal.v1.ReadTasksResponse.
  * Use `create(ReadTasksResponseSchema)` to create a new message.
  */
 export const ReadTasksResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 29);
+  messageDesc(file_runlane_internal_v1_owner_service, 38);
 
 /**
  * Describes the message runlane.internal.v1.ReadVersionsRequest.
  * Use `create(ReadVersionsRequestSchema)` to create a new message.
  */
 export const ReadVersionsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 30);
+  messageDesc(file_runlane_internal_v1_owner_service, 39);
 
 /**
  * Describes the message runlane.internal.v1.ReadVersionsResponse.
  * Use `create(ReadVersionsResponseSchema)` to create a new message.
  */
 export const ReadVersionsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 31);
+  messageDesc(file_runlane_internal_v1_owner_service, 40);
 
 /**
  * Describes the message runlane.internal.v1.PromoteVersionRequest.
  * Use `create(PromoteVersionRequestSchema)` to create a new message.
  */
 export const PromoteVersionRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 32);
+  messageDesc(file_runlane_internal_v1_owner_service, 41);
 
 /**
  * Describes the message runlane.internal.v1.PromoteVersionResponse.
  * Use `create(PromoteVersionResponseSchema)` to create a new message.
  */
 export const PromoteVersionResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 33);
+  messageDesc(file_runlane_internal_v1_owner_service, 42);
 
 /**
  * Describes the message runlane.internal.v1.WatchRunsRequest.
  * Use `create(WatchRunsRequestSchema)` to create a new message.
  */
 export const WatchRunsRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 34);
+  messageDesc(file_runlane_internal_v1_owner_service, 43);
 
 /**
  * Describes the message runlane.internal.v1.WatchRunsResponse.
  * Use `create(WatchRunsResponseSchema)` to create a new message.
  */
 export const WatchRunsResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 35);
+  messageDesc(file_runlane_internal_v1_owner_service, 44);
 
 /**
  * Describes the message runlane.internal.v1.RelayFramesRequest.
  * Use `create(RelayFramesRequestSchema)` to create a new message.
  */
 export const RelayFramesRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 36);
+  messageDesc(file_runlane_internal_v1_owner_service, 45);
 
 /**
  * Describes the message runlane.internal.v1.RelayFramesResponse.
  * Use `create(RelayFramesResponseSchema)` to create a new message.
  */
 export const RelayFramesResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 37);
+  messageDesc(file_runlane_internal_v1_owner_service, 46);
 
 /**
  * Describes the message runlane.internal.v1.WorkerFrame.
  * Use `create(WorkerFrameSchema)` to create a new message.
  */
 export const WorkerFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 38);
+  messageDesc(file_runlane_internal_v1_owner_service, 47);
 
 /**
  * Describes the message runlane.internal.v1.NotifyRequest.
  * Use `create(NotifyRequestSchema)` to create a new message.
  */
 export const NotifyRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 39);
+  messageDesc(file_runlane_internal_v1_owner_service, 48);
 
 /**
  * Describes the message runlane.internal.v1.NotifyResponse.
  * Use `create(NotifyResponseSchema)` to create a new message.
  */
 export const NotifyResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 40);
+  messageDesc(file_runlane_internal_v1_owner_service, 49);
 
 /**
  * Describes the message runlane.internal.v1.DeliverFramesRequest.
  * Use `create(DeliverFramesRequestSchema)` to create a new message.
  */
 export const DeliverFramesRequestSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 41);
+  messageDesc(file_runlane_internal_v1_owner_service, 50);
 
 /**
  * Describes the message runlane.internal.v1.DeliverFramesResponse.
  * Use `create(DeliverFramesResponseSchema)` to create a new message.
  */
 export const DeliverFramesResponseSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 42);
+  messageDesc(file_runlane_internal_v1_owner_service, 51);
 
 /**
  * Describes the message runlane.internal.v1.OwnerFrame.
  * Use `create(OwnerFrameSchema)` to create a new message.
  */
 export const OwnerFrameSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 43);
+  messageDesc(file_runlane_internal_v1_owner_service, 52);
 
 /**
  * Describes the message runlane.internal.v1.StreamEnd.
  * Use `create(StreamEndSchema)` to create a new message.
  */
 export const StreamEndSchema = /*@__PURE__*/
-  messageDesc(file_runlane_internal_v1_owner_service, 44);
+  messageDesc(file_runlane_internal_v1_owner_service, 53);
 
 /**
  * The owner of a partition, as scheduler and executor see it. Served by the queue service at the address that the owner directory names; the address

@@ -4,9 +4,9 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Capacity, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
+import type { Capacity, JournalKey, QueueDeclaration, TaskDeclaration } from "../../v1/worker_service_pb.js";
 import type { Failure, Payload } from "../../v1/payload_pb.js";
-import type { IdempotencySetting, Refusal, RefusedItem, RunSettings } from "./log_pb.js";
+import type { IdempotencySetting, Refusal, RefusedItem, RunSettings, TokenCompleted, TokenCreated } from "./log_pb.js";
 
 /**
  * Describes the file runlane/internal/v1/snapshot.proto.
@@ -205,6 +205,14 @@ export declare type SnapshotRecord = Message<"runlane.internal.v1.SnapshotRecord
      */
     value: SnapshotLaneRest;
     case: "laneRest";
+  } | {
+    /**
+     * A token, the oldest first.
+     *
+     * @generated from field: runlane.internal.v1.SnapshotToken token = 19;
+     */
+    value: SnapshotToken;
+    case: "token";
   } | { case: undefined; value?: undefined };
 };
 
@@ -343,6 +351,13 @@ export declare type SnapshotEnvironment = Message<"runlane.internal.v1.SnapshotE
    * @generated from field: double burst = 5;
    */
   burst: number;
+
+  /**
+   * Number of its next token.
+   *
+   * @generated from field: uint64 next_token = 6;
+   */
+  nextToken: bigint;
 };
 
 /**
@@ -1158,6 +1173,13 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
    * @generated from field: uint64 active_ms = 27;
    */
   activeMs: bigint;
+
+  /**
+   * Its journal; unset for none.
+   *
+   * @generated from field: runlane.internal.v1.SnapshotJournal journal = 28;
+   */
+  journal?: SnapshotJournal | undefined;
 };
 
 /**
@@ -1165,6 +1187,164 @@ export declare type SnapshotRunMore = Message<"runlane.internal.v1.SnapshotRunMo
  * Use `create(SnapshotRunMoreSchema)` to create a new message.
  */
 export declare const SnapshotRunMoreSchema: GenMessage<SnapshotRunMore>;
+
+/**
+ * The journal of a run.
+ *
+ * @generated from message runlane.internal.v1.SnapshotJournal
+ */
+export declare type SnapshotJournal = Message<"runlane.internal.v1.SnapshotJournal"> & {
+  /**
+   * Entries of the present attempt, in the order of their commands.
+   *
+   * @generated from field: repeated runlane.internal.v1.SnapshotEntry entries = 1;
+   */
+  entries: SnapshotEntry[];
+
+  /**
+   * Steps of earlier attempts, in the order in which they ended.
+   *
+   * @generated from field: repeated runlane.internal.v1.SnapshotEntry steps = 2;
+   */
+  steps: SnapshotEntry[];
+
+  /**
+   * How many calls of the present attempt have ended, as its code saw or will see it.
+   *
+   * @generated from field: uint32 settled = 3;
+   */
+  settled: number;
+
+  /**
+   * How many waits of the present attempt have ended.
+   *
+   * @generated from field: uint32 ended = 4;
+   */
+  ended: number;
+
+  /**
+   * Its present assignment goes on from the journal, and was not accepted so far.
+   *
+   * @generated from field: bool offered = 5;
+   */
+  offered: boolean;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotJournal.
+ * Use `create(SnapshotJournalSchema)` to create a new message.
+ */
+export declare const SnapshotJournalSchema: GenMessage<SnapshotJournal>;
+
+/**
+ * A call that code made.
+ *
+ * @generated from message runlane.internal.v1.SnapshotEntry
+ */
+export declare type SnapshotEntry = Message<"runlane.internal.v1.SnapshotEntry"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: runlane.v1.JournalKey key = 1;
+   */
+  key?: JournalKey | undefined;
+
+  /**
+   * The command that it was.
+   *
+   * @generated from field: uint32 command_id = 2;
+   */
+  commandId: number;
+
+  /**
+   * The wait that it began; 0 for none.
+   *
+   * @generated from field: uint32 wait_id = 3;
+   */
+  waitId: number;
+
+  /**
+   * Its place among the calls that have ended; 0: it has not.
+   *
+   * @generated from field: uint32 settled = 4;
+   */
+  settled: number;
+
+  /**
+   * It is a record.
+   *
+   * @generated from field: bool record = 5;
+   */
+  record: boolean;
+
+  /**
+   * What was recorded; unset for nothing.
+   *
+   * @generated from field: runlane.v1.Payload output = 6;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * The failure that was recorded; unset for none.
+   *
+   * @generated from field: runlane.v1.Failure failure = 7;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotEntry.
+ * Use `create(SnapshotEntrySchema)` to create a new message.
+ */
+export declare const SnapshotEntrySchema: GenMessage<SnapshotEntry>;
+
+/**
+ * A token.
+ *
+ * @generated from message runlane.internal.v1.SnapshotToken
+ */
+export declare type SnapshotToken = Message<"runlane.internal.v1.SnapshotToken"> & {
+  /**
+   * Index of its environment.
+   *
+   * @generated from field: uint32 environment = 1;
+   */
+  environment: number;
+
+  /**
+   * What was said when it was created.
+   *
+   * @generated from field: runlane.internal.v1.TokenCreated created = 2;
+   */
+  created?: TokenCreated | undefined;
+
+  /**
+   * When, in milliseconds of the Unix epoch.
+   *
+   * @generated from field: int64 create_ms = 3;
+   */
+  createMs: bigint;
+
+  /**
+   * When it ended; 0 before.
+   *
+   * @generated from field: int64 finish_ms = 4;
+   */
+  finishMs: bigint;
+
+  /**
+   * How it ended; unset before.
+   *
+   * @generated from field: runlane.internal.v1.TokenCompleted end = 5;
+   */
+  end?: TokenCompleted | undefined;
+};
+
+/**
+ * Describes the message runlane.internal.v1.SnapshotToken.
+ * Use `create(SnapshotTokenSchema)` to create a new message.
+ */
+export declare const SnapshotTokenSchema: GenMessage<SnapshotToken>;
 
 /**
  * Runs.
@@ -1273,6 +1453,55 @@ export declare type SnapshotWait = Message<"runlane.internal.v1.SnapshotWait"> &
    * @generated from field: bool delivered = 4;
    */
   delivered: boolean;
+
+  /**
+   * The time it waits for, in milliseconds of the Unix epoch; 0 for none.
+   *
+   * @generated from field: int64 until_ms = 5;
+   */
+  untilMs: bigint;
+
+  /**
+   * The token it waits for; 0 for none.
+   *
+   * @generated from field: uint64 token = 6;
+   */
+  token: bigint;
+
+  /**
+   * Its place among the waits of the attempt that have ended; 0: it has not, or the journal does not have it.
+   *
+   * @generated from field: uint32 ended = 7;
+   */
+  ended: number;
+
+  /**
+   * The command that began it, if the journal has it; 0: it has not.
+   *
+   * @generated from field: uint32 command_id = 8;
+   */
+  commandId: number;
+
+  /**
+   * No code has seen its end so far, though it was sent.
+   *
+   * @generated from field: bool unseen = 9;
+   */
+  unseen: boolean;
+
+  /**
+   * What the token was completed with; unset for none.
+   *
+   * @generated from field: runlane.v1.Payload output = 10;
+   */
+  output?: Payload | undefined;
+
+  /**
+   * The token was not completed in time.
+   *
+   * @generated from field: bool timed_out = 11;
+   */
+  timedOut: boolean;
 };
 
 /**
@@ -1906,6 +2135,20 @@ export enum SnapshotPhase {
    * @generated from enum value: SNAPSHOT_PHASE_EXPIRED = 15;
    */
   EXPIRED = 15,
+
+  /**
+   * It waits, and has no worker.
+   *
+   * @generated from enum value: SNAPSHOT_PHASE_PARKED = 16;
+   */
+  PARKED = 16,
+
+  /**
+   * It waited without a worker, and may go on.
+   *
+   * @generated from enum value: SNAPSHOT_PHASE_REVIVED = 17;
+   */
+  REVIVED = 17,
 }
 
 /**
