@@ -83,7 +83,7 @@ export type { CursorPage, CursorPagePromise, Pagination } from "./runs/cursor-pa
 export type { OffsetLimitPage, OffsetLimitPagePromise, OffsetPageOptions, OffsetPagination } from "./runs/offset-page.js";
 export type { ListedRun, ListRunsOptions, QueueTypeName } from "./runs/run-list.js";
 export type { RetrievedRun, RetrieveRunResult, RunPendingReason, RunStatus } from "./runs/run-object.js";
-export type { RunSubscription, SubscribedRun, SubscribeToRunOptions } from "./runs/run-subscription.js";
+export type { AnyRealtimeRun, RealtimeRun, RunSubscription, SubscribedRun, SubscribeToRunOptions } from "./runs/run-subscription.js";
 export { type RescheduleRunOptions, runs } from "./runs/runs.js";
 export { heartbeats } from "./runtime/heartbeats.js";
 export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-run-context.js";

@@ -2,6 +2,7 @@ import type { Run } from "#gen/runlane/v1/run_pb.js";
 import type { RunlaneClient } from "../client/runlane-client.js";
 import { apiErrorOf, throwApiError } from "../errors/api-error.js";
 import { valueOfPayload } from "../payload.js";
+import type { AnyTask, InferRunTypes } from "../task/task-types.js";
 import { type RetrievedRun, retrievedRun } from "./run-object.js";
 import { withStoredValues } from "./stored-values.js";
 
@@ -15,6 +16,12 @@ export interface SubscribeToRunOptions {
 
 /** A run as `runs.subscribeToRun` shows it: its payload is always there, as in Trigger.dev. */
 export type SubscribedRun<TPayload, TOutput> = Omit<RetrievedRun<TPayload, TOutput>, "payload"> & { payload: TPayload };
+
+/** {@link SubscribedRun} by the name that Trigger.dev gives it, of a task. */
+export type RealtimeRun<TTask extends AnyTask> = SubscribedRun<InferRunTypes<TTask>["payload"], InferRunTypes<TTask>["output"]>;
+
+/** Of any task. */
+export type AnyRealtimeRun = RealtimeRun<AnyTask>;
 
 /** The states of a run, as they come: iterate over it. A reader that is slower than the run sees the latest state. */
 export class RunSubscription<TPayload, TOutput> implements AsyncIterable<SubscribedRun<TPayload, TOutput>> {

@@ -1,4 +1,4 @@
-import { configure, runs, tasks } from "@trigger.dev/sdk";
+import { configure, type RealtimeRun, runs, tasks } from "@trigger.dev/sdk";
 import type { charge } from "../trigger/charge";
 import type { priceOrder } from "../trigger/order";
 
@@ -6,11 +6,15 @@ import type { priceOrder } from "../trigger/order";
 export async function follow(): Promise<number | undefined> {
   const handle = await tasks.trigger<typeof charge>("charge", { card: "valid", failures: 1 }, { maxAttempts: 5 });
   for await (const run of runs.subscribeToRun<typeof charge>(handle.id)) {
-    console.log(run.id, run.status, run.payload.card.length, run.output?.charged);
+    show(run);
     if (run.isCompleted) break;
   }
   const { output, status } = await runs.retrieve(handle);
   return status === "COMPLETED" ? output?.attempts : undefined;
+}
+
+function show(run: RealtimeRun<typeof charge>): void {
+  console.log(run.id, run.status, run.payload.card.length, run.output?.charged);
 }
 
 /** The total of an order, whose date may be a text. */
