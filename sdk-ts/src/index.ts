@@ -43,6 +43,7 @@ export type {
 } from "./hooks/task-hooks.js";
 export type { IdempotencyKey, IdempotencyKeyScope } from "./idempotency/idempotency-key.js";
 export { idempotencyKeys, type ResetIdempotencyKeyOptions } from "./idempotency/idempotency-keys.js";
+export { JournalError, type JournalErrorCode } from "./journal/journal-error.js";
 export { type LocalsKey, locals } from "./locals/locals.js";
 export type { Attributes, AttributeValue, Span, SpanContext, TimeInput } from "./logger/span.js";
 export type { TraceOptions } from "./logger/trace.js";
@@ -90,6 +91,7 @@ export type { TaskRunContext, TaskRunContext as Context } from "./runtime/task-r
 export type { JSONSchema } from "./schema/json-schema.js";
 export { SchemaError } from "./schema/schema-error.js";
 export type { inferSchemaIn, inferSchemaOut, SchemaIssue, StandardSchema, TaskSchema } from "./schema/task-schema.js";
+export { type StepOptions, step } from "./step/step.js";
 export { tags } from "./tags/tags.js";
 export { type BatchItemError, type BatchStatus, batch, type RetrievedBatch } from "./task/batch.js";
 export type {
@@ -142,3 +144,7 @@ export { tasks } from "./task/tasks.js";
 export { timeout } from "./task/timeout.js";
 export { waitUntil } from "./task/wait-until.js";
 export { type ComputeUsage, type CurrentUsage, usage } from "./usage/usage.js";
+export type { WaitpointListTokenItem, WaitpointRetrievedToken, WaitpointTokenStatus } from "./wait/token-object.js";
+export type { CreateWaitpointTokenRequestBody, CreateWaitpointTokenResponse, ListWaitpointTokensQueryParams } from "./wait/tokens.js";
+export { type CommonWaitOptions, type WaitForOptions, type WaitPeriod, type WaitUntilOptions, wait } from "./wait/wait.js";
+export { ManualWaitpointPromise, WaitpointTimeoutError, type WaitpointTokenTypedResult } from "./wait/waitpoint-promise.js";

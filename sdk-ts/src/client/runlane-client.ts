@@ -2,6 +2,7 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { QueueService } from "#gen/runlane/v1/queue_service_pb.js";
 import { RunService } from "#gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "#gen/runlane/v1/task_service_pb.js";
+import { TokenService } from "#gen/runlane/v1/token_service_pb.js";
 import { VersionService } from "#gen/runlane/v1/version_service_pb.js";
 import { type ApiClientConfiguration, presentConfiguration, resolveTarget } from "./configuration.js";
 import { type ConnectionSource, createConnectionSource } from "./connection-source.js";
@@ -22,6 +23,8 @@ export interface RunlaneClient {
   readonly versions: Client<typeof VersionService>;
   /** Generated client of QueueService. */
   readonly queues: Client<typeof QueueService>;
+  /** Generated client of TokenService. */
+  readonly tokens: Client<typeof TokenService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   /** For generated clients of other services. */
@@ -60,6 +63,7 @@ export function clientOver(unary: Transport, connections: ConnectionSource, time
     tasks: createClient(TaskService, transport),
     versions: createClient(VersionService, transport),
     queues: createClient(QueueService, transport),
+    tokens: createClient(TokenService, transport),
     payloads: new StoredPayloads(transport, { timeoutMs }),
     transport,
     triggerStream,

@@ -1,8 +1,10 @@
 import type { Failure, Payload } from "#gen/runlane/v1/payload_pb.js";
 import { apiErrorOf } from "../errors/api-error.js";
 import { isCompletion } from "../errors/task-errors.js";
-import type { HandleErrorModificationOptions } from "../hooks/hook-params.js";
+import type { HandleErrorModificationOptions, TaskWait } from "../hooks/hook-params.js";
 import type { Hook, HookKind } from "../hooks/hook-table.js";
+import { isJournalError } from "../journal/journal-error.js";
+import { outsideJournal } from "../journal/outside-journal.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
 import { failureOf, internalFailure, messageOf } from "../worker/failure.js";
 import { HookCalls, type HookHost } from "./hook-calls.js";
@@ -20,6 +22,8 @@ const noInit: object = Object.freeze({});
 export interface ExecutionHost extends RunParamsSource, HookHost {
   /** True when nobody wants a result any more: the run was cancelled, the attempt lost, or it has been reported. */
   readonly stopped: boolean;
+  /** The attempt goes on after its worker was lost: `onStart` and `onStartAttempt` have been called. */
+  readonly resumed: boolean;
   /** Asked after a failure only. */
   readonly retryRules: RetryRules;
   /**
@@ -84,6 +88,12 @@ export class TaskExecution {
     return (this.#canceling = this.#tell("onCancel", { runPromise }));
   }
 
+  /** Calls the hooks around a wait; undefined if there are none. Rejects with what one of them throws. */
+  callWaitHooks(kind: "onWait" | "onResume", wait: TaskWait): Promise<void> | undefined {
+    if (!this.#hooks.any || this.#hooks.of(kind).length === 0) return undefined;
+    return this.#callOnce(kind, { init: this.#init, wait });
+  }
+
   async #inMiddleware(hooks: readonly Hook[]): Promise<TaskOutcome> {
     let outcome: TaskOutcome | undefined;
     try {
@@ -132,9 +142,10 @@ export class TaskExecution {
     }
     this.#init = merged;
     this.#goOn();
-    if (this.#host.ctx.attempt.number === 1) await this.#call("onStart", { init: merged });
+    if (this.#host.resumed) return;
+    if (this.#host.ctx.attempt.number === 1) await this.#callOnce("onStart", { init: merged });
     this.#goOn();
-    await this.#call("onStartAttempt", {});
+    await this.#callOnce("onStartAttempt", {});
     this.#goOn();
   }
 
@@ -180,7 +191,7 @@ export class TaskExecution {
       await this.#tell("onComplete", { result: { ok: false, error: reported } });
     }
     await this.#cleanUp();
-    return failed(failureOf(reported), next);
+    return failed(isJournalError(reported) ? internalFailure(reported.code, reported.message, reported) : failureOf(reported), next);
   }
 
   async #notWritten(error: unknown): Promise<TaskOutcome> {
@@ -219,6 +230,11 @@ export class TaskExecution {
   /** Calls hooks one after another; the first that throws ends it. */
   async #call(kind: HookKind, more: object): Promise<void> {
     for (const hook of this.#hooks.of(kind)) await hook({ ...this.#params(), ...more });
+  }
+
+  /** The same for hooks that are not called again when the attempt goes on after its worker was lost. */
+  async #callOnce(kind: HookKind, more: object): Promise<void> {
+    if (this.#hooks.of(kind).length > 0) await outsideJournal(() => this.#call(kind, more));
   }
 
   /** Calls hooks one after another, whatever they throw. */

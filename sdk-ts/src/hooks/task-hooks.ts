@@ -69,9 +69,9 @@ export interface TaskHooks<TPayload, TOutput, TInit extends InitOutput> {
   onStartAttempt?: OnStartAttemptHookFunction<TPayload>;
   /** When the run is cancelled while it executes, beside `run`. It has 30 s. */
   onCancel?: OnCancelHookFunction<TPayload, TOutput, TInit>;
-  /** Accepted, and not called so far. */
+  /** When the run begins to wait and the server knows of it: for other runs, a token, or a time of more than 5 s. What it throws, the wait throws. */
   onWait?: OnWaitHookFunction<TPayload, TInit>;
-  /** Accepted, and not called so far. */
+  /** When such a wait has ended, before the code hears of it. What it throws, the wait throws. */
   onResume?: OnResumeHookFunction<TPayload, TInit>;
   /** After `run` returned. What it throws is printed and changes nothing. */
   onSuccess?: OnSuccessHookFunction<TPayload, TOutput, TInit>;

@@ -34,6 +34,8 @@ export interface RegisteredTask {
   readonly concurrency?: DeclaredConcurrency | undefined;
   /** Whole seconds that a run may be in its queue before it starts; 0 for no limit. Undefined lets the config's default apply. */
   readonly ttl?: number | undefined;
+  /** A run that waits when its worker is lost starts anew, instead of going on from its journal. */
+  readonly restartOnWorkerLoss?: boolean | undefined;
 }
 
 /**

@@ -83,7 +83,7 @@ export async function triggerBatchAndWait<T>(
 ): Promise<AnyBatchResult> {
   const items = await readBatch(source, entryOf, options, currentRunRuntime() ? undefined : defaultVersion());
   const id = madeBatchId();
-  const outcomes = await outcomesOf(items);
+  const outcomes = await outcomesOf(items, id);
   const failures = outcomes.flatMap((outcome, index) => ("error" in outcome ? [{ index, error: outcome.error }] : []));
   if (failures.length === outcomes.length) throw failedBatch(id, items.length, failures, []);
   const runs = outcomes.map((outcome, index) => {
@@ -95,8 +95,8 @@ export async function triggerBatchAndWait<T>(
 }
 
 /** Sends items; large payloads go before them, into the store. One that cannot be stored fails its item alone. */
-async function outcomesOf(items: TriggerItem[]): Promise<ItemOutcome[]> {
-  if (!items.some(({ payload }) => isLarge(payload))) return await outcomesOfSendable(items);
+async function outcomesOf(items: TriggerItem[], batchId: string): Promise<ItemOutcome[]> {
+  if (!items.some(({ payload }) => isLarge(payload))) return await outcomesOfSendable(items, batchId);
   const { payloads } = presentClient();
   const outcomes: ItemOutcome[] = new Array(items.length);
   const sendable: { readonly index: number; readonly item: TriggerItem }[] = [];
@@ -111,15 +111,18 @@ async function outcomesOf(items: TriggerItem[]): Promise<ItemOutcome[]> {
   );
   sendable.sort((a, b) => a.index - b.index);
   if (sendable.length === 0) return outcomes;
-  const sent = await outcomesOfSendable(sendable.map(({ item }) => item));
+  const sent = await outcomesOfSendable(
+    sendable.map(({ item }) => item),
+    batchId,
+  );
   for (const [at, { index }] of sendable.entries()) outcomes[index] = sent[at]!;
   return outcomes;
 }
 
-async function outcomesOfSendable(items: TriggerItem[]): Promise<ItemOutcome[]> {
+async function outcomesOfSendable(items: TriggerItem[], batchId: string): Promise<ItemOutcome[]> {
   const runtime = currentRunRuntime();
   if (!runtime) return await outcomesOutside(items);
-  const { outcomes, results } = await runtime.triggerAndWait(items).catch(throwApiError);
+  const { outcomes, results } = await runtime.triggerAndWait(items, batchId).catch(throwApiError);
   return outcomes.map((outcome, index) => {
     if (outcome.outcome.case === "runId") return { runId: outcome.outcome.value, result: results[index]! };
     return { error: outcomeError(outcome) };

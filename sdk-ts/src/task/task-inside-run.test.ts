@@ -20,6 +20,8 @@ import { failureOf, refusalStatus } from "../testing/fake-server.js";
 
 const child = task({ id: "child", run: async (payload: number) => payload });
 
+const unused = () => Promise.reject(new Error("not asked for here"));
+
 /** A worker's side of the seam: items of payload 13 are refused, of payload 7 their runs fail, others return their payload. */
 class FakeRuntime implements RunRuntime {
   readonly ctx = {} as TaskRunContext;
@@ -31,6 +33,10 @@ class FakeRuntime implements RunRuntime {
   readonly activeMs = 0;
   readonly earlierActiveMs = 0;
   readonly updates = {} as RunUpdates;
+  readonly waitForTime = unused;
+  readonly waitForToken = unused;
+  readonly record = unused;
+  readonly writeOutput = unused;
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
     this.calls.push({ kind: "trigger", items });

@@ -57,6 +57,11 @@ export interface TaskOptions<TIdentifier extends string, TPayload = void, TOutpu
    */
   maxDuration?: number;
   /**
+   * What becomes of a run that waits when its worker dies, drains or is redeployed. "resume", the default: it goes on elsewhere; `run` starts again, and what it has called before answers from the
+   * run's journal, so that only plain code between the calls runs twice. "restart": it starts anew, as a new attempt, with nothing but its steps. Ours.
+   */
+  onWorkerLoss?: "resume" | "restart";
+  /**
    * The task's code. What it returns, as JSON, is the run's output; what it throws fails the attempt.
    *
    * An attempt may run twice: one whose worker dies is tried again, if attempts are left.

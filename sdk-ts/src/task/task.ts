@@ -27,6 +27,7 @@ const supportedOptions: readonly (keyof TaskOptions<string>)[] = [
   "maxDuration",
   "concurrency",
   "ttl",
+  "onWorkerLoss",
   "run",
   "handleError",
   ...hookKinds,
@@ -86,7 +87,8 @@ function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): 
     attempts === undefined || (Number.isInteger(attempts) && attempts >= 1 && attempts <= 250),
     `${where}: retry.maxAttempts must be a whole number from 1 to 250`,
   );
-  const { jsonSchema } = options;
+  const { jsonSchema, onWorkerLoss } = options;
+  check(onWorkerLoss === undefined || onWorkerLoss === "resume" || onWorkerLoss === "restart", `${where}: onWorkerLoss is "resume" or "restart"`);
   const fits = jsonSchema === undefined || Buffer.byteLength(JSON.stringify(jsonSchema)) <= maxJsonSchemaLength;
   check(fits, `${where}: jsonSchema has at most ${maxJsonSchemaLength} bytes as JSON`);
   const hooks = hooksAmong(options, where);
@@ -103,6 +105,7 @@ function registeredTask(options: UncheckedHooks<TaskOptions<string, unknown>>): 
     machine: options.machine === undefined ? undefined : presetOf(`${where}: machine`, options.machine),
     maxDuration: options.maxDuration === undefined ? undefined : maxDurationSeconds(where, options.maxDuration),
     concurrency: options.concurrency === undefined ? undefined : declaredConcurrency(where, options.concurrency),
+    ...(onWorkerLoss === "restart" ? { restartOnWorkerLoss: true } : {}),
     ttl: options.ttl === undefined ? undefined : secondsOption(`${where}: ttl`, options.ttl),
   };
 }

@@ -1,59 +1,66 @@
-import { create } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
-import { ErrorInfoSchema } from "#gen/google/rpc/error_details_pb.js";
-import { type Status, StatusSchema } from "#gen/google/rpc/status_pb.js";
-import type { BatchOutcome, BatchPart, RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
-import type { AttemptCommand, CommandOutcome, Resume, UpdateRunCommand } from "#gen/runlane/v1/worker_service_pb.js";
-import { errorOfStatus } from "../client/grpc-error.js";
-import { maxPayloadBytes } from "../payload.js";
-import { triggerItemLength } from "./outbound.js";
+import type { RunResult } from "#gen/runlane/v1/run_pb.js";
+import type { AttemptCommand, CommandOutcome, JournalEntry, JournalKey, Resume, WaitEnd } from "#gen/runlane/v1/worker_service_pb.js";
 
 /** Code UNAVAILABLE of gRPC. */
 const unavailable = 14;
-/** Code RESOURCE_EXHAUSTED of gRPC. */
-const resourceExhausted = 8;
-
-/** Items of a command. */
-export const maxItems = 500;
-/** Bytes of a command's items. A frame has at most 512 KiB; the rest is for what stands around them. */
-const maxItemsLength = 384 * 1_024;
 /** How long to wait before a command that was answered UNAVAILABLE is sent again, in milliseconds; the upper half is random. */
 const retryDelayMs = 400;
 
-/** What the triggers of one wait came to; see RunRuntime.triggerAndWait. */
-export interface WaitedRuns {
-  outcomes: TriggerOutcome[];
-  results: (RunResult | undefined)[];
-}
-
-/** What one trigger came to. */
-interface Answer {
-  outcome: TriggerOutcome;
-  result: RunResult | undefined;
-}
-
 /** A command without what only its attempt knows: token and number. */
-type Command = Exclude<AttemptCommand["command"], { case: undefined }>;
+export type Command = Exclude<AttemptCommand["command"], { case: undefined }>;
 
 interface UnansweredCommand {
   readonly command: Command;
+  readonly key: JournalKey | undefined;
   readonly resolve: (outcome: CommandOutcome) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** A wait ends when both have come: the outcomes of its triggers, and the last of its results. After a broken stream either may come first. */
+/** How a wait ended. */
+export interface WaitOutcome {
+  /** The answer to the command that began it. */
+  readonly answer: Answered;
+  /** Results of the runs that were waited for, by their ids. */
+  readonly results: ReadonlyMap<string, RunResult>;
+  /** Of a wait for a time or a token; undefined if the command was refused. */
+  readonly end: WaitEnd | undefined;
+}
+
+/** What of a command's answer matters for who asked. */
+export type Answered = Pick<CommandOutcome, "outcomes" | "batch" | "error">;
+
+/** A wait that was begun. */
+export interface BegunWait {
+  /** Resolves when the server has heard of it. */
+  readonly begun: Promise<Answered>;
+  readonly ended: Promise<WaitOutcome>;
+}
+
+/** A wait ends when both have come: the answer to its command, and the last of its results. After a broken stream either may come first. */
 interface OpenWait {
-  outcomes: TriggerOutcome[] | undefined;
+  answer: Answered | undefined;
+  readonly journalled: boolean;
   readonly results: Map<string, RunResult>;
+  end: WaitEnd | undefined;
   resumed: boolean;
-  readonly resolve: (answers: Answer[]) => void;
+  readonly ended: Promise<WaitOutcome>;
+  readonly resolve: (outcome: WaitOutcome) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** The commands and waits of one attempt. `send` passes a command on; the supervisor keeps it until its answer comes. The clock, in milliseconds, measures waits. */
+/** What commands and waits need of their attempt. */
+export interface CommandsHost {
+  /** Passes a command on; the supervisor keeps it until its answer comes. */
+  send(commandId: number, command: Command, key: JournalKey | undefined): void;
+  /** Measures waits, in milliseconds. */
+  now(): number;
+  /** Calls a function when the code may hear of what is new: at once, unless its journal still tells it of what is old. */
+  whenQuiet(call: () => void): void;
+}
+
+/** The commands and waits of one attempt, as they are on their way. */
 export class AttemptCommands {
-  readonly #send: (commandId: number, command: Command) => void;
-  readonly #clock: { now(): number };
+  readonly #host: CommandsHost;
   #lastCommandId = 0;
   #lastWaitId = 0;
   #unanswered = new Map<number, UnansweredCommand>();
@@ -65,41 +72,65 @@ export class AttemptCommands {
   #waitingSince = 0;
   #aborted: { readonly reason: unknown; readonly updatesGoOn: boolean } | undefined;
 
-  constructor(send: (commandId: number, command: Command) => void, clock: { now(): number }) {
-    this.#send = send;
-    this.#clock = clock;
+  /** `entries` is what the attempt's journal has, if it goes on: numbers count on from there, and the waits that are open there are open. */
+  constructor(host: CommandsHost, entries: readonly JournalEntry[] = []) {
+    this.#host = host;
+    for (const { commandId, waitId, settled, outcomes, batch, error } of entries) {
+      this.#lastCommandId = Math.max(this.#lastCommandId, commandId);
+      this.#lastWaitId = Math.max(this.#lastWaitId, waitId);
+      if (waitId > 0 && settled === 0) this.#waits.set(waitId, openWait(true, { outcomes, ...(batch ? { batch } : {}), ...(error ? { error } : {}) }));
+    }
+    if (this.#waits.size === 0) return;
+    this.#waitingSince = host.now();
+    // The run executes, as far as the server knows. When the code has come to where it was it may be waiting again.
+    host.whenQuiet(() => this.#continueSoon());
   }
 
-  /** See RunRuntime.trigger. */
-  async trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
-    const answers = await inCommands(items, async (part) => {
-      const outcomes = await this.#outcomes({ case: "trigger", value: { $typeName: "runlane.v1.TriggerCommand", items: part } }, part.length);
-      return outcomes.map((outcome) => ({ outcome, result: undefined }));
-    });
-    return answers.map((answer) => answer.outcome);
-  }
-
-  /** See RunRuntime.triggerBatch. */
-  async triggerBatch(items: TriggerItem[], batch: BatchPart): Promise<{ outcomes: TriggerOutcome[]; batch: BatchOutcome | undefined }> {
-    const answer = await this.#ask({ case: "trigger", value: { $typeName: "runlane.v1.TriggerCommand", items, batch } });
-    if (answer.error) throw errorOfStatus(answer.error);
-    return { outcomes: answer.outcomes, batch: answer.batch };
-  }
-
-  /** See RunRuntime.triggerAndWait. */
-  async triggerAndWait(items: TriggerItem[]): Promise<WaitedRuns> {
-    const answers = await inCommands(items, (part) => this.#wait(part));
-    return { outcomes: answers.map((answer) => answer.outcome), results: answers.map((answer) => answer.result) };
-  }
-
-  /** Changes tags and metadata; resolves with the server's refusal, if there is one. */
-  async update(value: UpdateRunCommand): Promise<Status | undefined> {
-    return (await this.#ask({ case: "updateRun", value })).error;
-  }
-
-  /** How long the attempt has waited for other runs so far, in milliseconds. */
+  /** How long the attempt has waited so far, in milliseconds. */
   get waitedMs(): number {
-    return this.#waits.size === 0 ? this.#waitedMs : this.#waitedMs + this.#clock.now() - this.#waitingSince;
+    return this.#waits.size === 0 ? this.#waitedMs : this.#waitedMs + this.#host.now() - this.#waitingSince;
+  }
+
+  /** Some wait is open. */
+  get waits(): boolean {
+    return this.#waits.size > 0;
+  }
+
+  /** Something is on its way to the server, or a wait is open that no journal has. */
+  get busy(): boolean {
+    if (this.#unanswered.size > 0 || this.#continueScheduled) return true;
+    for (const { journalled } of this.#waits.values()) if (!journalled) return true;
+    return false;
+  }
+
+  /** Sends a command; resolves with its answer, which may be a refusal. `key` names it in the journal. */
+  ask(command: Command, key?: JournalKey): Promise<CommandOutcome> {
+    if (this.#aborted && !(this.#aborted.updatesGoOn && command.case === "updateRun")) return Promise.reject(this.#aborted.reason);
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastCommandId;
+      this.#unanswered.set(id, { command, key, resolve, reject });
+      this.#host.send(id, command, key);
+    });
+  }
+
+  /** Begins a wait with the command that is made for its number. */
+  wait(make: (waitId: number) => Command, key: JournalKey | undefined): BegunWait {
+    const waitId = ++this.#lastWaitId;
+    const wait = openWait(key !== undefined);
+    if (this.#waits.size === 0) this.#waitingSince = this.#host.now();
+    if (!this.#aborted) this.#waits.set(waitId, wait);
+    const begun = this.ask(make(waitId), key);
+    begun.then((answer) => {
+      wait.answer = answer;
+      this.#endWait(waitId, wait);
+    }, wait.reject);
+    return { begun, ended: wait.ended };
+  }
+
+  /** The end of a wait that was open already when the attempt went on. */
+  reopened(waitId: number): Promise<WaitOutcome> {
+    const wait = this.#waits.get(waitId);
+    return wait ? wait.ended : Promise.reject(this.#aborted?.reason ?? new Error(`the attempt has no wait ${waitId}`));
   }
 
   /** Takes the answer to a command. */
@@ -121,16 +152,11 @@ export class AttemptCommands {
     if (wait === undefined) return;
     for (const result of resume.results) wait.results.set(result.runId, result);
     if (resume.more) return;
-    wait.resumed = true;
-    this.#endWait(resume.waitId, wait);
-    if (this.#continueScheduled) return;
-    this.#continueScheduled = true;
-    // One turn later the code has seen the result. If it still waits for others, the run gives its slot back.
-    setImmediate(() => {
-      this.#continueScheduled = false;
-      if (this.#waits.size === 0) return;
-      // Refused if one of them has ended meanwhile: then its resume is on its way.
-      this.#ask({ case: "continueWaiting", value: { $typeName: "runlane.v1.ContinueWaitingCommand", openWaits: [...this.#waits.keys()] } }).catch(() => {});
+    wait.end = resume.end;
+    this.#host.whenQuiet(() => {
+      wait.resumed = true;
+      this.#endWait(resume.waitId, wait);
+      this.#continueSoon();
     });
   }
 
@@ -146,88 +172,50 @@ export class AttemptCommands {
     this.#waits.clear();
   }
 
-  /** What a command's triggers came to: all of them to its refusal, if it was refused. */
-  async #outcomes(command: Command, itemCount: number): Promise<TriggerOutcome[]> {
-    const { error, outcomes } = await this.#ask(command);
-    return error ? Array.from({ length: itemCount }, () => failed(error)) : outcomes;
-  }
-
-  #ask(command: Command): Promise<CommandOutcome> {
-    if (this.#aborted && !(this.#aborted.updatesGoOn && command.case === "updateRun")) return Promise.reject(this.#aborted.reason);
-    return new Promise((resolve, reject) => {
-      const id = ++this.#lastCommandId;
-      this.#unanswered.set(id, { command, resolve, reject });
-      this.#send(id, command);
-    });
-  }
-
-  #wait(items: TriggerItem[]): Promise<Answer[]> {
-    if (this.#aborted) return Promise.reject(this.#aborted.reason);
-    return new Promise((resolve, reject) => {
-      const waitId = ++this.#lastWaitId;
-      const wait: OpenWait = { outcomes: undefined, results: new Map(), resumed: false, resolve, reject };
-      if (this.#waits.size === 0) this.#waitingSince = this.#clock.now();
-      this.#waits.set(waitId, wait);
-      this.#outcomes({ case: "triggerAndWait", value: { $typeName: "runlane.v1.TriggerAndWaitCommand", waitId, items } }, items.length).then((outcomes) => {
-        wait.outcomes = outcomes;
-        this.#endWait(waitId, wait);
-      }, reject);
+  /** One turn later the code has seen what it was told. If it still waits for something, the run gives its slot back. */
+  #continueSoon(): void {
+    if (this.#continueScheduled) return;
+    this.#continueScheduled = true;
+    setImmediate(() => {
+      this.#continueScheduled = false;
+      if (this.#waits.size === 0) return;
+      // Refused if one of them has ended meanwhile: then its resume is on its way.
+      this.ask({ case: "continueWaiting", value: { $typeName: "runlane.v1.ContinueWaitingCommand", openWaits: [...this.#waits.keys()] } }).catch(() => {});
     });
   }
 
   #endWait(waitId: number, wait: OpenWait): void {
-    if (wait.outcomes === undefined) return;
-    // Nothing waits for items that could not be triggered; if none could, no results will come.
-    if (!wait.resumed && wait.outcomes.some(({ outcome }) => outcome.case === "runId")) return;
+    const { answer } = wait;
+    if (answer === undefined || (!wait.resumed && isWaitedFor(answer))) return;
     this.#waits.delete(waitId);
-    if (this.#waits.size === 0) this.#waitedMs += this.#clock.now() - this.#waitingSince;
-    wait.resolve(wait.outcomes.map((outcome) => ({ outcome, result: outcome.outcome.case === "runId" ? wait.results.get(outcome.outcome.value) : undefined })));
+    if (this.#waits.size === 0) this.#waitedMs += this.#host.now() - this.#waitingSince;
+    wait.resolve({ answer, results: wait.results, end: wait.end });
   }
 
   #resend(commandId: number): void {
     const asked = this.#unanswered.get(commandId);
-    if (asked) this.#send(commandId, asked.command);
+    if (asked) this.#host.send(commandId, asked.command, asked.key);
   }
 }
 
-/**
- * Splits items into as many commands as their number and size ask for, and puts the answers together again. An item that no frame may carry is answered here.
- */
-async function inCommands(items: TriggerItem[], ask: (part: TriggerItem[]) => Promise<Answer[]>): Promise<Answer[]> {
-  const answers: Answer[] = new Array(items.length);
-  const parts: number[][] = [];
-  let part: number[] = [];
-  let length = 0;
-  for (const [index, item] of items.entries()) {
-    const itemLength = triggerItemLength(item);
-    if (itemLength > maxItemsLength || (item.payload?.data.length ?? 0) > maxPayloadBytes) {
-      answers[index] = { outcome: failed(tooLarge(item)), result: undefined };
-      continue;
-    }
-    if (part.length === maxItems || (part.length > 0 && length + itemLength > maxItemsLength)) {
-      parts.push(part);
-      part = [];
-      length = 0;
-    }
-    part.push(index);
-    length += itemLength;
-  }
-  if (part.length > 0) parts.push(part);
-  await Promise.all(
-    parts.map(async (indexes) => {
-      const answered = await ask(indexes.map((index) => items[index]!));
-      for (const [at, index] of indexes.entries()) answers[index] = answered[at]!;
-    }),
-  );
-  return answers;
+/** Whether a wait whose command was answered so has an end that is still to come: nothing waits for items that could not be triggered, nor for what was refused. */
+function isWaitedFor({ error, outcomes }: Answered): boolean {
+  return error === undefined && (outcomes.length === 0 || outcomes.some(({ outcome }) => outcome.case === "runId"));
 }
 
-function failed(error: Status): TriggerOutcome {
-  return { $typeName: "runlane.v1.TriggerOutcome", outcome: { case: "error", value: error }, cached: false };
+function openWait(journalled: boolean, answer?: Answered): OpenWait {
+  const { promise, resolve, reject } = withResolvers<WaitOutcome>();
+  // Code that was stopped may not look at it.
+  promise.catch(() => {});
+  return { answer, journalled, results: new Map(), end: undefined, resumed: false, ended: promise, resolve, reject };
 }
 
-function tooLarge(item: TriggerItem): Status {
-  const info = create(ErrorInfoSchema, { reason: "PAYLOAD_TOO_LARGE", domain: "runlane.dev", metadata: { limit: String(maxPayloadBytes) } });
-  const message = `the payload for task "${item.taskId}" has ${item.payload?.data.length} bytes, and at most ${maxPayloadBytes} are allowed`;
-  return create(StatusSchema, { code: resourceExhausted, message, details: [anyPack(ErrorInfoSchema, info)] });
+function withResolvers<T>() {
+  let resolve!: (value: T) => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
 }

@@ -28,6 +28,8 @@ export interface UpdatesHost {
   readonly tags: readonly string[];
   /** Metadata at the start of the attempt. */
   readonly metadata: RunMetadata;
+  /** The code runs once more, and what it changes was changed before. Default false. */
+  readonly replaying?: boolean;
   /** The run has a parent, so that parent and root are other runs. */
   readonly hasParent: boolean;
   /** Sends a command; resolves with the server's refusal, if there is one. Rejects if the attempt is stopped. */
@@ -70,6 +72,7 @@ export class AttemptUpdates implements RunUpdates {
   }
 
   change(target: MetadataTarget, operation: MetadataOperation): void {
+    if (this.#host.replaying) return;
     const actual = this.#host.hasParent ? target : "self";
     if (actual === "self") this.#apply(operation);
     this.#pending[actual].add(operation);
@@ -97,6 +100,7 @@ export class AttemptUpdates implements RunUpdates {
       this.#tags.add(tag);
       return false;
     });
+    if (this.#host.replaying) return leftOut;
     await this.flush();
     if (leftOut.length < tags.length) {
       const addTags = tags.filter((tag) => !leftOut.includes(tag));
@@ -109,6 +113,11 @@ export class AttemptUpdates implements RunUpdates {
   /** Something was changed, and may not be on the server so far. */
   get unsettled(): boolean {
     return this.#timer !== undefined || this.#sentAt !== Number.NEGATIVE_INFINITY;
+  }
+
+  /** Something was changed, and has not left so far. */
+  get pending(): boolean {
+    return this.#timer !== undefined;
   }
 
   /** Sends nothing more: nobody would hear it. */
@@ -191,10 +200,13 @@ export function updatesOf(attempt: Attempt, settings: AttemptSettings | undefine
   return new AttemptUpdates({
     tags: settings?.tags ?? [],
     metadata: runMetadataOf(settings?.metadata),
+    get replaying() {
+      return attempt.replaying;
+    },
     hasParent: attempt.ctx.run.parentTaskRunId !== undefined,
     async send(command) {
-      const refusal = await attempt.commands.update(command);
-      return refusal && errorOfStatus(refusal);
+      const { error } = await attempt.commands.ask({ case: "updateRun", value: command });
+      return error && errorOfStatus(error);
     },
     async read() {
       const { run } = await homeClient().runs.getRun({ runId: attempt.ctx.run.id }).catch(throwApiError);

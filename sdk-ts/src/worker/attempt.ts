@@ -1,20 +1,25 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Payload } from "#gen/runlane/v1/payload_pb.js";
 import type { BatchOutcome, BatchPart, RunResult, TriggerItem, TriggerOutcome } from "#gen/runlane/v1/run_pb.js";
-import type { Assignment, AttemptCommand } from "#gen/runlane/v1/worker_service_pb.js";
+import type { Assignment, AttemptCommand, JournalEntry, JournalKey, WaitEnd } from "#gen/runlane/v1/worker_service_pb.js";
 import type { RetryRules } from "../execution/retry-decision.js";
 import type { ExecutionHost, TaskExecution } from "../execution/task-execution.js";
 import type { HookKind } from "../hooks/hook-table.js";
+import { hashedKey } from "../idempotency/idempotency-key.js";
+import { Journal } from "../journal/journal.js";
+import type { JournalCall } from "../journal/journal-call.js";
+import type { JournalError } from "../journal/journal-error.js";
 import { type AttemptScope, newAttemptScope } from "../runtime/attempt-scope.js";
-import type { RunRuntime } from "../runtime/run-runtime.js";
+import type { RecordOutcome, RunRuntime, TimeWait } from "../runtime/run-runtime.js";
 import type { RunUpdates } from "../runtime/run-updates.js";
 import type { RegisteredTask } from "../runtime/task-registry.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
-import { AttemptCommands } from "./attempt-commands.js";
+import { AttemptCommands, type CommandsHost } from "./attempt-commands.js";
 import type { ContextMaker } from "./attempt-context.js";
 import { type AttemptUpdates, updatesOf } from "./attempt-updates.js";
 import { writeOutput } from "./attempt-value.js";
 import { cancelReason } from "./cancel-reason.js";
+import { JournalledCalls } from "./journalled-calls.js";
 import type { TokenKey } from "./token-key.js";
 
 /** How long the last changes of a cancelled attempt may take to reach the server, in milliseconds; less than what passes before code is cut off. */
@@ -33,8 +38,10 @@ export interface AttemptHost {
   now(): number;
   /** Hears of each hook when it is called. Undefined: nobody does. */
   readonly onHook: ((ctx: TaskRunContext, kind: HookKind) => void) | undefined;
-  /** Passes a command on. */
-  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void;
+  /** Waits for a time up to so many milliseconds sleep in the process. */
+  readonly longestSleepMs: number;
+  /** Passes a command on. `key` names it in the journal. */
+  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"], key: JournalKey | undefined): void;
   /** Prints a line of the run's logger. */
   log(attempt: Attempt, level: string, message: string, properties: Record<string, unknown> | undefined): void;
   /** Prints that a hook of the attempt threw, where that changes nothing. */
@@ -65,16 +72,37 @@ export class Attempt implements RunRuntime, ExecutionHost {
   #ctx: TaskRunContext | undefined;
   #scope: AttemptScope | undefined;
   #controller: AbortController | undefined;
+  readonly #entries: readonly JournalEntry[] | undefined;
+  /** Undefined if the assignment brings none: then it is made by the first call that asks. */
+  readonly #journal: Journal | undefined;
   #commands: AttemptCommands | undefined;
+  #calls: JournalledCalls | undefined;
   #updates: AttemptUpdates | undefined;
   #reason: string | undefined;
 
-  constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, host: AttemptHost) {
+  /** `entries` is the journal that the assignment brings; undefined for none. */
+  constructor(key: TokenKey, assignment: Assignment, task: RegisteredTask, host: AttemptHost, entries?: readonly JournalEntry[]) {
     this.key = key;
     this.task = task;
     this.#assignment = assignment;
     this.#host = host;
     this.#startTimeMs = host.now();
+    this.#entries = entries;
+    this.#journal = entries && new Journal({ entries, resumed: assignment.resumed });
+  }
+
+  get resumed(): boolean {
+    return this.#assignment.resumed;
+  }
+
+  /** The code runs once more, and has not come to where it was before: what it changes was changed. */
+  get replaying(): boolean {
+    return this.#journal?.replaying ?? false;
+  }
+
+  /** What is wrong with code that has ended, as far as the journal can tell. */
+  get mismatch(): JournalError | undefined {
+    return this.#journal?.leftOver();
   }
 
   /** Made when somebody looks at it. */
@@ -135,12 +163,30 @@ export class Attempt implements RunRuntime, ExecutionHost {
   /** Commands and waits; made by the first. */
   get commands(): AttemptCommands {
     if (this.#commands === undefined) {
-      this.#commands = new AttemptCommands((commandId, command) => {
-        if (this.state !== "settled") this.#host.send(this, commandId, command);
-      }, this.#host);
+      const host: CommandsHost = {
+        send: (commandId, command, key) => {
+          if (this.state !== "settled") this.#host.send(this, commandId, command, key);
+        },
+        now: () => this.#host.now(),
+        whenQuiet: (call) => (this.#journal ? this.#journal.afterwards(call) : call()),
+      };
+      this.#commands = new AttemptCommands(host, this.#entries);
       if (this.#reason !== undefined) this.#commands.abort(abortError(this.#reason), this.#reason === cancelReason);
     }
     return this.#commands;
+  }
+
+  /** Calls that the journal remembers; made by the first. */
+  get #journalled(): JournalledCalls {
+    return (this.#calls ??= new JournalledCalls({
+      commands: this.commands,
+      journal: this.#journal,
+      longestSleepMs: this.#host.longestSleepMs,
+      requestId: ({ kind, name, argumentsHash, occurrence }) =>
+        `${this.ctx.run.id}/${this.ctx.attempt.number}/${hashedKey([String(kind), name, Buffer.from(argumentsHash).toString("hex"), String(occurrence)])}`,
+      now: () => this.#host.now(),
+      hooks: (kind, wait) => this.execution?.callWaitHooks(kind, wait),
+    }));
   }
 
   get updates(): RunUpdates {
@@ -174,16 +220,46 @@ export class Attempt implements RunRuntime, ExecutionHost {
   }
 
   trigger(items: TriggerItem[]): Promise<TriggerOutcome[]> {
-    return this.commands.trigger(items);
+    return this.#journalled.trigger(items);
   }
 
   triggerBatch(items: TriggerItem[], part: BatchPart): Promise<{ outcomes: TriggerOutcome[]; batch: BatchOutcome | undefined }> {
-    return this.commands.triggerBatch(items, part);
+    return this.#journalled.triggerBatch(items, part);
   }
 
-  triggerAndWait(items: TriggerItem[]): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }> {
+  triggerAndWait(items: TriggerItem[], batchId?: string): Promise<{ outcomes: TriggerOutcome[]; results: (RunResult | undefined)[] }> {
     void this.#updates?.flush();
-    return this.commands.triggerAndWait(items);
+    return this.#journalled.triggerAndWait(items, batchId);
+  }
+
+  waitForTime(wait: TimeWait): Promise<void> {
+    void this.#updates?.flush();
+    return this.#journalled.waitForTime(wait);
+  }
+
+  waitForToken(tokenId: string): Promise<WaitEnd> {
+    void this.#updates?.flush();
+    return this.#journalled.waitForToken(tokenId);
+  }
+
+  record(call: JournalCall, run: (requestId: string) => Promise<RecordOutcome>): Promise<RecordOutcome> {
+    return this.#journalled.record(call, run);
+  }
+
+  /** It waits for something, whatever else it does. */
+  get waits(): boolean {
+    return this.state === "running" && (this.#commands?.waits ?? false);
+  }
+
+  /**
+   * Ends an attempt where it stands, so that it goes on elsewhere: its code is told nothing and gets no answer any more. False if it does more than wait, or waits for what its journal does not
+   * have: then some of its code would run twice.
+   */
+  evict(): boolean {
+    if (!this.waits || this.#commands?.busy || this.#calls?.busy || this.replaying || this.#updates?.pending) return false;
+    this.state = "settled";
+    this.#updates?.stop();
+    return true;
   }
 
   log(level: string, message: string, properties: Record<string, unknown> | undefined): void {
@@ -199,6 +275,7 @@ export class Attempt implements RunRuntime, ExecutionHost {
     this.state = "aborted";
     this.#reason = reason;
     if (reason !== cancelReason) this.#updates?.stop();
+    this.#journal?.break(abortError(reason));
     this.#commands?.abort(abortError(reason), reason === cancelReason);
     this.#controller?.abort(reason);
   }

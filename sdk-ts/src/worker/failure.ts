@@ -48,6 +48,10 @@ export type InternalCode =
   | "TASK_PROCESS_SIGTERM"
   /** The process broke down in native code. */
   | "TASK_PROCESS_SIGSEGV"
+  /** The code ran again after its worker was lost, and asked for something else than its journal has. Ours. */
+  | "JOURNAL_MISMATCH"
+  /** Steps of one name overlapped, and had no key that tells them apart. Ours. */
+  | "JOURNAL_KEY_REQUIRED"
   /** The worker lost touch with the server, and ended its attempts before others could start them again; or the event loop of its process was blocked for too long. */
   | "TASK_RUN_STALLED_EXECUTING";
 

@@ -23,6 +23,8 @@ export class HeldAttempt {
   commands: Map<number, AttemptCommand> | undefined;
   /** Waits that the code has begun and that were not answered. */
   openWaits: Set<number> | undefined;
+  /** It starts anew if it loses this worker, so that it is never asked to leave. */
+  restarts = false;
 
   constructor(key: TokenKey) {
     this.key = key;
@@ -41,6 +43,13 @@ export class HeldAttempts {
 
   get count(): number {
     return this.#attempts.size;
+  }
+
+  /** Those whose code may still run. */
+  get liveCount(): number {
+    let count = 0;
+    for (const { live } of this) if (live) count += 1;
+    return count;
   }
 
   get digest(): bigint {

@@ -22,6 +22,7 @@ export function manifestTask(task: IndexedTask, defaults: TaskDefaults): Manifes
     maxDuration: task.maxDuration ?? defaults.maxDuration,
     concurrency,
     ttl: task.ttl ?? defaults.ttl,
+    restartOnWorkerLoss: task.restartOnWorkerLoss,
     outOfMemoryRetry: retriesEnabled === false ? undefined : outOfMemoryRetry,
   };
 }

@@ -62,6 +62,8 @@ export interface ManifestTask {
   readonly concurrency?: DeclaredConcurrency | undefined;
   /** Seconds that a run may be in its queue before it starts, the config's default included. Unset or 0: no limit. */
   readonly ttl?: number | undefined;
+  /** A run that waits when its worker is lost starts anew. Unset: it goes on from its journal. */
+  readonly restartOnWorkerLoss?: boolean | undefined;
   /** Retry options that name a machine for attempts whose memory runs out, the config's default included. Unset: such an attempt is the last. */
   readonly outOfMemoryRetry?: RetryOptions | undefined;
 }

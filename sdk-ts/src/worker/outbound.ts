@@ -5,6 +5,7 @@ import {
   type AttemptCommand,
   type Heartbeat,
   type HeldAttempt,
+  RecordCommandSchema,
   type UpdateRunCommand,
   type WorkRequest,
   WorkRequestSchema,
@@ -143,10 +144,12 @@ function optionsLength({ queue = "", tags, metadata, concurrencyKey, idempotency
   return named + (metadata ? payloadLength(metadata) : 0);
 }
 
-function commandLength({ command }: AttemptCommand): number {
+function commandLength({ command, journalKey }: AttemptCommand): number {
+  const overhead = journalKey ? 2 * itemOverhead + 4 * journalKey.name.length : itemOverhead;
   if (command.case === "updateRun") return updateLength(command.value);
-  if (command.case !== "trigger" && command.case !== "triggerAndWait") return itemOverhead;
-  return command.value.items.reduce((sum, item) => sum + triggerItemLength(item), itemOverhead);
+  if (command.case === "record") return overhead + toBinary(RecordCommandSchema, command.value).length;
+  if (command.case !== "trigger" && command.case !== "triggerAndWait") return overhead;
+  return command.value.items.reduce((sum, item) => sum + triggerItemLength(item), overhead);
 }
 
 function updateLength({ addTags, metadata }: UpdateRunCommand): number {

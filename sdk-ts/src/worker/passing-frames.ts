@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type RunnerResponse, RunnerResponseSchema } from "#gen/runlane/internal/v1/runner_pb.js";
-import { type WorkResponse, WorkResponseSchema } from "#gen/runlane/v1/worker_service_pb.js";
+import { type JournalPart, type WorkResponse, WorkResponseSchema } from "#gen/runlane/v1/worker_service_pb.js";
 import { FieldCursor } from "../wire/field-cursor.js";
 import type { TokenKey } from "./token-key.js";
 
@@ -14,6 +14,12 @@ export interface PassingAssignment {
   readonly machine: string;
   /** How long it may be active, in seconds; 0 for no limit. */
   readonly maxDurationSeconds: number;
+  /** Entries of its journal; 0 for none. */
+  readonly journalLength: number;
+  /** It goes on with what its journal has. */
+  readonly resumed: boolean;
+  /** The parts of its journal, when they are all there. Undefined for none. */
+  journal: readonly JournalPart[] | undefined;
   /** The whole of it, a view of the frame. */
   readonly encoded: Uint8Array;
 }
@@ -74,6 +80,8 @@ function readAssignment(cursor: FieldCursor, encoded: Uint8Array): PassingAssign
   let ownProcess = false;
   let machine = "";
   let maxDurationSeconds = 0;
+  let journalLength = 0;
+  let resumed = false;
   while (cursor.next()) {
     switch (cursor.field) {
       case 1:
@@ -96,9 +104,15 @@ function readAssignment(cursor: FieldCursor, encoded: Uint8Array): PassingAssign
         }
         break;
       }
+      case 15:
+        journalLength = cursor.number;
+        break;
+      case 16:
+        resumed = cursor.number !== 0;
+        break;
     }
   }
-  return { key, sequence, taskId, ownProcess, machine, maxDurationSeconds, encoded };
+  return { key, sequence, taskId, ownProcess, machine, maxDurationSeconds, journalLength, resumed, journal: undefined, encoded };
 }
 
 /** The token of a message that has it as its field 1, as every message about an attempt has. */

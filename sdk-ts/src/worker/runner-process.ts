@@ -120,6 +120,13 @@ export class RunnerProcess {
   start(assignment: PassingAssignment): void {
     this.attempts.add(assignment.key);
     this.#assignments.push(assignment.encoded);
+    if (assignment.journal) this.#frame.journalParts.push(...assignment.journal);
+    this.#schedule();
+  }
+
+  /** Asks it to end an attempt that waits, where it stands. */
+  evict(key: TokenKey): void {
+    this.#frame.evictions.push(keyToken(key));
     this.#schedule();
   }
 

@@ -2,13 +2,14 @@ import { type AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { RunnerRequest } from "#gen/runlane/internal/v1/runner_pb.js";
 import type { Failure } from "#gen/runlane/v1/payload_pb.js";
-import type { Assignment, AttemptCommand, AttemptResult } from "#gen/runlane/v1/worker_service_pb.js";
+import type { Assignment, AttemptCommand, AttemptResult, JournalEntry, JournalKey } from "#gen/runlane/v1/worker_service_pb.js";
 import { ChurningMap } from "../churning-map.js";
 import { apiErrorOf } from "../errors/api-error.js";
 import { defaultNext, type NextAttempt } from "../execution/retry-decision.js";
 import { TaskExecution } from "../execution/task-execution.js";
 import { TransferFailure } from "../execution/transfer-failure.js";
 import type { HookKind } from "../hooks/hook-table.js";
+import type { JournalError } from "../journal/journal-error.js";
 import type { LogLevel } from "../logger.js";
 import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import type { TaskRunContext } from "../runtime/task-run-context.js";
@@ -19,6 +20,7 @@ import { parseInput, readInput } from "./attempt-value.js";
 import { cancelReason } from "./cancel-reason.js";
 import { cutOffMs } from "./cut-offs.js";
 import { failureOf, internalFailure, messageOf } from "./failure.js";
+import { journalsOf } from "./journal-parts.js";
 import { asOutOfMemory } from "./out-of-memory.js";
 import { ProcessExitError, type ProcessFault } from "./process-faults.js";
 import { printLog } from "./run-output.js";
@@ -28,6 +30,9 @@ import { keyToken, type TokenKey, tokenKey } from "./token-key.js";
 
 /** How long code may go on while its `onCancel` hooks run, in milliseconds. As in Trigger.dev. */
 const cancelHooksMs = 30_000;
+
+/** How long until an attempt that was to leave, and had more to do than wait, is asked again, in milliseconds. */
+const evictionPauseMs = 50;
 
 // What many attempts share belongs to none of them: a fault of it would be charged to the one that happened to come first, and what is written would keep that one in memory.
 const outside = new AsyncResource("runlane.Runner");
@@ -49,10 +54,18 @@ export interface RunnerOptions {
   onLog?: ((ctx: TaskRunContext, level: string, message: string, properties: Record<string, unknown> | undefined) => void) | undefined;
   /** Hears of each hook when it is called. */
   onHook?: ((ctx: TaskRunContext, kind: HookKind) => void) | undefined;
+  /** Waits for a time up to so many milliseconds sleep in the process, and keep the slot. Default 5,000, as in Trigger.dev. */
+  longestSleepMs?: number | undefined;
   /** The time, in milliseconds of the Unix epoch. Default: this machine's. */
   now?: (() => number) | undefined;
   /** Spreads retries: a random number in [0, 1). Default `Math.random`. */
   random?: (() => number) | undefined;
+}
+
+/** An assignment that came while the task files were loading. */
+interface EarlyAssignment {
+  readonly assignment: Assignment;
+  readonly entries: readonly JournalEntry[] | undefined;
 }
 
 /** Executes attempts, many at a time, each on an asynchronous context of its own. All that one turn of the event loop brings about leaves in one frame. */
@@ -63,7 +76,7 @@ export class Runner implements AttemptHost {
   readonly #attempts = new ChurningMap<Attempt>();
   #library: TaskLibrary | undefined;
   /** Assignments that came while the task files were loading. */
-  #early: Assignment[] = [];
+  #early: EarlyAssignment[] = [];
   #frame = new RunnerResponseFrame();
   #flushScheduled = false;
 
@@ -78,6 +91,10 @@ export class Runner implements AttemptHost {
 
   get retriesEnabled(): boolean {
     return this.#options.retriesEnabled ?? true;
+  }
+
+  get longestSleepMs(): number {
+    return this.#options.longestSleepMs ?? 5_000;
   }
 
   get onHook(): RunnerOptions["onHook"] {
@@ -98,20 +115,24 @@ export class Runner implements AttemptHost {
     this.#frame.rest.ready = true;
     // At once: the code that starts now may block this process, and its time is measured from here.
     this.#flush();
-    for (const assignment of this.#early) this.#start(assignment, library);
+    for (const { assignment, entries } of this.#early) this.#start(assignment, library, entries);
     this.#early = [];
   }
 
   /** Takes a frame of the supervisor. */
   receive(frame: RunnerRequest): void {
     if (frame.session) this.contexts.session = frame.session;
+    const journals = frame.journalParts.length === 0 ? undefined : journalsOf(frame.journalParts);
     for (const assignment of frame.assignments) {
-      if (this.#library) this.#start(assignment, this.#library);
-      else this.#early.push(assignment);
+      const entries = journals?.get(tokenKey(assignment.token));
+      if (this.#library) this.#start(assignment, this.#library, entries);
+      else this.#early.push({ assignment, entries });
     }
     for (const outcome of frame.commandOutcomes) this.#attempts.get(tokenKey(outcome.token))?.commands.answer(outcome);
     for (const resume of frame.resumes) this.#attempts.get(tokenKey(resume.token))?.commands.resume(resume);
     for (const abort of frame.aborts) this.#abort(tokenKey(abort.token), abort.reason);
+    // One turn later: the code has seen what came with it.
+    for (const token of frame.evictions) outside.runInAsyncScope(setImmediate, undefined, this.#evict, tokenKey(token));
     if (frame.ping) {
       this.#frame.rest.pong = true;
       this.#schedule();
@@ -146,8 +167,10 @@ export class Runner implements AttemptHost {
     return true;
   }
 
-  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"]): void {
-    this.#frame.rest.commands.push({ $typeName: "runlane.v1.AttemptCommand", token: keyToken(attempt.key), commandId, command });
+  send(attempt: Attempt, commandId: number, command: AttemptCommand["command"], key: JournalKey | undefined): void {
+    const message: AttemptCommand = { $typeName: "runlane.v1.AttemptCommand", token: keyToken(attempt.key), commandId, command };
+    if (key) message.journalKey = key;
+    this.#frame.rest.commands.push(message);
     this.#schedule();
   }
 
@@ -161,7 +184,7 @@ export class Runner implements AttemptHost {
     this.#storage.run(attempt, () => process.stderr.write(`${kind} threw, which changes nothing: ${what.stackTrace || what.message}\n`));
   }
 
-  #start(assignment: Assignment, library: TaskLibrary): void {
+  #start(assignment: Assignment, library: TaskLibrary, entries: readonly JournalEntry[] | undefined): void {
     const key = tokenKey(assignment.token);
     if (this.#attempts.has(key)) return;
     const task = library.tasks.get(assignment.taskId);
@@ -169,7 +192,7 @@ export class Runner implements AttemptHost {
       this.#report(key, { case: "failure", value: attemptFailure(missingTask(assignment.taskId, library), undefined) });
       return;
     }
-    const attempt = new Attempt(key, assignment, task, this);
+    const attempt = new Attempt(key, assignment, task, this, entries);
     this.#attempts.set(key, attempt);
     this.#storage.run(attempt, this.#execute, attempt, assignment);
   }
@@ -190,8 +213,14 @@ export class Runner implements AttemptHost {
     if (attempt.canceling !== undefined) await attempt.canceling;
     if (attempt.unsettled) await attempt.settle();
     if (outcome.case === "failure") this.#finishFailed(attempt, outcome.failure, outcome.next);
+    else if (outcome.case === "output" && attempt.mismatch) this.#failJournal(attempt, attempt.mismatch);
     else this.#finish(attempt, outcome);
   };
+
+  /** Ends an attempt whose code has come to an end that its journal does not lead to. */
+  #failJournal(attempt: Attempt, error: JournalError): void {
+    this.#fail(attempt, error, internalFailure(error.code, error.message, error));
+  }
 
   /** Ends an attempt whose payload did not make its way. It has no hooks, because they would have nothing to work on. */
   #failInput(attempt: Attempt, error: unknown): void {
@@ -218,6 +247,19 @@ export class Runner implements AttemptHost {
     this.#attempts.take(attempt.key);
   }
 
+  /** Ends an attempt that waits where it stands. One that does something else beside is asked again, for as long as it waits. */
+  readonly #evict = (key: TokenKey): void => {
+    const attempt = this.#attempts.get(key);
+    if (!attempt?.waits) return;
+    if (!attempt.evict()) {
+      outside.runInAsyncScope(setTimeout, undefined, this.#evict, evictionPauseMs, key);
+      return;
+    }
+    this.#attempts.take(key);
+    this.#frame.rest.evicted.push(keyToken(key));
+    this.#schedule();
+  };
+
   #abort(key: TokenKey, reason: string): void {
     const attempt = this.#attempts.get(key);
     if (attempt) {
@@ -226,7 +268,7 @@ export class Runner implements AttemptHost {
       return;
     }
     // Not started so far; or its report has crossed this.
-    const early = this.#early.findIndex((assignment) => tokenKey(assignment.token) === key);
+    const early = this.#early.findIndex(({ assignment }) => tokenKey(assignment.token) === key);
     if (early === -1) return;
     this.#early.splice(early, 1);
     this.#reportEnded(key);

@@ -20,6 +20,8 @@ export interface SupervisorOptions extends WorkerRoom {
   readonly slots: number;
   /** Processes of one attempt each without a machine that execute at once, at most. Default: four for each processor, eight at least. */
   readonly ownRunners?: number | undefined;
+  /** Waiting attempts that stay in their processes, at most; of more, the longest-waiting leave and go on elsewhere. Default 1,000. */
+  readonly mostWarmWaiting?: number | undefined;
   /** A shared runner that has been started already. */
   readonly firstRunner?: RunnerChild | undefined;
   /** Hears of every attempt. Default: nobody does. */

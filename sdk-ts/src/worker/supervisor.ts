@@ -9,16 +9,20 @@ import {
   AttemptResultSchema,
   type CommandOutcome,
   type Hello,
+  type JournalPart,
   type Resume,
   type Welcome,
 } from "#gen/runlane/v1/worker_service_pb.js";
 import { userAgent } from "../client/grpc-connection.js";
 import { ActiveTimes } from "./active-times.js";
+import { ArrivingJournals } from "./arriving-journals.js";
 import { blockedFailure, died, exceeded, exceededWords, leaseFailure, lost, released } from "./attempt-outcomes.js";
 import { cancelReason } from "./cancel-reason.js";
 import { CutOffs } from "./cut-offs.js";
+import { Evictions, mostWarmWaiting } from "./evictions.js";
 import { type HeldAttempt, HeldAttempts } from "./held-attempts.js";
 import type { ManifestTask } from "./manifest.js";
+import { isWaiting, OpenWaits } from "./open-waits.js";
 import type { Outbound } from "./outbound.js";
 import type { PassingAssignment, RunnerFrame, ServerFrame } from "./passing-frames.js";
 import { limitDeclaration, queueDeclaration } from "./queue-declaration.js";
@@ -50,6 +54,9 @@ export class Supervisor implements SessionHost {
   #drained: Promise<void> | undefined;
   readonly #graceOver = new AbortController();
   readonly #cutOffs = new CutOffs();
+  readonly #journals = new ArrivingJournals();
+  readonly #evictions: Evictions;
+  readonly #waits: OpenWaits;
   /** Runners end because this worker ends them. */
   #stopped = false;
   #onHeldChange: (() => void) | undefined;
@@ -66,11 +73,13 @@ export class Supervisor implements SessionHost {
       capacity: this.#capacity,
       stallSeconds: options.manifest.stallSeconds,
       first: options.firstRunner,
-      isWaiting: (key) => this.#isWaiting(key),
+      isWaiting: (key) => isWaiting(this.held.get(key)),
       onStart: (key) => this.#activeTimes.start(key),
       onFrame: (runner, frame) => this.#hear(runner, frame),
       onDeath: (runner, failure) => this.#bury(runner, failure),
     });
+    this.#evictions = new Evictions(options.mostWarmWaiting ?? mostWarmWaiting, (key) => this.#pool.home(key)?.evict(key));
+    this.#waits = new OpenWaits(this.#activeTimes, this.#evictions);
     this.#session = new Session(this, options.source, options.log, options.keepsAlive);
   }
 
@@ -94,9 +103,10 @@ export class Supervisor implements SessionHost {
     this.#draining = reason;
     this.#session.outbound.drain(reason);
     this.#session.saySoon();
-    if (graceMs !== undefined && this.#liveCount() > 0)
-      this.#options.log(`${reason}: ${this.#liveCount()} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
-    await this.#until(() => this.#liveCount() === 0, this.#graceOver.signal);
+    this.#evictions.drain();
+    if (graceMs !== undefined && this.held.liveCount > 0)
+      this.#options.log(`${reason}: ${this.held.liveCount} attempts may finish within ${Math.round(graceMs / 1_000)} s`);
+    await this.#until(() => this.held.liveCount === 0, this.#graceOver.signal);
     const unfinished = Array.from(this.held).filter((attempt) => attempt.live);
     this.#stopped = true;
     this.#pool.stop();
@@ -121,7 +131,7 @@ export class Supervisor implements SessionHost {
       slots,
       held: this.held.list(),
       buildId: manifest.buildId,
-      capabilities: [],
+      capabilities: ["journal"],
       capacity: { $typeName: "runlane.v1.Capacity", ...this.#capacity },
       queues: (manifest.queues ?? []).map(queueDeclaration),
       concurrencyLimits: (manifest.concurrencyLimits ?? []).map(limitDeclaration),
@@ -130,6 +140,8 @@ export class Supervisor implements SessionHost {
   }
 
   welcomed(welcome: Welcome, outbound: Outbound, anew: boolean): void {
+    this.#journals.clear();
+    this.#evictions.enabled = welcome.capabilities.includes("journal");
     this.#pool.session = { $typeName: "runlane.internal.v1.RunnerSession", version: welcome.version, environment: welcome.environment };
     for (const attempt of this.held) {
       for (const command of attempt.commands?.values() ?? []) outbound.command(command);
@@ -141,9 +153,10 @@ export class Supervisor implements SessionHost {
   }
 
   receive({ assignments, receipts, rest }: ServerFrame): void {
-    if (assignments.length > 0) this.#assign(assignments);
+    if (assignments.length > 0) this.#assign(this.#journals.assigned(assignments));
     for (const key of receipts) this.#drop(key);
     if (rest) {
+      for (const part of rest.journalParts) this.#arrive(part);
       for (const outcome of rest.commandOutcomes) this.#answer(outcome);
       for (const resume of rest.resumes) this.#resume(resume);
       for (const cancel of rest.cancels) this.#cancel(tokenKey(cancel.token));
@@ -153,7 +166,7 @@ export class Supervisor implements SessionHost {
   }
 
   leaseEnded(): void {
-    const live = this.#liveCount();
+    const live = this.held.liveCount;
     if (live === 0) return;
     this.#options.log(`the server has not been reached for too long: ${live} attempts are ended, because their runs may be started elsewhere`);
     const failure = leaseFailure();
@@ -190,10 +203,23 @@ export class Supervisor implements SessionHost {
       this.#session.saySoon();
       return undefined;
     }
-    const isNew = this.held.add(key) !== undefined;
+    const added = this.held.add(key);
+    if (added && task.restartOnWorkerLoss) added.restarts = true;
     outbound.accept(key);
     this.#session.sayLater();
-    return isNew ? task : undefined;
+    return added && task;
+  }
+
+  /** A part of a journal. With the last one the attempt starts; the waits that are open in it are its. */
+  #arrive(part: JournalPart): void {
+    const arrived = this.#journals.part(part);
+    if (arrived === undefined) return;
+    const { assignment, resumes } = arrived;
+    this.#assign([assignment]);
+    const attempt = this.held.get(assignment.key);
+    if (attempt === undefined) return;
+    if (assignment.resumed) this.#waits.reopen(attempt, assignment.journal ?? []);
+    for (const resume of resumes) this.#resume(resume);
   }
 
   #answer(outcome: CommandOutcome): void {
@@ -202,27 +228,20 @@ export class Supervisor implements SessionHost {
     const command = attempt?.commands?.get(outcome.commandId)?.command;
     if (attempt === undefined || command === undefined) return;
     attempt.commands!.delete(outcome.commandId);
-    // Nothing waits for items that could not be triggered.
-    if (command.case === "triggerAndWait" && !outcome.outcomes.some((one) => one.outcome.case === "runId")) {
-      attempt.openWaits?.delete(command.value.waitId);
-      if (!this.#isWaiting(key)) this.#activeTimes.start(key);
-    }
     this.#pool.home(key)?.answer(outcome);
+    this.#waits.answered(attempt, command, outcome);
   }
 
   #resume(resume: Resume): void {
     const key = tokenKey(resume.token);
     const attempt = this.held.get(key);
-    if (attempt?.openWaits === undefined || !attempt.openWaits.has(resume.waitId)) return;
-    if (!resume.more) {
-      attempt.openWaits.delete(resume.waitId);
-      this.#activeTimes.start(key);
-    }
-    this.#pool.home(key)?.resume(resume);
+    if (attempt === undefined) this.#journals.resume(key, resume);
+    else if (this.#waits.ended(attempt, resume)) this.#pool.home(key)?.resume(resume);
   }
 
   #cancel(key: TokenKey): void {
     const attempt = this.held.get(key);
+    this.#journals.drop(key);
     if (attempt === undefined || attempt.state === "reported") {
       // No code of it runs here (any more).
       this.#session.outbound.confirmCancel(key);
@@ -239,6 +258,8 @@ export class Supervisor implements SessionHost {
   /** The server wants to hear no more of an attempt: it has what it wants, or has given the run to another. Its code, if it runs, is stopped. */
   #drop(key: TokenKey): void {
     const attempt = this.held.remove(key);
+    this.#journals.drop(key);
+    this.#evictions.goesOn(key);
     this.#options.reporter?.dropped(key);
     if (attempt?.live) {
       this.#activeTimes.remove(key);
@@ -266,6 +287,7 @@ export class Supervisor implements SessionHost {
       for (const command of rest.commands) this.#command(command);
       for (const { token, graceMs } of rest.graces) this.#cutOffs.grant(tokenKey(token), graceMs);
       for (const token of rest.ended) this.#codeEnded(tokenKey(token));
+      for (const token of rest.evicted) this.#evicted(tokenKey(token));
     }
     for (const { key, encoded } of results) {
       const attempt = this.#codeEnded(key, encoded);
@@ -281,14 +303,15 @@ export class Supervisor implements SessionHost {
     if (attempt === undefined || !heard) return;
     attempt.commands ??= new Map();
     attempt.commands.set(command.commandId, command);
-    if (command.command.case === "triggerAndWait") {
-      attempt.openWaits ??= new Set();
-      attempt.openWaits.add(command.command.value.waitId);
-      this.#activeTimes.stop(attempt.key);
-      this.#pool.startQueued();
-    } else if (command.command.case === "continueWaiting") this.#activeTimes.stop(attempt.key);
+    if (this.#waits.asked(attempt, command.command)) this.#pool.startQueued();
     this.#session.outbound.command(command);
     this.#session.saySoon();
+  }
+
+  /** An attempt has left, as it was asked to: what it waited for is heard elsewhere. */
+  #evicted(key: TokenKey): void {
+    const attempt = this.#codeEnded(key);
+    if (attempt?.state === "running") this.#report(attempt, released(this.#draining ?? "others need its room"));
   }
 
   /** The code of an attempt has ended, perhaps with a result. The attempt, if it is held. */
@@ -360,16 +383,6 @@ export class Supervisor implements SessionHost {
     this.#options.reporter?.canceled(attempt.key);
     this.#session.outbound.confirmCancel(attempt.key);
     this.#session.saySoon();
-  }
-
-  #isWaiting(key: TokenKey): boolean {
-    return (this.held.get(key)?.openWaits?.size ?? 0) > 0;
-  }
-
-  #liveCount(): number {
-    let count = 0;
-    for (const attempt of this.held) if (attempt.live) count += 1;
-    return count;
   }
 
   /** Resolves when `condition` holds for what is held, or time is over. */

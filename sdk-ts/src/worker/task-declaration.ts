@@ -16,7 +16,7 @@ export function taskDeclaration(task: ManifestTask): TaskDeclaration {
     maxDurationSeconds: task.maxDuration ?? 0,
     payloadSchema: task.payloadSchema ?? "",
     ttlSeconds: task.ttl,
-    restartOnWorkerLoss: false,
+    restartOnWorkerLoss: task.restartOnWorkerLoss ?? false,
     ...(task.concurrency ? { concurrency: concurrencyOf(task.concurrency) } : {}),
   };
 }

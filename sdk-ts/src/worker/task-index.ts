@@ -34,6 +34,7 @@ export interface IndexedTask {
   readonly concurrency?: DeclaredConcurrency | undefined;
   /** Seconds, 0 for no limit. */
   readonly ttl?: number | undefined;
+  readonly restartOnWorkerLoss?: boolean | undefined;
   /** It has retry options of its own with a machine for attempts whose memory runs out: these. */
   readonly outOfMemoryRetry?: RetryOptions | undefined;
 }
@@ -56,6 +57,7 @@ export function indexedTask(task: RegisteredTask, filePath: string, payloadSchem
     maxDuration: task.maxDuration,
     concurrency: task.concurrency,
     ttl: task.ttl,
+    ...(task.restartOnWorkerLoss ? { restartOnWorkerLoss: true } : {}),
     outOfMemoryRetry: task.retry?.outOfMemory?.machine === undefined ? undefined : task.retry,
   };
 }
