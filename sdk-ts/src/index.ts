@@ -137,6 +137,7 @@ export type {
   TaskPayload,
   TaskQueueOptions,
   TaskRunResult,
+  TriggerAndSubscribeOptions,
   TriggerAndWaitOptions,
   TriggerOptions,
 } from "./task/task-types.js";

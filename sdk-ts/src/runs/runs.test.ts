@@ -1,10 +1,12 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { FailureKind } from "#gen/runlane/v1/payload_pb.js";
-import { PendingReason, RunSchema, RunState } from "#gen/runlane/v1/run_pb.js";
+import { PendingReason, RunSchema, RunState, type TriggerItem, TriggerOutcomeSchema } from "#gen/runlane/v1/run_pb.js";
+import { defaultClient, routeTo } from "../client/runlane-client.js";
 import { NotFoundError, runs, tasks } from "../index.js";
+import { type RunRuntime, runRuntimeStorage } from "../runtime/run-runtime.js";
 import type { FakeRunService } from "../testing/fake-run-service.js";
 import { failureOf, refusalStatus } from "../testing/fake-server.js";
 import { serveRuns } from "../testing/served-runs.js";
@@ -136,4 +138,42 @@ test("a run shows what has a meaning, with Trigger.dev's names", () => {
     relatedRuns: { parent: { id: "run_p" }, root: { id: "run_r" } },
   });
   expect(Object.values(shown)).not.toContain(undefined);
+});
+
+describe("inside a run", () => {
+  /** Calls code as a worker does, whose triggers go to the server of this test. */
+  const inside = async <T>(code: () => Promise<T>): Promise<T> => {
+    const before = routeTo(defaultClient());
+    const trigger = async (items: TriggerItem[]) => {
+      const { id } = await runRuntimeStorage().exit(() => tasks.trigger(items[0]!.taskId, JSON.parse(Buffer.from(items[0]!.payload!.data).toString())));
+      return [create(TriggerOutcomeSchema, { outcome: { case: "runId", value: id } })];
+    };
+    try {
+      return await runRuntimeStorage().run({ trigger } as Partial<RunRuntime> as RunRuntime, code);
+    } finally {
+      routeTo(before);
+    }
+  };
+
+  test("triggerAndSubscribe gives the result of a child that it does not wait for", async () => {
+    const result = await inside(() => tasks.triggerAndSubscribe("echo", { a: 1 }));
+    expect(result).toMatchObject({ ok: true, taskIdentifier: "echo", output: { a: 1 } });
+  });
+
+  test("triggerAndSubscribe ends when its signal says so, and cancels the child", async () => {
+    const aborted = (cancelOnAbort?: boolean) =>
+      inside(() => failureOf(tasks.triggerAndSubscribe("echo", 1, { signal: AbortSignal.abort(), ...(cancelOnAbort === undefined ? {} : { cancelOnAbort }) })));
+    expect(await aborted(false)).toMatchObject({ name: "AbortError" });
+    expect(cancelled).toEqual([]);
+    expect(await aborted()).toMatchObject({ name: "AbortError" });
+    await expect.poll(() => cancelled, { timeout: 20_000 }).toHaveLength(1);
+  });
+
+  test("triggerAndSubscribe is possible there only", async () => {
+    expect((await failureOf(tasks.triggerAndSubscribe("echo", 1))).message).toBe("triggerAndSubscribe can only be used from inside a task.run()");
+  });
+});
+
+test("triggerAndPoll triggers, waits for the end, and reads the run", async () => {
+  expect(await tasks.triggerAndPoll("echo", { a: 1 }, { pollIntervalMs: 10 })).toMatchObject({ status: "COMPLETED", payload: { a: 1 }, output: { a: 1 } });
 });

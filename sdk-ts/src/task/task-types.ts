@@ -133,6 +133,14 @@ export interface DebounceOptions {
 /** As {@link TriggerOptions}, without `version`: a run that another waits for runs the code of that other. */
 export type TriggerAndWaitOptions = Omit<TriggerOptions, "version">;
 
+/** What `triggerAndSubscribe` takes. */
+export interface TriggerAndSubscribeOptions extends TriggerAndWaitOptions {
+  /** Ends the subscription: the promise is rejected with an AbortError. */
+  signal?: AbortSignal;
+  /** Whether that cancels the run, too. Default true. */
+  cancelOnAbort?: boolean;
+}
+
 /** What a batch may say as a whole. */
 export interface BatchTriggerOptions {
   /** Each item without a key of its own gets this one and its index: "key-0", "key-1" … The batch has it, too: a second one with the same key is the first, with `isCached: true`. */
@@ -242,6 +250,13 @@ export interface Task<TIdentifier extends string, TInput = void, TOutput = unkno
    * @throws as `trigger`.
    */
   triggerAndWait: (payload: TInput, options?: TriggerAndWaitOptions) => TaskRunPromise<TIdentifier, TOutput>;
+  /**
+   * Triggers a run from inside another and follows it to its end, like `triggerAndWait`; but the run that calls goes on executing, and keeps its slot. When it runs once more, because its worker
+   * was lost while it waited for something else, it follows the same run.
+   *
+   * @throws as `trigger`; Error outside a run; AbortError once `signal` is aborted.
+   */
+  triggerAndSubscribe: (payload: TInput, options?: TriggerAndSubscribeOptions) => TaskRunPromise<TIdentifier, TOutput>;
   /**
    * Triggers a run for each item and waits for all of them. An item that could not be triggered is a result with `ok: false` and an empty id.
    *

@@ -170,7 +170,16 @@ test("a task registers when it is defined, and is marked as one", () => {
   const registered = taskRegistry().tasks.findLast(({ id }) => id === "double");
   expect(registered).toMatchObject({ id: "double", description: "Doubles", retry: undefined, queue: undefined, machine: undefined });
   expect((double as unknown as Record<symbol, unknown>)[Symbol.for("runlane.task")]).toBe(true);
-  expect(Object.keys(double)).toEqual(["id", "description", "jsonSchema", "trigger", "batchTrigger", "triggerAndWait", "batchTriggerAndWait"]);
+  expect(Object.keys(double)).toEqual([
+    "id",
+    "description",
+    "jsonSchema",
+    "trigger",
+    "batchTrigger",
+    "triggerAndWait",
+    "triggerAndSubscribe",
+    "batchTriggerAndWait",
+  ]);
 });
 
 test("queue and machine have a short and a long form", () => {

@@ -13,6 +13,7 @@ import type { RetryOptions } from "./retry-options.js";
 import type { DefineTask } from "./task-inference.js";
 import type { Task, TaskOptions, TaskQueueOptions } from "./task-types.js";
 import { type PayloadCheck, triggerRun, triggerRunAndWait } from "./trigger.js";
+import { triggerRunAndSubscribe } from "./trigger-and-subscribe.js";
 
 /** Marks the objects that `task` returns, whichever copy of the SDK made them. */
 const taskTag = Symbol.for("runlane.task");
@@ -69,6 +70,7 @@ export function defineTask<TIdentifier extends string, TInput, TOutput>(
     trigger: (payload, triggerOptions) => triggerRun(id, payload, triggerOptions, check),
     batchTrigger: (items, batchOptions) => batchTriggerRuns(id, items, batchOptions, check),
     triggerAndWait: (payload, triggerOptions) => triggerRunAndWait(id, payload, triggerOptions, check),
+    triggerAndSubscribe: (payload, subscribeOptions) => triggerRunAndSubscribe(id, payload, subscribeOptions, check),
     batchTriggerAndWait: (items, batchOptions) => batchTriggerRunsAndWait(id, items, batchOptions, check),
   };
   return Object.defineProperty(made, taskTag, { value: true });

@@ -28,6 +28,8 @@ export class FakeWorkerService {
   /** Time between heartbeats, in milliseconds. */
   heartbeatMs = 100;
   sessionId = "session_1";
+  /** What the server understands. */
+  capabilities = ["journal"];
   answersHello = true;
   answersHeartbeats = true;
   givesReceipts = true;
@@ -179,6 +181,7 @@ export class FakeWorkerService {
       leaseDuration: durationFromMs(this.leaseMs),
       version: "20261123.1",
       environment: "dev",
+      capabilities: this.capabilities,
     };
   }
 }

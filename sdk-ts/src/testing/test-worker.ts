@@ -21,7 +21,7 @@ const plainTasks = fileURLToPath(new URL("./tasks/plain.mjs", import.meta.url));
 const plainIds = [
   ...["echo", "context", "throws", "throws-value", "aborts", "returns-function", "returns-broken", "checked", "returns-much", "measures", "speaks"],
   ...["patient", "deaf", "deaf-machine", "pid", "parent-pid", "machine-pid", "own-pid-then-sleep", "sleeps", "gated", "blocks"],
-  ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "not-in-the-code"],
+  ...["exits", "exits-later", "uncaught", "unhandled", "child", "parent", "parent-of-two", "fan-out", "waits", "not-in-the-code"],
 ];
 const machines: Record<string, string> = { "deaf-machine": "micro", "machine-pid": "micro" };
 

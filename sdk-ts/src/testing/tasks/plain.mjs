@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noConsole: what tasks print is looked at
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AbortTaskRunError, logger, schemaTask, task } from "../../../dist/index.js";
+import { AbortTaskRunError, logger, schemaTask, step, task, wait } from "../../../dist/index.js";
 
 task({ id: "echo", run: async (payload) => payload });
 task({ id: "context", run: async (_, { ctx }) => ({ ...ctx, frozen: Object.isFrozen(ctx) && Object.isFrozen(ctx.run) }) });
@@ -121,5 +121,15 @@ task({
   run: async (count) => {
     const handles = await child.batchTrigger(Array.from({ length: count }, (_, payload) => ({ payload })));
     return handles.runs?.length ?? handles.runCount;
+  },
+});
+
+/** A step, then a wait for a token. */
+task({
+  id: "waits",
+  run: async () => {
+    const first = await step("first", () => process.pid);
+    const said = await wait.forToken("waitpoint_1").unwrap();
+    return { first, said };
   },
 });
