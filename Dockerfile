@@ -15,7 +15,8 @@ RUN npm ci --ignore-scripts --workspace services/server --workspace examples --i
 RUN npx tsc -b services/server
 RUN npm prune --omit=dev --ignore-scripts --workspace services/server --workspace examples --include-workspace-root
 
-FROM nats:2.14-alpine AS nats
+# The tag is a whole version: 2.14.4 is the oldest that will do, and a moving tag may stand for an older one where it was pulled before. The same as in docker-compose.yml.
+FROM nats:2.14.5-alpine AS nats
 
 FROM node:20-slim AS runlane
 ENV NODE_ENV=production RUNLANE_LISTEN=0.0.0.0:7400 RUNLANE_HTTP_LISTEN=0.0.0.0:7401

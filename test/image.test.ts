@@ -59,6 +59,16 @@ test("the image is built of files that are there, on stages that are there, and 
   expect(stages.at(-1)).toEqual({ image: "runlane", name: undefined });
 });
 
+test("nats-server is the same everywhere, by a tag that does not move, and new enough", () => {
+  const images = [...stages, ...Object.values(composition.services)].flatMap(({ image }) => (image?.startsWith("nats:") ? [image] : []));
+  expect(images).toHaveLength(2);
+  const [, version = ""] = /^nats:(\d+\.\d+\.\d+)-alpine$/.exec(images[0] ?? "") ?? [];
+  expect(images[1]).toBe(images[0]);
+  const [, oldest = ""] = /oldestNatsServer = "(.+)"/.exec(readFileSync(join(repository, "scripts/nats-server.mjs"), "utf8")) ?? [];
+  expect(oldest).not.toBe("");
+  expect(version.localeCompare(oldest, "en", { numeric: true }), `${version} and ${oldest}`).toBeGreaterThanOrEqual(0);
+});
+
 test("the composition refers to nothing that is not there, and gives each service its own credentials only", () => {
   for (const [name, { build, volumes = [], depends_on = {} }] of Object.entries(composition.services)) {
     if (build) expect(stages.map((stage) => stage.name)).toContain(build.target);
