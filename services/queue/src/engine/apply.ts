@@ -19,6 +19,7 @@ import { type Durable, workerKey } from "./durable.js";
 import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurationOf } from "./environment.js";
 import { expiryFailure } from "./expiry.js";
 import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
+import { addEntry } from "./journal.js";
 import { machines } from "./machine.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
@@ -106,6 +107,16 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     }
     case "waitBegan":
       return beginWait(durable, event.value);
+    case "waitEnded": {
+      const run = runOf(durable, event.value.run);
+      const wait = run.waits?.get(event.value.waitId);
+      if (!wait) throw new UnexpectedEvent(`run ${run.number} has no wait ${event.value.waitId}, whose time has come`);
+      wait.pending = 0;
+      return endWait(durable, run, wait);
+    }
+    case "commandJournalled":
+    case "entryRecorded":
+      return noteEntry(durable, event);
     case "runResumed": {
       const run = runOf(durable, event.value.run);
       setPhase(durable, run, "executing");
@@ -147,6 +158,10 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       return closeBatch(durable, batchOf(durable, event.value.number), event.value);
     case "batchForgotten":
       return forgetBatch(durable, batchOf(durable, event.value.number));
+    case "runParked":
+    case "tokenCreated":
+    case "tokenCompleted":
+    case "tokenForgotten":
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }
@@ -217,7 +232,7 @@ function returnRun(durable: Durable, run: RunRecord): void {
     run.startMs = 0;
     run.version = run.askedVersion;
     // It has not started after all: its time to live counts on.
-    if (run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
+    if (run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0, waitId: 0 });
   }
   // What the attempt held is given back as it was taken.
   setPhase(durable, run, "queued");
@@ -279,7 +294,9 @@ function storePayload(durable: Durable, { environment: name, reference, sizeByte
 
 function beginWait(durable: Durable, event: WaitBegan): void {
   const run = runOf(durable, event.run);
-  const wait: Wait = { children: event.children.map(Number), pending: 0, delivered: false };
+  const untilMs = Number(event.untilMs);
+  const wait: Wait = { children: event.children.map(Number), untilMs, pending: 0, delivered: false, commandId: 0, ended: 0 };
+  if (event.commandId > 0) noteCommand(run, event.commandId, { kind: "done" });
   run.waits ??= new Map();
   run.waits.set(event.waitId, wait);
   for (const number of wait.children) {
@@ -289,6 +306,10 @@ function beginWait(durable: Durable, event: WaitBegan): void {
     if (!child || phases[child.phase].final) continue;
     wait.pending += 1;
     child.waiter = { run: run.number, attempt: run.attempt, waitId: event.waitId, next: openWaiterOf(durable, child.waiter) };
+  }
+  if (untilMs > durable.now) {
+    wait.pending = 1;
+    durable.due.push({ atMs: untilMs, run, attempt: run.attempt, waitId: event.waitId });
   }
   if (wait.pending === 0) return endWait(durable, run, wait);
   if (run.phase === "executing") setPhase(durable, run, "waiting");
@@ -311,6 +332,19 @@ function cancel(durable: Durable, run: RunRecord, reason: string): void {
 /** The failure that a cancelled run shows: as if its reason had been thrown, which is Trigger.dev's STRING_ERROR. */
 export function cancelFailure(reason: string): Failure {
   return create(FailureSchema, { kind: FailureKind.VALUE, message: reason });
+}
+
+function noteEntry(durable: Durable, event: Extract<Event["event"], { case: "commandJournalled" | "entryRecorded" }>): void {
+  const { run: number, key, commandId } = event.value;
+  const run = runOf(durable, number);
+  if (!key) throw new UnexpectedEvent(`command ${commandId} of run ${number} is journalled without a key`);
+  if (event.case === "commandJournalled")
+    return addEntry(run, { key, commandId, waitId: event.value.waitId, settled: 0, record: false, output: undefined, failure: undefined });
+  const { output, failure } = event.value;
+  // As long as the run exists: it is in the log.
+  if (output?.reference) refer(run.environment, output.reference);
+  addEntry(run, { key, commandId, waitId: 0, settled: 0, record: true, output, failure });
+  noteCommand(run, commandId, { kind: "done" });
 }
 
 function noteCommand(run: RunRecord, commandId: number, answer: CommandAnswer): void {

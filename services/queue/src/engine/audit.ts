@@ -21,7 +21,9 @@ export function audit(durable: Durable): string[] {
     if (run.session && !run.session.runs.has(run)) faults.push(`run ${run.number} is unknown to its session ${run.session.number}`);
     if (run.attempt > run.maxAttempts) faults.push(`run ${run.number} is at attempt ${run.attempt} of ${run.maxAttempts}`);
     for (const [id, wait] of run.waits ?? []) {
-      const open = wait.children.filter((child) => !phases[durable.runs.get(child)?.phase ?? "completed"].final).length;
+      const children = wait.children.filter((child) => !phases[durable.runs.get(child)?.phase ?? "completed"].final).length;
+      // A time that has come is noticed by the next tick.
+      const open = wait.untilMs > durable.now ? 1 : wait.untilMs > 0 ? wait.pending : children;
       if (open !== wait.pending) faults.push(`run ${run.number} counts ${wait.pending} open runs in wait ${id}, there are ${open}`);
     }
     if (run.phase === "waiting" && ![...(run.waits?.values() ?? [])].some((wait) => wait.pending > 0)) faults.push(`run ${run.number} waits for nothing`);

@@ -88,6 +88,7 @@ function createRun(durable: Durable, environment: Environment, number: number, i
     retired: false,
     waits: undefined,
     commands: undefined,
+    journal: undefined,
   };
   durable.runs.set(number, run);
   if (item.payload?.reference) refer(environment, item.payload.reference);

@@ -3,7 +3,9 @@ import type { AttemptCommand, ContinueWaitingCommand } from "@runlane/platform/g
 import { decideBatchPart } from "./decide-batch.js";
 import { decideTrigger, forEachOutcome, type TriggerRequest } from "./decide-trigger.js";
 import { decideUpdate } from "./decide-update.js";
-import { commandAnswered, waitBegan, waitContinued } from "./events.js";
+import { decideRecord, decideWait } from "./decide-wait.js";
+import { commandAnswered, commandJournalled, waitBegan, waitContinued } from "./events.js";
+import { keyFault } from "./journal.js";
 import { phases } from "./phase.js";
 import { refuseCommand as refuse } from "./refuse-command.js";
 import { runIdOf } from "./run-id.js";
@@ -26,7 +28,20 @@ export function decideCommand(step: Step, connection: Connection, run: RunRecord
   answer(step, connection, run, command, before ?? decide(step, run, command));
 }
 
-function decide(step: Step, run: RunRecord, { commandId, command }: AttemptCommand): CommandAnswer {
+/** Does it, and notes it in the journal. */
+function decide(step: Step, run: RunRecord, asked: AttemptCommand): CommandAnswer {
+  const { commandId, command, journalKey } = asked;
+  // A record is its own entry, and what neither creates nor waits is none.
+  if (!journalKey || (command.case !== "trigger" && command.case !== "triggerAndWait" && command.case !== "wait")) return act(step, run, asked);
+  const fault = keyFault(run, journalKey);
+  if (fault) return refuse(step, run, commandId, fault);
+  const given = act(step, run, asked);
+  const waitId = command.case === "trigger" || given.kind === "refused" || !run.waits?.has(command.value.waitId) ? 0 : command.value.waitId;
+  emit(step, commandJournalled(run, commandId, journalKey, waitId));
+  return given;
+}
+
+function act(step: Step, run: RunRecord, { commandId, command, journalKey }: AttemptCommand): CommandAnswer {
   switch (command.case) {
     case "trigger":
       return trigger(step, run, commandId, command.value);
@@ -40,7 +55,7 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
       forEachOutcome(given.created, (_, outcome) => {
         if (typeof outcome === "number") awaited.push(outcome);
       });
-      if (awaited.length > 0) emit(step, waitBegan(run, waitId, awaited));
+      if (awaited.length > 0) emit(step, waitBegan(run, waitId, { children: awaited }));
       return given;
     }
     case "continueWaiting":
@@ -48,7 +63,9 @@ function decide(step: Step, run: RunRecord, { commandId, command }: AttemptComma
     case "updateRun":
       return decideUpdate(step, run, commandId, command.value);
     case "wait":
+      return decideWait(step, run, commandId, command.value);
     case "record":
+      return decideRecord(step, run, commandId, journalKey, command.value);
     case undefined:
       return refuse(step, run, commandId, { reason: "UNIMPLEMENTED", message: "the server does not know this kind of command; it is older than the worker" });
   }

@@ -1,5 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import { type Failure, FailureKind, FailureSchema, type Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import type { Failure } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import {
   type AttemptCommand,
   type AttemptResult,
@@ -8,10 +7,10 @@ import {
   ResultDisposition,
   type WorkRequest,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { boundFailure, outputError, outputFault } from "./attempt-outcome.js";
 import { decideCommand } from "./decide-command.js";
 import { heldRun, reconcile } from "./decide-hello.js";
 import { decideSessionEnd } from "./decide-lost.js";
-import { referenceFault } from "./decide-payload.js";
 import { sendCancel } from "./effects.js";
 import { attemptFailed, attemptSucceeded, cancelConfirmed, runReturned, runsAccepted } from "./events.js";
 import { isFinalFailure } from "./failure-state.js";
@@ -26,14 +25,6 @@ export const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
 
 /** An attempt that says to have been active for longer is not believed: 366 days. */
 const mostActiveMs = 366 * 24 * 60 * 60_000;
-
-/** Most bytes of an output that travels with its result, or of a thrown value. */
-export const maxOutputBytes = 128 * 1024;
-
-const maxMessageLength = 1_000;
-/** 50 frames of 1,024 characters would be the worker's own limit; the owner is content with less. */
-const maxStackLength = 16 * 1024;
-const maxCauses = 8;
 
 /** Handles a frame of an open session, its fields in the order of their numbers. */
 export function decideFrame(step: Step, connection: Connection, frame: WorkRequest): void {
@@ -91,7 +82,7 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
   switch (outcome.case) {
     case "output": {
       const fault = outputFault(run, outcome.value);
-      return emit(step, fault ? attemptFailed(run, fault, undefined, false) : attemptSucceeded(run, outcome.value));
+      return emit(step, fault !== undefined ? attemptFailed(run, outputError(fault), undefined, false) : attemptSucceeded(run, outcome.value));
     }
     case "failure": {
       const { retryDelay, processLost } = outcome.value;
@@ -122,31 +113,6 @@ function activeTime(said: bigint | undefined): number {
  */
 function mayRetry({ ownProcess, machine }: RunRecord, failure: Failure | undefined, processLost: boolean, retryMachine: string): boolean {
   return retryMachine !== "" || !isFinalFailure(failure) || (processLost && !ownProcess && machine === undefined);
-}
-
-/** Why an output cannot be taken, as the failure of its attempt; undefined if it can. */
-function outputFault({ environment }: RunRecord, output: Payload): Failure | undefined {
-  const bytes = output.data.length;
-  if (output.reference) {
-    if (bytes > 0) return outputError("the output has bytes and a reference, and may have only one of them");
-    const fault = referenceFault(environment, output);
-    return fault && outputError(fault.message);
-  }
-  return bytes > maxOutputBytes ? outputError(`the output has ${bytes} bytes; the limit is ${maxOutputBytes}: larger ones travel by reference`) : undefined;
-}
-
-function outputError(message: string): Failure {
-  return create(FailureSchema, { kind: FailureKind.INTERNAL, name: "Error", code: "TASK_OUTPUT_ERROR", message });
-}
-
-/** Keeps a failure to the limits that the contract names, whatever the worker sent. */
-function boundFailure(failure: Failure | undefined, depth = 0): Failure | undefined {
-  if (!failure) return undefined;
-  if (failure.message.length > maxMessageLength) failure.message = failure.message.slice(0, maxMessageLength);
-  if (failure.stackTrace.length > maxStackLength) failure.stackTrace = failure.stackTrace.slice(0, maxStackLength);
-  if (failure.raw && failure.raw.data.length > maxOutputBytes) failure.raw = undefined;
-  failure.cause = depth < maxCauses ? boundFailure(failure.cause, depth + 1) : undefined;
-  return failure;
 }
 
 function receipt(step: Step, connection: Connection, token: Uint8Array, disposition: ResultDisposition): void {

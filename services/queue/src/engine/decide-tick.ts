@@ -4,7 +4,7 @@ import { decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { meaningOf } from "./due.js";
-import { retryDue, runExpired, runReturned } from "./events.js";
+import { retryDue, runExpired, runReturned, waitEnded } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
 import { wakeRates } from "./rates.js";
 import { emit, type Step } from "./step.js";
@@ -42,7 +42,8 @@ export function decideDue(step: Step): void {
     const meaning = meaningOf(entry);
     if (meaning === "retry" || meaning === "enter") emit(step, retryDue(run));
     else if (meaning === "expire") emit(step, runExpired(run));
-    else if (meaning === "later") due.push({ atMs: run.queueMs, run, attempt: 0 });
+    else if (meaning === "wait") emit(step, waitEnded(run, entry.waitId));
+    else if (meaning === "later") due.push({ atMs: run.queueMs, run, attempt: 0, waitId: 0 });
   }
 }
 

@@ -5,8 +5,10 @@ import { SweptHeap } from "./swept-heap.js";
 export interface Due {
   readonly atMs: number;
   readonly run: RunRecord;
-  /** The attempt whose retry delay it is; 0 for anything else. */
+  /** The attempt whose retry delay, or wait, it is; 0 for anything else. */
   readonly attempt: number;
+  /** The wait of that attempt whose time it is; 0 for anything else. */
+  readonly waitId: number;
 }
 
 /**
@@ -16,9 +18,14 @@ export interface Due {
  * - `enter`: the delay that the trigger asked for has passed.
  * - `later`: that delay was prolonged meanwhile, and the entry is to move on.
  * - `expire`: the time to live has ended.
+ * - `wait`: a wait has ended.
  * - `nothing`: the run is past that.
  */
-export function meaningOf({ atMs, run, attempt }: Due): "retry" | "enter" | "later" | "expire" | "nothing" {
+export function meaningOf({ atMs, run, attempt, waitId }: Due): "retry" | "enter" | "later" | "expire" | "wait" | "nothing" {
+  if (waitId > 0) {
+    const wait = run.attempt === attempt ? run.waits?.get(waitId) : undefined;
+    return wait?.untilMs === atMs && wait.pending > 0 ? "wait" : "nothing";
+  }
   switch (run.phase) {
     case "deferred":
       return run.queueMs <= atMs ? "enter" : "later";
@@ -35,7 +42,11 @@ export function meaningOf({ atMs, run, attempt }: Due): "retry" | "enter" | "lat
 /** No due time. */
 export function createDues(): SweptHeap<Due> {
   return new SweptHeap(
-    (a, b) => a.atMs < b.atMs || (a.atMs === b.atMs && (a.run.number < b.run.number || (a.run.number === b.run.number && a.attempt < b.attempt))),
+    (a, b) => {
+      if (a.atMs !== b.atMs) return a.atMs < b.atMs;
+      if (a.run.number !== b.run.number) return a.run.number < b.run.number;
+      return a.attempt < b.attempt || (a.attempt === b.attempt && a.waitId < b.waitId);
+    },
     (due) => meaningOf(due) !== "nothing",
   );
 }

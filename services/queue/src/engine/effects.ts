@@ -51,6 +51,11 @@ export function effects(step: Step, { event }: Event): void {
       if (run.phase === "executing" && run.waits?.get(waitId)?.pending === 0) sendResume(step, run, waitId);
       return tellChange(step, run);
     }
+    case "waitEnded": {
+      const run = runOf(step.durable, event.value.run);
+      if (run.phase === "executing") sendResume(step, run, event.value.waitId);
+      return tellChange(step, run);
+    }
     case "runUpdated":
       return tellChange(step, runOf(step.durable, event.value.run));
     case "versionPromoted": {
@@ -95,13 +100,14 @@ export function sendResume(step: Step, run: RunRecord, waitId: number, past?: Re
     return;
   }
   // One wait may bring more than a frame holds; the parts follow each other.
+  const end = wait.untilMs > 0 ? { end: { $typeName: "runlane.v1.WaitEnd", timedOut: false } as const } : {};
   let from = 0;
   do {
     let bytes = 0;
     let to = from;
     while (to < results.length && (to === from || bytes + runResultBytes(results[to]) <= 200 * 1024)) bytes += runResultBytes(results[to++]);
     const frame = step.outbox.frame(connection, bytes + 64);
-    frame.resumes.push({ $typeName: "runlane.v1.Resume", token, waitId, results: results.slice(from, to), more: to < results.length });
+    frame.resumes.push({ $typeName: "runlane.v1.Resume", token, waitId, results: results.slice(from, to), more: to < results.length, ...end });
     from = to;
   } while (from < results.length);
 }

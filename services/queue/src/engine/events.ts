@@ -10,7 +10,13 @@ import type {
   RunSettings,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import type { Capacity, ConcurrencyLimitDeclaration, QueueDeclaration, TaskDeclaration } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import type {
+  Capacity,
+  ConcurrencyLimitDeclaration,
+  JournalKey,
+  QueueDeclaration,
+  TaskDeclaration,
+} from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { BatchRecord } from "./batch-record.js";
 import type { RefusedAt, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -127,7 +133,14 @@ export const sessionEnded = (session: SessionRecord): Event =>
 export const runAssigned = (run: RunRecord, session: SessionRecord, nonce: bigint): Event =>
   event({
     case: "runAssigned",
-    value: { $typeName: "runlane.internal.v1.RunAssigned", run: BigInt(run.number), session: BigInt(session.number), attempt: run.attempt + 1, nonce, resumed: false },
+    value: {
+      $typeName: "runlane.internal.v1.RunAssigned",
+      run: BigInt(run.number),
+      session: BigInt(session.number),
+      attempt: run.attempt + 1,
+      nonce,
+      resumed: false,
+    },
   });
 
 export const runsAccepted = (runs: RunRecord[]): Event =>
@@ -195,8 +208,46 @@ export const batchClosed = (batch: BatchRecord, aborted: boolean): Event =>
 export const batchForgotten = (batch: BatchRecord): Event =>
   event({ case: "batchForgotten", value: { $typeName: "runlane.internal.v1.BatchForgotten", number: BigInt(batch.number) } });
 
-export const waitBegan = (run: RunRecord, waitId: number, children: number[]): Event =>
-  event({ case: "waitBegan", value: { $typeName: "runlane.internal.v1.WaitBegan", run: BigInt(run.number), waitId, children: children.map(BigInt), untilMs: 0n, token: 0n, commandId: 0 } });
+/** What a wait is for. */
+export interface Awaited {
+  readonly children?: readonly number[];
+  readonly untilMs?: number;
+  /** The command, if no other event answers it. */
+  readonly commandId?: number;
+}
+
+export const waitBegan = (run: RunRecord, waitId: number, { children = [], untilMs = 0, commandId = 0 }: Awaited): Event =>
+  event({
+    case: "waitBegan",
+    value: {
+      $typeName: "runlane.internal.v1.WaitBegan",
+      run: BigInt(run.number),
+      waitId,
+      children: children.map(BigInt),
+      untilMs: BigInt(untilMs),
+      token: 0n,
+      commandId,
+    },
+  });
+
+export const waitEnded = (run: RunRecord, waitId: number): Event =>
+  event({ case: "waitEnded", value: { $typeName: "runlane.internal.v1.WaitEnded", run: BigInt(run.number), waitId } });
+
+export const commandJournalled = (run: RunRecord, commandId: number, key: JournalKey, waitId: number): Event =>
+  event({ case: "commandJournalled", value: { $typeName: "runlane.internal.v1.CommandJournalled", run: BigInt(run.number), commandId, key, waitId } });
+
+export const entryRecorded = (run: RunRecord, commandId: number, key: JournalKey, output: Payload | undefined, failure: Failure | undefined): Event =>
+  event({
+    case: "entryRecorded",
+    value: {
+      $typeName: "runlane.internal.v1.EntryRecorded",
+      run: BigInt(run.number),
+      commandId,
+      key,
+      ...(output ? { output } : {}),
+      ...(failure ? { failure } : {}),
+    },
+  });
 
 export const runResumed = (run: RunRecord, waitIds: number[]): Event =>
   event({ case: "runResumed", value: { $typeName: "runlane.internal.v1.RunResumed", run: BigInt(run.number), waitIds } });

@@ -4,7 +4,7 @@ import type { ExplainRunResponse } from "@runlane/platform/gen/runlane/v1/run_se
 import { currentOf } from "./bound.js";
 import { capacityOf } from "./flow.js";
 import { keyLimitOf, limitIsOpen } from "./limit-record.js";
-import { closedSlotsOf, pendingReasonOf } from "./pending-reason.js";
+import { closedSlotsOf, pendingReasonOf, waitedUntil } from "./pending-reason.js";
 import { comesBefore } from "./ready-list.js";
 import type { RunRecord } from "./run-record.js";
 import { runMessageOf } from "./view.js";
@@ -128,6 +128,8 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
       return { message: "All workers that could execute it are full.", remedy: "Wait until a worker has room, or start more workers.", subject: taskId };
     case PendingReason.WAITING_FOR_RUNS:
       return { message: "Its code waits for other runs.", remedy: "Wait until these end." };
+    case PendingReason.WAITING_FOR_TIME:
+      return { message: "Its code waits for a time.", remedy: "Wait until it has come.", dueMs: waitedUntil(run) };
     default:
       return { message: `Nothing holds it up (environment ${environment.name} has ${flow.held} runs executing).`, remedy: "It starts at once." };
   }

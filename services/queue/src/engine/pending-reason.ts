@@ -18,7 +18,7 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     case "backoff":
       return PendingReason.DELAYED_UNTIL;
     case "waiting":
-      return PendingReason.WAITING_FOR_RUNS;
+      return waitedFor(run);
     case "resumable": {
       const held = heldUpBy(run);
       if (held !== undefined) return held;
@@ -35,6 +35,21 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     default:
       return PendingReason.UNSPECIFIED;
   }
+}
+
+/** What a run's code waits for: of several waits, what the first open one is for. */
+function waitedFor({ waits }: RunRecord): PendingReason {
+  for (const { pending, untilMs } of waits?.values() ?? []) {
+    if (pending > 0) return untilMs > 0 ? PendingReason.WAITING_FOR_TIME : PendingReason.WAITING_FOR_RUNS;
+  }
+  return PendingReason.WAITING_FOR_RUNS;
+}
+
+/** When the first wait for a time ends, of those that are open; 0 if there is none. */
+export function waitedUntil({ waits }: RunRecord): number {
+  let first = 0;
+  for (const { pending, untilMs } of waits?.values() ?? []) if (pending > 0 && untilMs > 0 && (first === 0 || untilMs < first)) first = untilMs;
+  return first;
 }
 
 /** What has no slot for a run that needs one of everything. */

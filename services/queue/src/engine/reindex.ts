@@ -67,8 +67,11 @@ function enter(durable: Durable, run: RunRecord): void {
   if (phase === "queued") makeReady(durable, run, "start");
   else if (phase === "rearmed") makeReady(durable, run, "rearmed");
   else if (phase === "resumable") makeReady(durable, run, "resume");
-  else if (timed.has(phase)) durable.due.push({ atMs: phase === "deferred" ? run.queueMs : run.retryAtMs, run, attempt: run.attempt });
-  if (phase === "queued" && run.startMs === 0 && run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
+  else if (timed.has(phase)) durable.due.push({ atMs: phase === "deferred" ? run.queueMs : run.retryAtMs, run, attempt: run.attempt, waitId: 0 });
+  if (run.waits)
+    for (const [waitId, { untilMs, pending }] of run.waits)
+      if (untilMs > 0 && pending > 0) durable.due.push({ atMs: untilMs, run, attempt: run.attempt, waitId });
+  if (phase === "queued" && run.startMs === 0 && run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0, waitId: 0 });
 }
 
 function clear(durable: Durable, { flow, queues }: Environment): void {

@@ -1,6 +1,7 @@
 import type { IdempotencySetting } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import type { Failure, Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { Environment } from "./environment.js";
+import type { Journal } from "./journal.js";
 import type { Lane } from "./lane.js";
 import type { LimitSlots } from "./limit-record.js";
 import type { Machine } from "./machine.js";
@@ -81,6 +82,8 @@ export interface RunRecord {
   waits: Map<number, Wait> | undefined;
   /** Answers to the commands of the present attempt, for repeats. */
   commands: Map<number, CommandAnswer> | undefined;
+  /** What its code called, as far as its worker named that. */
+  journal: Journal | undefined;
 }
 
 /** What most runs do not have. */
@@ -151,14 +154,20 @@ export function createExtras(): RunExtras {
   };
 }
 
-/** A wait of a run for others. */
+/** A wait of a run for others, or for a time. */
 export interface Wait {
   /** Numbers of the runs waited for, in the order of the items. */
   readonly children: readonly number[];
-  /** How many of them are not final. */
+  /** The time it waits for, in milliseconds of the Unix epoch; 0 for none. */
+  readonly untilMs: number;
+  /** How many of the runs are not final, or 1 until the time has come. */
   pending: number;
   /** The waiting run had a slot after the end, so that the results went to its worker. */
   delivered: boolean;
+  /** The command that began it, if the journal has that; else 0. */
+  commandId: number;
+  /** Its place among the waits of the attempt that have ended; 0: it has not, or the code names no calls. */
+  ended: number;
 }
 
 /** A run's wait, as seen from a run waited for. A list, because keys let several wait for one run. */

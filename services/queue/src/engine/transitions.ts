@@ -2,6 +2,7 @@ import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { countEnd } from "./batch-transitions.js";
 import { type Durable, finishedRetention } from "./durable.js";
 import { debounceKeyOf, type Environment, ttlOf } from "./environment.js";
+import { endJournal, noteDelivered, noteEnded } from "./journal.js";
 import { followTask, leaveAll } from "./membership.js";
 import type { Need } from "./need.js";
 import { type Phase, phases } from "./phase.js";
@@ -60,7 +61,7 @@ export function assign(durable: Durable, run: RunRecord, session: SessionRecord)
 /** Delays a run, as its trigger asked. */
 export function defer(durable: Durable, run: RunRecord, atMs: number): void {
   // One that it has already serves, if it comes earlier: it moves on when its time has come.
-  if (run.phase !== "deferred" || atMs < run.queueMs) durable.due.push({ atMs, run, attempt: 0 });
+  if (run.phase !== "deferred" || atMs < run.queueMs) durable.due.push({ atMs, run, attempt: 0, waitId: 0 });
   queueAt(run, atMs);
   setPhase(durable, run, "deferred");
 }
@@ -83,7 +84,7 @@ export function enterQueue(durable: Durable, run: RunRecord): void {
     run.extras ??= createExtras();
     run.extras.ttlSeconds = ttlSeconds;
     run.extras.expireMs = durable.now + ttlSeconds * 1_000;
-    durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0 });
+    durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0, waitId: 0 });
   }
   enqueue(durable, run);
 }
@@ -122,7 +123,7 @@ export function delay(durable: Durable, run: RunRecord, atMs: number): void {
   const keepsSlot = phases[run.phase].slot && atMs - durable.now < shortDelayMs;
   run.retryAtMs = atMs;
   setPhase(durable, run, keepsSlot ? "backoff" : "delayed");
-  durable.due.push({ atMs, run, attempt: run.attempt });
+  durable.due.push({ atMs, run, attempt: run.attempt, waitId: 0 });
 }
 
 /** Ends the present attempt: what belonged to it alone is forgotten. */
@@ -130,12 +131,14 @@ export function endAttempt(durable: Durable, run: RunRecord): void {
   const waits = run.waits;
   run.waits = undefined;
   run.commands = undefined;
+  if (run.journal) run.journal = endJournal(run.journal);
   if (waits) for (const wait of waits.values()) releaseChildren(durable, wait);
 }
 
 /** For everybody outside, the run ends now: whoever waits for it is told. */
 export function conclude(durable: Durable, run: RunRecord): void {
   run.finishMs = durable.now;
+  run.journal = undefined;
   if (run.children) handOver(durable, run, run.children);
   if (run.extras) concludeExtras(durable, run, run.extras);
   for (let waiter = run.waiter; waiter; waiter = waiter.next) {
@@ -149,11 +152,12 @@ export function conclude(durable: Durable, run: RunRecord): void {
 
 /** A wait has ended. Who executes has its results at once; who waits, when there is a slot. */
 export function endWait(durable: Durable, run: RunRecord, wait: Wait): void {
+  noteEnded(run, wait);
   if (run.phase === "waiting") {
     setPhase(durable, run, "resumable");
     makeReady(durable, run, "resume");
   } else if (run.phase === "executing") {
-    wait.delivered = true;
+    noteDelivered(run, wait);
   }
 }
 
@@ -223,11 +227,12 @@ export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonl
   if (!waits) return;
   for (const id of waitIds) {
     const wait = waits.get(id);
-    if (wait) wait.delivered = true;
+    if (wait) noteDelivered(run, wait);
   }
   if (waits.size <= keptWaits) return;
   for (const [id, wait] of waits) {
     if (waits.size <= keptWaits || !wait.delivered) break;
+    if (wait.commandId > 0) continue;
     waits.delete(id);
     releaseChildren(durable, wait);
   }

@@ -44,6 +44,13 @@ export function eventBytes({ event }: Event): number {
       return 60 + event.value.environment.length + keyBytes(event.value.idempotency);
     case "idempotencyKeyEnded":
       return 24 + event.value.environment.length + event.value.taskId.length + 3 * event.value.key.length;
+    case "entryRecorded": {
+      const { key, output, failure } = event.value;
+      const failed = failure ? failure.message.length + failure.stackTrace.length + payloadBytes(failure.raw) : 0;
+      return 60 + 3 * (key?.name.length ?? 0) + payloadBytes(output) + failed;
+    }
+    case "commandJournalled":
+      return 60 + 3 * (event.value.key?.name.length ?? 0);
     case "waitBegan":
       return 24 + 6 * event.value.children.length;
     case "runsAccepted":

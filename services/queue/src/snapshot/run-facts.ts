@@ -1,5 +1,5 @@
 import type { RunSettings } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
-import type { SnapshotCommand, SnapshotRun, SnapshotRunMore, SnapshotWait, SnapshotWaiter } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
+import type { SnapshotCommand, SnapshotRun, SnapshotRunMore, SnapshotWaiter } from "@runlane/platform/gen/runlane/internal/v1/snapshot_pb.js";
 import { debounceKeyOf } from "../engine/environment.js";
 import { createLane } from "../engine/lane.js";
 import { createLimit } from "../engine/limit-record.js";
@@ -7,11 +7,12 @@ import type { Machine } from "../engine/machine.js";
 import { machines } from "../engine/machine.js";
 import { joinLimits } from "../engine/membership.js";
 import type { QueueRecord } from "../engine/queue-record.js";
-import type { CommandAnswer, RunExtras, RunRecord, Wait, Waiter } from "../engine/run-record.js";
+import type { CommandAnswer, RunExtras, RunRecord, Waiter } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import { createdFacts, createdOf, refusalFacts, refusalOf } from "./created-facts.js";
 import { phaseNumbers, phasesByNumber } from "./snapshot-phase.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
+import { journalFacts, journalOf, waitFacts, waitOf } from "./wait-facts.js";
 
 /** What a run's record says by index: its queue, its task, and its version plus 1 or 0 for none. */
 export interface RunIndexes {
@@ -102,15 +103,16 @@ export function runOfFacts(facts: SnapshotRun, { queue, environment, taskId, ver
     retired: false,
     waits: more?.waits && new Map(more.waits.waits.map((wait) => [wait.waitId, waitOf(wait)])),
     commands: more?.commands && new Map(more.commands.commands.map((command) => [command.commandId, answerOf(command)])),
+    journal: more?.journal && journalOf(more.journal),
   };
 }
 
 function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
   const { queueNamed, askedAttempts, retryAtMs, askedVersion, machine, maxDurationSeconds, extras, ownProcess, failure, slots, tokens } = run;
   const orderMs = run.orderMs === run.createMs ? undefined : BigInt(run.orderMs);
-  const { parent, root, depth, children, waiter, waits, commands } = run;
+  const { parent, root, depth, children, waiter, waits, commands, journal } = run;
   const asked = queueNamed || askedAttempts > 0 || askedVersion !== "" || machine !== undefined || maxDurationSeconds > 0 || extras !== undefined;
-  const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined;
+  const related = parent > 0 || children !== undefined || waiter !== undefined || waits !== undefined || commands !== undefined || journal !== undefined;
   const flow = slots !== undefined || tokens > 0 || orderMs !== undefined || run.queueMs !== run.createMs;
   if (!asked && !related && !flow && !ownProcess && failure === undefined && retryAtMs === 0) return undefined;
   return {
@@ -144,6 +146,7 @@ function moreFacts(run: RunRecord): SnapshotRunMore | undefined {
     foundIn: extras?.foundIn?.map(BigInt) ?? [],
     collects: collects(run),
     activeMs: BigInt(extras?.activeMs ?? 0),
+    ...(journal && { journal: journalFacts(journal) }),
   };
 }
 
@@ -219,14 +222,6 @@ function extrasOf(settings: RunSettings, { ttlSeconds, expireMs, batch, foundIn,
     batch: Number(batch),
     foundIn: foundIn.length > 0 ? foundIn.map(Number) : undefined,
   };
-}
-
-function waitFacts(waitId: number, { children, pending, delivered }: Wait): SnapshotWait {
-  return { $typeName: "runlane.internal.v1.SnapshotWait", waitId, children: children.map(BigInt), pending, delivered, untilMs: 0n, token: 0n, ended: 0, commandId: 0, unseen: false, timedOut: false };
-}
-
-function waitOf({ children, pending, delivered }: SnapshotWait): Wait {
-  return { children: children.map(Number), pending, delivered };
 }
 
 function answerFacts(commandId: number, answer: CommandAnswer): SnapshotCommand {

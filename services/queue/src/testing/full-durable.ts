@@ -1,12 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind, FailureSchema, PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { IdempotencyScope } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { QueueDeclarationSchema, TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { JournalKeySchema, JournalKind, QueueDeclarationSchema, TaskDeclarationSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { BatchRecord } from "../engine/batch-record.js";
 import { createDurable, type Durable, workerKey } from "../engine/durable.js";
 import { debounceKeyOf, type Environment } from "../engine/environment.js";
 import { createFlow } from "../engine/flow.js";
 import { IdempotencyKeys, type KeyRecord } from "../engine/idempotency-keys.js";
+import { type Journal, type JournalRecord, wordOf } from "../engine/journal.js";
 import { laneOf } from "../engine/lane.js";
 import { createLimit, type LimitRecord } from "../engine/limit-record.js";
 import { machines } from "../engine/machine.js";
@@ -14,7 +15,7 @@ import { joinLimits } from "../engine/membership.js";
 import type { PayloadRecord } from "../engine/payload-record.js";
 import { QueueRecord } from "../engine/queue-record.js";
 import { reindex } from "../engine/reindex.js";
-import type { CreatedRuns, RunExtras, RunRecord } from "../engine/run-record.js";
+import type { CreatedRuns, RunExtras, RunRecord, Wait } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import { rateOf } from "../engine/token-bucket.js";
 import type { VersionRecord } from "../engine/version-record.js";
@@ -113,14 +114,15 @@ export function fullDurable(): Durable {
     waiter: { run: 31, attempt: 1, waitId: 2, next: { run: 32, attempt: 3, waitId: 4, next: undefined } },
     retired: false,
     waits: new Map([
-      [1, { children: [42], pending: 0, delivered: true }],
-      [2, { children: [43], pending: 1, delivered: false }],
+      [1, fullWait([42], 0, true)],
+      [2, fullWait([43], 1, false)],
     ]),
     commands: new Map([
       [1, { kind: "created", created: createdRuns(42) }],
       [2, { kind: "done" }],
       [3, { kind: "refused", refusal: { reason: "R", message: "m" } }],
     ]),
+    journal: fullJournal(),
   };
   const bound = { ...plainRun(run, 44), phase: "queued" as const, version: "20260101.2" };
   const ended = { ...plainRun(run, 45), phase: "completed" as const, retired: true };
@@ -139,6 +141,19 @@ export function fullDurable(): Durable {
   durable.requestOrder.push({ key: "dev\nr", timeMs: 15 });
   reindex(durable);
   return durable;
+}
+
+function fullWait(children: number[], pending: number, delivered: boolean): Wait {
+  const wait: Full<Wait> = { children, untilMs: 5_000, pending, delivered, commandId: 1, ended: 4 };
+  return wait;
+}
+
+function fullJournal(): Journal {
+  const key = create(JournalKeySchema, { kind: JournalKind.STEP, name: "charge", argumentsHash: new Uint8Array([1, 255]), occurrence: 2 });
+  const failure = create(FailureSchema, { kind: FailureKind.ERROR, message: "no" });
+  const entry: Full<JournalRecord> = { key, commandId: 1, waitId: 2, settled: 3, record: true, output: payload("4"), failure };
+  const journal: Full<Journal> = { entries: new Map([[1, entry]]), words: new Map([[wordOf(key), 1]]), steps: [entry], settled: 3, ended: 4 };
+  return journal;
 }
 
 function fullBatches(environment: Environment): BatchRecord[] {
@@ -280,6 +295,7 @@ function plainRun({ environment, queue }: RunRecord, number: number): RunRecord 
     retired: false,
     waits: undefined,
     commands: undefined,
+    journal: undefined,
   };
 }
 
