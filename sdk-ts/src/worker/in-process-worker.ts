@@ -48,7 +48,12 @@ export class InProcessWorker {
         defaultRetry,
         ...indexedLimits(taskRegistry()),
       },
-      program: { entry: "", manifestFile: "", start: () => new InProcessRunner({ ...options, defaultRetry, quietFailures: true, library, onFrame }) },
+      // No wait sleeps in the process: its time may not be this machine's.
+      program: {
+        entry: "",
+        manifestFile: "",
+        start: () => new InProcessRunner({ ...options, longestSleepMs: 0, defaultRetry, quietFailures: true, library, onFrame }),
+      },
       source,
       log: () => {},
       workerId: "in-process",

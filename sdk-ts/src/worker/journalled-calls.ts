@@ -113,7 +113,7 @@ export class JournalledCalls {
       await this.#begin((waitId) => ({ case: "wait", value: { $typeName: "runlane.v1.WaitCommand", waitId, condition } }), asked?.key, shape);
       return;
     }
-    await pauseUntil(date.getTime(), pauseSignal());
+    await pauseUntil(Date.now() + date.getTime() - now(), pauseSignal());
     // Not before the record is on disk: it must end among the other calls where it ends in the journal.
     if (asked) await this.#record(asked.key, { case: undefined });
   }
