@@ -54,6 +54,7 @@ export async function startPartition(server: ServerProcess, footing: PartitionFo
     claims,
     history,
     payloads,
+    spillFolder: join(folder, "backlog"),
     snapshots,
     snapshotRules: footing.snapshotRules,
     transport,

@@ -4,9 +4,11 @@ import type { Environment } from "./environment.js";
 import { Fifo } from "./fifo.js";
 import { Heap } from "./heap.js";
 import type { Lane } from "./lane.js";
+import type { BacklogOptions } from "./packed-runs.js";
 import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { CreatedRuns, RunRecord } from "./run-record.js";
+import { Runs } from "./runs.js";
 import type { SessionRecord } from "./session-record.js";
 import type { SweptHeap } from "./swept-heap.js";
 
@@ -22,7 +24,7 @@ export interface Durable {
   nextSession: number;
   readonly environments: Map<string, Environment>;
   /** Live runs and recently finished ones. A finished run that is no longer here is read from the log. */
-  readonly runs: Map<number, RunRecord>;
+  readonly runs: Runs;
   readonly sessions: Map<number, SessionRecord>;
   /** The newest session of a worker, by environment and worker id. */
   readonly sessionOf: Map<string, SessionRecord>;
@@ -58,14 +60,14 @@ export const requestRetention = { ms: 10 * 60_000, count: 200_000 } as const;
 /** How many finished runs stay in memory, and with how many bytes of payloads and outputs. */
 export const finishedRetention = { count: 20_000, bytes: 32 * 1024 * 1024 } as const;
 
-/** The state of an empty log. */
-export function createDurable(): Durable {
+/** The state of an empty log. `backlog`: how a long one is kept, which changes nothing of what it says. */
+export function createDurable(backlog?: BacklogOptions): Durable {
   return {
     now: 0,
     nextRun: 1,
     nextSession: 1,
     environments: new Map(),
-    runs: new Map(),
+    runs: new Runs(backlog),
     sessions: new Map(),
     sessionOf: new Map(),
     requests: new Map(),

@@ -5,7 +5,6 @@ import { currentOf } from "./bound.js";
 import { capacityOf } from "./flow.js";
 import { keyLimitOf, limitIsOpen } from "./limit-record.js";
 import { closedSlotsOf, pendingReasonOf, waitedUntil } from "./pending-reason.js";
-import { comesBefore } from "./ready-list.js";
 import type { RunRecord } from "./run-record.js";
 import { runMessageOf } from "./view.js";
 import type { Volatile } from "./volatile.js";
@@ -45,9 +44,7 @@ export function positionOf(run: RunRecord): number {
   let position = 1;
   for (const list of run.lane.lists) {
     if (list.line.need.kind !== "start") continue;
-    list.runs.forEach((other) => {
-      if (other.list === list && comesBefore(other, run)) position += 1;
-    });
+    position += list.runs.countBefore(run, (other) => other.list === list);
   }
   return position;
 }
@@ -141,7 +138,7 @@ function behindOthers(volatile: Volatile, run: RunRecord): Binding {
   const before = positionOf(run) - 1;
   const key = run.lane.key === "" ? "" : ` and key ${run.lane.key}`;
   const others = before === 1 ? "1 run" : `${before} runs`;
-  const binding = first && first !== run ? bindingOf(volatile, first, pendingReasonOf(volatile, first)) : undefined;
+  const binding = first && first.number !== run.number ? bindingOf(volatile, first, pendingReasonOf(volatile, first)) : undefined;
   return {
     message: `${others} of queue ${run.queue.name}${key} ${before === 1 ? "is" : "are"} before it.${binding ? ` Of the first: ${binding.message}` : ""}`,
     remedy: binding?.remedy ?? "Wait for its turn.",

@@ -15,7 +15,7 @@ export interface Lane {
   /** What is left of the rate limit of each key; undefined: all of it. */
   bucket: TokenBucket | undefined;
   /** Its ready runs, by what they need. An index. */
-  readonly lists: ReadyList[];
+  lists: readonly ReadyList[];
   /** Its lists are in no line, because it had no slot. An index. */
   shut: boolean;
   /** Those of runs that need to start are in none until then, because of the rate limit; 0: no. An index. */
@@ -26,9 +26,12 @@ export interface Lane {
   served: number;
 }
 
+/** Lanes come by the hundred thousand: an array that grows by pushing has room for 17. */
+const none: readonly ReadyList[] = [];
+
 /** A lane without runs. */
 export function createLane(queue: QueueRecord, key: string): Lane {
-  return { queue, key, held: 0, members: 0, bucket: undefined, lists: [], shut: false, rateDueMs: 0, rateListedMs: 0, served: 0 };
+  return { queue, key, held: 0, members: 0, bucket: undefined, lists: none, shut: false, rateDueMs: 0, rateListedMs: 0, served: 0 };
 }
 
 /** Whether one more run of this key may execute, as far as the key's own limit goes. */

@@ -171,5 +171,5 @@ test("what it costs to place a run does not grow with a backlog that fits nowher
     expect(worker.accept()).toHaveLength(10);
     return length;
   };
-  expect(looks(20_000)).toBe(looks(500));
+  expect(looks(20_000)).toBeLessThanOrEqual(looks(500));
 });

@@ -2,8 +2,8 @@ import type { Environment } from "./environment.js";
 import type { LimitRecord } from "./limit-record.js";
 import type { Line } from "./line.js";
 import type { Machine } from "./machine.js";
+import type { Needing } from "./ready-list.js";
 import { Ring } from "./ring.js";
-import type { RunRecord } from "./run-record.js";
 import type { Connection } from "./volatile.js";
 
 /**
@@ -45,7 +45,7 @@ export interface Need {
 }
 
 /** The need of a ready run, made if there is none. */
-export function needOf(environment: Environment, run: RunRecord, kind: NeedKind): Need {
+export function needOf(environment: Environment, run: Needing, kind: NeedKind): Need {
   const { needs } = environment.flow;
   const key = needKeyOf(run, kind);
   let need = needs.get(key);
@@ -73,7 +73,7 @@ export function needOf(environment: Environment, run: RunRecord, kind: NeedKind)
 }
 
 /** What a run needs, in one word. Most need their task and no more: for them it is that word. */
-export function needKeyOf(run: RunRecord, kind: NeedKind): string {
+export function needKeyOf(run: Needing, kind: NeedKind): string {
   const { slots, lane } = run;
   const limits = slots === undefined || kind === "rearmed" ? "" : `\n#${slots.map(({ limit }) => limit.name).join("\n#")}${lane.key === "" ? "" : "\n*"}`;
   if (kind === "resume") return `\n<${limits}`;
@@ -81,6 +81,6 @@ export function needKeyOf(run: RunRecord, kind: NeedKind): string {
   return kind === "start" ? worker + limits : `\n!${worker}`;
 }
 
-function demandOf({ taskId, machine }: RunRecord): string {
+function demandOf({ taskId, machine }: Needing): string {
   return machine === undefined ? taskId : `${taskId}\n${machine.name}`;
 }

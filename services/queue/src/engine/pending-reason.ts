@@ -58,7 +58,7 @@ function heldUpBy(run: RunRecord): PendingReason | undefined {
   if (environment.flow.paused) return PendingReason.ENVIRONMENT_PAUSED;
   if (queue.paused) return PendingReason.QUEUE_PAUSED;
   if (slots?.some(({ limit }) => limit.paused)) return PendingReason.CONCURRENCY_LIMIT_PAUSED;
-  if (list && list.runs.peek() !== run) return PendingReason.BEHIND_OTHERS;
+  if (list && !list.runs.isFirst(run)) return PendingReason.BEHIND_OTHERS;
   if (!laneIsOpen(lane)) return lane.key === "" ? PendingReason.QUEUE_LIMIT : PendingReason.CONCURRENCY_KEY_LIMIT;
   if (queue.totalLimit !== undefined && queue.held >= queue.totalLimit) return PendingReason.QUEUE_TOTAL_LIMIT;
   if (closedSlotsOf(run)) return PendingReason.CONCURRENCY_LIMIT;

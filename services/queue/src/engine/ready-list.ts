@@ -1,8 +1,9 @@
-import { Heap } from "./heap.js";
+import type { Durable } from "./durable.js";
 import type { Lane } from "./lane.js";
 import type { LimitSlots } from "./limit-record.js";
 import { type Line, lineOf } from "./line.js";
 import { type NeedKind, needKeyOf, needOf } from "./need.js";
+import { ReadyRuns } from "./ready-runs.js";
 import type { Turn } from "./ring.js";
 import type { RunRecord } from "./run-record.js";
 
@@ -15,31 +16,23 @@ export interface ReadyList extends Turn<ReadyList> {
   readonly line: Line;
   /** Slots of limits that its runs take. */
   readonly slots: readonly LimitSlots[] | undefined;
-  /** The next first; the first one is meant, others may have lost their meaning. */
-  readonly runs: Heap<RunRecord>;
-  /** Those that are meant. */
+  readonly runs: ReadyRuns;
+  /** How many they are. */
   count: number;
 }
 
-/** Whether a run comes before another of its key. Times stay as they were when a run comes back (retry, return, resume), so it keeps its place. */
-export function comesBefore(a: RunRecord, b: RunRecord): boolean {
-  return a.orderMs < b.orderMs || (a.orderMs === b.orderMs && a.number < b.number);
-}
-
-/** An empty heap of runs, the next first. */
-export function createRunHeap(): Heap<RunRecord> {
-  return new Heap(comesBefore);
-}
+/** What of a run says in which list it belongs. */
+export type Needing = Pick<RunRecord, "environment" | "queue" | "lane" | "slots" | "taskId" | "version" | "machine">;
 
 /** The list that a ready run belongs to, made if there is none. */
-export function readyListOf(run: RunRecord, kind: NeedKind): ReadyList {
+export function readyListOf({ runs }: Durable, run: Needing, kind: NeedKind): ReadyList {
   const { lane, queue, environment } = run;
   const key = needKeyOf(run, kind);
   for (const list of lane.lists) if (list.line.need.key === key) return list;
   const line = lineOf(queue, needOf(environment, run, kind));
   const slots = kind === "rearmed" ? undefined : run.slots;
-  const list: ReadyList = { lane, line, slots, runs: createRunHeap(), count: 0, ring: undefined, before: undefined, after: undefined, ticket: 0 };
-  lane.lists.push(list);
+  const list: ReadyList = { lane, line, slots, runs: new ReadyRuns(runs), count: 0, ring: undefined, before: undefined, after: undefined, ticket: 0 };
+  lane.lists = [...lane.lists, list];
   line.listCount += 1;
   return list;
 }
@@ -49,7 +42,7 @@ export function dropIfRare(list: ReadyList): void {
   const { lane, line } = list;
   const { need, queue } = line;
   if (lane.key === "" && need.key === need.taskId) return;
-  lane.lists.splice(lane.lists.indexOf(list), 1);
+  lane.lists = lane.lists.filter((other) => other !== list);
   line.listCount -= 1;
   if (line.listCount > 0) return;
   queue.lines.delete(need.key);

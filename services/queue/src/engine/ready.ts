@@ -14,14 +14,20 @@ import type { RunRecord } from "./run-record.js";
 
 /** A run is ready: it waits among those that need the same. */
 export function makeReady(durable: Durable, run: RunRecord, kind: NeedKind): void {
-  const list = readyListOf(run, kind);
+  const list = readyListOf(durable, run, kind);
+  if (kind === "start" && list.runs.wouldBeFirst(run)) forgetRates(durable, list.lane);
   run.list = list;
-  list.runs.push(run);
+  if (kind !== "start" || !durable.runs.pack(run, list)) list.runs.push(run);
+  noteReady(durable, list);
+}
+
+/** A list has a run more. */
+export function noteReady(durable: Durable, list: ReadyList): void {
+  const { need, queue } = list.line;
   list.count += 1;
-  if (kind === "start") {
-    run.queue.queued += 1;
-    if (run.slots) countQueued(run.slots, 1);
-    if (list.runs.peek() === run) forgetRates(durable, list.lane);
+  if (need.kind === "start") {
+    queue.queued += 1;
+    if (list.slots) countQueued(list.slots, 1);
   }
   if (list.ring === undefined) attach(durable, list);
 }
@@ -31,10 +37,10 @@ export function leaveReady(durable: Durable, run: RunRecord): void {
   const list = run.list;
   if (!list) return;
   const { lane, line, runs } = list;
-  const first = runs.peek() === run;
+  const first = runs.isFirst(run);
   run.list = undefined;
   list.count -= 1;
-  for (let top = runs.peek(); top && top.list !== list; top = runs.peek()) runs.pop();
+  runs.left((other) => other.list === list);
   if (line.need.kind === "start") {
     run.queue.queued -= 1;
     if (run.slots) countQueued(run.slots, -1);

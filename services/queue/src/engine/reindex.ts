@@ -3,36 +3,63 @@ import type { Durable } from "./durable.js";
 import type { Environment } from "./environment.js";
 import { limitOf } from "./flow.js";
 import { createLane, type Lane, laneOf } from "./lane.js";
-import { isForgettable } from "./limit-record.js";
+import { isForgettable, type LimitSlots } from "./limit-record.js";
 import { joinLane, joinLimits } from "./membership.js";
 import { type Phase, phases } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
 import { restOfLane } from "./rates.js";
-import { makeReady, takeSlots } from "./ready.js";
+import { makeReady, noteReady, takeSlots } from "./ready.js";
+import { type ReadyList, readyListOf } from "./ready-list.js";
 import type { RunRecord } from "./run-record.js";
 
 /** Phases that end when their time has come. */
 const timed: ReadonlySet<Phase> = new Set(["deferred", "delayed", "backoff"]);
 
 /**
- * Makes the indexes and counts of the state anew from its facts: who holds which slots, who is next in which queue, what is due, where there is something to place. A snapshot holds facts
- * alone, so whoever restores one calls this. After a replay it makes the indexes the same whether the log was replayed from its beginning or from a snapshot, and drops what they hold of runs
- * that have ended long ago.
+ * Makes the indexes and counts of the state anew from its facts: who holds which slots, who is next in which queue, what is due, where there is something to place. After a replay it makes
+ * the indexes the same whether the log was replayed from its beginning or from a snapshot, and drops what they hold of runs that have ended long ago.
  *
  * Costs a step for each run in memory; once for each owner.
  */
 export function reindex(durable: Durable): void {
+  const { runs } = durable;
+  const { packed } = runs;
+  clearIndexes(durable);
+  packed.ready = 0;
+  // Lists get back the chains that they have, or begin new ones: not both.
+  packed.open = packed.size === 0;
+  const remade = new Map<ReadyList, ReadyList>();
+  // In the order of their numbers: to push the greatest onto a heap costs one comparison.
+  for (const number of runs.numbers()) {
+    if (packed.has(number)) {
+      indexPacked(durable, number, remade);
+    } else {
+      const run = runs.get(number);
+      if (run) indexRun(durable, run);
+    }
+  }
+  packed.open = true;
+  finishIndexes(durable);
+}
+
+/** Begins to index a state: there are no runs in any index. A snapshot holds facts alone, so whoever restores one calls this, then {@link indexRun} for each run, then {@link finishIndexes}. */
+export function clearIndexes(durable: Durable): void {
   durable.eligible.clear();
   durable.due.clear();
   durable.rateDue.clear();
   durable.resting.clear();
   for (const environment of durable.environments.values()) clear(durable, environment);
-  // Runs come in the order of their numbers: to push the greatest onto a heap costs one comparison.
-  for (const run of durable.runs.values()) {
-    run.list = undefined;
-    if (phases[run.phase].settled) run.lane = run.lane.key === "" ? run.queue.keyless : createLane(run.queue, run.lane.key);
-    else enter(durable, run);
-  }
+}
+
+/** Puts a run where its facts say that it belongs. */
+export function indexRun(durable: Durable, run: RunRecord): void {
+  run.list = undefined;
+  if (phases[run.phase].settled) run.lane = run.lane.key === "" ? run.queue.keyless : createLane(run.queue, run.lane.key);
+  else enter(durable, run);
+}
+
+/** Indexes what is not in runs. */
+export function finishIndexes(durable: Durable): void {
   for (const { flow } of durable.environments.values()) {
     for (const limit of flow.limits.values()) if (isForgettable(limit)) flow.limits.delete(limit.name);
   }
@@ -52,15 +79,12 @@ function indexBatches({ byNumber, open, ended }: Batches): void {
   for (const batch of byEnd) ended.push(batch);
 }
 
-/** Puts a run where its facts say that it belongs. */
+/** Puts a live run into its key, its limits, and the list or the due times that its phase says. */
 function enter(durable: Durable, run: RunRecord): void {
   const { environment, phase } = run;
   run.lane = laneOf(run.queue, run.lane.key);
   joinLane(run.lane);
-  run.slots = joinLimits(
-    run.lane,
-    run.slots?.map(({ limit }) => limitOf(environment.flow, limit.name)),
-  );
+  run.slots = slotsAnew(environment, run.lane, run.slots);
   const { slot, keeps } = phases[phase];
   if (slot) takeSlots(run);
   if (keeps) environment.flow.keeping.add(run);
@@ -72,6 +96,34 @@ function enter(durable: Durable, run: RunRecord): void {
     for (const [waitId, { untilMs, pending }] of run.waits)
       if (untilMs > 0 && pending > 0) durable.due.push({ atMs: untilMs, run, attempt: run.attempt, waitId });
   if (phase === "queued" && run.startMs === 0 && run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0, waitId: 0 });
+}
+
+/** A packed run stays as it is: it is its list that is made anew. */
+function indexPacked(durable: Durable, number: number, remade: Map<ReadyList, ReadyList>): void {
+  const { packed } = durable.runs;
+  const before = packed.listOf(number);
+  let list = remade.get(before);
+  if (list) {
+    joinLane(list.lane);
+    for (const each of list.slots ?? []) each.members += 1;
+  } else {
+    const { environment } = before.lane.queue;
+    const lane = laneOf(before.lane.queue, before.lane.key);
+    joinLane(lane);
+    const { taskId, version, machine } = before.line.need;
+    list = readyListOf(durable, { environment, queue: lane.queue, lane, slots: slotsAnew(environment, lane, before.slots), taskId, version, machine }, "start");
+    packed.move(before.runs, list);
+    remade.set(before, list);
+    remade.set(list, list);
+  }
+  noteReady(durable, list);
+}
+
+function slotsAnew({ flow }: Environment, lane: Lane, slots: readonly LimitSlots[] | undefined): readonly LimitSlots[] | undefined {
+  return joinLimits(
+    lane,
+    slots?.map(({ limit }) => limitOf(flow, limit.name)),
+  );
 }
 
 function clear(durable: Durable, { flow, queues }: Environment): void {
@@ -116,7 +168,7 @@ function clearQueue(durable: Durable, queue: QueueRecord): void {
 function clearLane(lane: Lane): void {
   lane.held = 0;
   lane.members = 0;
-  lane.lists.length = 0;
+  lane.lists = [];
   lane.shut = false;
   lane.rateDueMs = 0;
   lane.rateListedMs = 0;

@@ -2,7 +2,7 @@ import type { Environment } from "./environment.js";
 import type { Heap } from "./heap.js";
 import type { Machine } from "./machine.js";
 import type { Need } from "./need.js";
-import { createRunHeap } from "./ready-list.js";
+import { createRunHeap } from "./ready-runs.js";
 import type { RunRecord } from "./run-record.js";
 import { fits, type SessionRecord } from "./session-record.js";
 import { startsRuns } from "./version-record.js";

@@ -247,9 +247,7 @@ export function followDeclaration(durable: Durable, environment: Environment, ta
     for (const lane of [queue.keyless, ...queue.lanes.values()]) {
       for (const list of lane.lists) {
         if (!concerns(list.line)) continue;
-        list.runs.forEach((run) => {
-          if (run.list === list) runs.add(run);
-        });
+        for (const run of list.runs.all((each) => each.list === list)) runs.add(run);
       }
     }
   }

@@ -92,7 +92,7 @@ test("every row knows the record that changed it last, however the rows are writ
   const random = () => Math.floor(harness.random() * 1_000);
   for (const { kind } of fc.sample(happening, { numRuns: 200, seed: 7 })) world.happen({ kind, a: random(), b: random() });
   const records = encodedLog(harness.log);
-  const positions = (history: Reducer) => [...harness.durable.runs.keys()].map((number) => history.table.read(number)?.position);
+  const positions = (history: Reducer) => [...harness.durable.runs.numbers()].map((number) => history.table.read(number)?.position);
   expect(positions(historyOf(records, () => "flush"))).toEqual(positions(historyOf(records, () => "go on")));
 });
 

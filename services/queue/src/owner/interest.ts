@@ -38,7 +38,7 @@ export function lostResult(runId: string): RunResult {
 
 /** Lets a subscriber hear how a run ended, or ends. */
 export function want(step: Step, environment: Environment, subscriber: string, number: number): void {
-  const run = step.durable.runs.get(number);
+  const run = step.durable.runs.see(number);
   if (!run || run.environment !== environment) return;
   if (phases[run.phase].final) return tellResult(step, subscriber, run);
   addSubscriber(step.volatile.results, number, subscriber);

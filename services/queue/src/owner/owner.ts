@@ -24,6 +24,7 @@ import { type Clock, systemClock } from "./clock.js";
 import { ownerService } from "./owner-service.js";
 import { Partition } from "./partition.js";
 import { SlotAudit } from "./slot-audit.js";
+import { openSpillFile, type SpillFile } from "./spill-file.js";
 
 /** How long a session may be silent before what it holds is lost, unless told otherwise. */
 export const defaultLeaseMs = 10_000;
@@ -60,6 +61,8 @@ export interface OwnerOptions {
   readonly snapshotRules?: Partial<SnapshotRules> | undefined;
   /** Where payloads are that are too large for the log. Without one, the bytes of those that are dropped stay where they are. */
   readonly payloads?: PayloadStore;
+  /** Folder for payloads of runs far back in the backlog, as far as memory has no room for them. Nothing in it is needed after the process has ended. Without one, all stay in memory. */
+  readonly spillFolder?: string | undefined;
   /** Environments that must exist. Default: dev. */
   readonly environments?: readonly string[];
   /** Default {@link defaultLeaseMs}. */
@@ -148,6 +151,7 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
   let historyServer: Served | undefined;
   let keeper: SnapshotKeeper | undefined;
   let audit: SlotAudit | undefined;
+  let spill: SpillFile | undefined;
   let ended = false;
   const end = async () => {
     if (ended) return;
@@ -158,11 +162,13 @@ async function takeOver(options: OwnerOptions, claim: PartitionClaim, signal: Ab
     await server?.close();
     // Calls that wait for changes would wait for long: whoever made them asks the next owner.
     void historyServer?.close();
+    spill?.close();
     await claim.release();
   };
   try {
     const epoch = await startEpoch(log, nodeId, clock);
-    const { durable, snapshot, events, bytes, ms } = await recover({ log, store: snapshots?.store, to: epoch, logger });
+    if (options.spillFolder) spill = openSpillFile(options.spillFolder, logger);
+    const { durable, snapshot, events, bytes, ms } = await recover({ log, store: snapshots?.store, to: epoch, logger, backlog: { spill } });
     const rules = { ...defaultSnapshotRules, ...options.snapshotRules };
     const since = { events, bytes };
     keeper = snapshots && new SnapshotKeeper({ log, snapshots, history, rules, clock, logger, last: snapshot, since });

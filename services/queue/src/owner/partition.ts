@@ -177,7 +177,7 @@ export class Partition {
   async cancel(environmentName: string, runId: string, reason: string): Promise<Run> {
     this.#admit();
     const environment = this.#environment(environmentName);
-    const { live: run } = this.#find(environment, runId);
+    const run = this.durable.runs.get(this.#find(environment, runId).number);
     if (!run || phases[run.phase].final) {
       // A run that is not in memory any more ended long ago, or never was.
       const ended = await this.read(environmentName, runId);
@@ -213,7 +213,7 @@ export class Partition {
       ] as const) {
         for (const id of ids) {
           const number = runNumberOf(environment, id);
-          const run = number === undefined ? undefined : this.durable.runs.get(number);
+          const run = number === undefined ? undefined : this.durable.runs.see(number);
           if (number === undefined || number >= this.durable.nextRun || (run && run.environment !== environment)) unknown.push(id);
           else if (!run) past.push({ id, change });
           else if (change) this.#wantChanges(step, subscriber, run);
@@ -306,10 +306,11 @@ export class Partition {
     }
   }
 
+  /** A run for reading. */
   #find(environment: Environment, runId: string): { number: number; live: RunRecord | undefined } {
     const number = runNumberOf(environment, runId);
     if (number === undefined || number >= this.durable.nextRun) throw runNotFound(runId);
-    const live = this.durable.runs.get(number);
+    const live = this.durable.runs.see(number);
     if (live && live.environment !== environment) throw runNotFound(runId);
     return { number, live };
   }

@@ -1,13 +1,14 @@
 import type { Log, SnapshotStore } from "@runlane/platform";
+import type { BacklogOptions } from "../engine/packed-runs.js";
 import { markOf } from "../owner/record-mark.js";
 import { Restoration, type Restored } from "./restoration.js";
 import { ChunkReader } from "./snapshot-chunks.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 
 /** Reads a snapshot. @throws SnapshotUnreadable if it is not as it was written */
-export async function readSnapshot(store: SnapshotStore, name: string): Promise<Restored> {
+export async function readSnapshot(store: SnapshotStore, name: string, backlog?: BacklogOptions): Promise<Restored> {
   const reader = new ChunkReader();
-  const restoration = new Restoration();
+  const restoration = new Restoration(backlog);
   for await (const chunk of store.get(name)) for (const record of reader.records(chunk)) restoration.take(record);
   return restoration.finish();
 }

@@ -1,5 +1,6 @@
 import { type Log, type Logger, SnapshotMissing, type SnapshotStore } from "@runlane/platform";
 import { createDurable, type Durable } from "../engine/durable.js";
+import type { BacklogOptions } from "../engine/packed-runs.js";
 import { reindex } from "../engine/reindex.js";
 import { replay } from "../owner/replay.js";
 import { mustBeOf, readSnapshot } from "./read-snapshot.js";
@@ -14,6 +15,8 @@ export interface RecoverOptions {
   /** Up to this sequence, which is in the log. */
   readonly to: number;
   readonly logger: Logger;
+  /** How a long backlog is kept. */
+  readonly backlog?: BacklogOptions | undefined;
 }
 
 /** A state, and how it was come by. */
@@ -40,7 +43,7 @@ export class StateIncomplete extends Error {
  *
  * @throws StateIncomplete if neither leads there
  */
-export async function recover({ log, store, to, logger }: RecoverOptions): Promise<Recovered> {
+export async function recover({ log, store, to, logger, backlog }: RecoverOptions): Promise<Recovered> {
   const began = performance.now();
   const unusable: string[] = [];
   for (const snapshot of store ? await wholeSnapshots(store) : []) {
@@ -53,7 +56,7 @@ export async function recover({ log, store, to, logger }: RecoverOptions): Promi
       continue;
     }
     try {
-      const { durable, records, ...place } = await readSnapshot(store, snapshot.name);
+      const { durable, records, ...place } = await readSnapshot(store, snapshot.name, backlog);
       await mustBeOf(log, place);
       const { events, bytes } = await replay(log, durable, { after: place.sequence, to });
       reindex(durable);
@@ -71,7 +74,7 @@ export async function recover({ log, store, to, logger }: RecoverOptions): Promi
       `the log begins at record ${first}, and ${tried}: what stood before is not known. Restore the data of nats-server from a backup; nothing was changed`,
     );
   }
-  const durable = createDurable();
+  const durable = createDurable(backlog);
   const { events, bytes } = await replay(log, durable, { after: 0, to });
   reindex(durable);
   return { durable, snapshot: undefined, events, bytes, ms: performance.now() - began, unusable };

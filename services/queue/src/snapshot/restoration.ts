@@ -3,9 +3,10 @@ import { createDurable, type Durable, workerKey } from "../engine/durable.js";
 import { createEnvironment, debounceKeyOf, type Environment } from "../engine/environment.js";
 import { limitOf } from "../engine/flow.js";
 import { laneOf } from "../engine/lane.js";
+import type { BacklogOptions } from "../engine/packed-runs.js";
 import { phases } from "../engine/phase.js";
 import type { QueueRecord } from "../engine/queue-record.js";
-import { reindex } from "../engine/reindex.js";
+import { clearIndexes, finishIndexes, indexRun } from "../engine/reindex.js";
 import type { RunRecord } from "../engine/run-record.js";
 import type { SessionRecord } from "../engine/session-record.js";
 import type { VersionRecord } from "../engine/version-record.js";
@@ -25,13 +26,20 @@ export interface Restored extends SnapshotPlace {
 
 /** Makes a state of the records of a snapshot. One that is in any way not as it was written ends in SnapshotUnreadable. */
 export class Restoration {
-  readonly #durable: Durable = createDurable();
+  readonly #durable: Durable;
   readonly #environments: Environment[] = [];
   readonly #queues: { readonly queue: QueueRecord; readonly environment: Environment }[] = [];
   readonly #texts: string[] = [];
   #place: SnapshotPlace | undefined;
   #records = 0;
   #whole = false;
+  /** What runs are put into is there. */
+  #begun = false;
+
+  /** `backlog`: how a long one is kept. */
+  constructor(backlog?: BacklogOptions) {
+    this.#durable = createDurable(backlog);
+  }
 
   /** Takes the next record. */
   take({ record }: SnapshotRecord): void {
@@ -139,8 +147,15 @@ export class Restoration {
   /** The state, once all records are taken. */
   finish(): Restored {
     if (!this.#place || !this.#whole) throw new SnapshotUnreadable("the snapshot is half written");
-    reindex(this.#durable);
+    this.#begin();
+    finishIndexes(this.#durable);
     return { durable: this.#durable, records: this.#records, ...this.#place };
+  }
+
+  /** Runs come behind everything that they are put into, and go there one by one: a long backlog would not fit into memory otherwise. */
+  #begin(): void {
+    if (!this.#begun) clearIndexes(this.#durable);
+    this.#begun = true;
   }
 
   #takeVersion({ environment, version, buildId, createMs, setAside, current }: SnapshotVersion): void {
@@ -177,14 +192,16 @@ export class Restoration {
     if (!place || taskId === undefined || version === undefined) throw new SnapshotUnreadable(`run ${facts.run} refers to something that is not there`);
     const session = facts.session === 0n ? undefined : this.#session(facts.session);
     const run = runOfFacts(facts, { queue: place.queue, environment: place.environment, taskId, version, session });
+    this.#begin();
     this.#durable.runs.set(run.number, run);
     if (facts.more?.collects && run.extras) run.environment.debounces.set(debounceKeyOf(taskId, run.extras.debounceKey), run);
     // What a run holds follows from its phase.
-    const { worker } = phases[run.phase];
-    if (!worker || !session) return;
-    session.busy += 1;
-    session.usedMilliCpus += run.machine?.milliCpus ?? 0;
-    session.usedMemoryMib += run.machine?.memoryMib ?? 0;
+    if (phases[run.phase].worker && session) {
+      session.busy += 1;
+      session.usedMilliCpus += run.machine?.milliCpus ?? 0;
+      session.usedMemoryMib += run.machine?.memoryMib ?? 0;
+    }
+    indexRun(this.#durable, run);
   }
 
   #takeRequest({ key, timeMs, created }: SnapshotRequest): void {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { apply } from "../engine/apply.js";
 import { createDurable, type Durable } from "../engine/durable.js";
+import type { BacklogOptions } from "../engine/packed-runs.js";
 import { reindex } from "../engine/reindex.js";
 import { EngineHarness, replayed } from "../testing/engine-harness.js";
 import { fullDurable } from "../testing/full-durable.js";
@@ -15,9 +16,9 @@ import { snapshotRecords } from "./snapshot-records.js";
 const tinyChunks = 500;
 
 /** What a snapshot of a state makes of it. */
-function throughSnapshot(durable: Durable): Durable {
+function throughSnapshot(durable: Durable, backlog?: BacklogOptions): Durable {
   const reader = new ChunkReader();
-  const restoration = new Restoration();
+  const restoration = new Restoration(backlog);
   for (const chunk of snapshotChunks(snapshotRecords(durable, { sequence: 7, mark: Uint8Array.of(1) }), tinyChunks)) {
     expect(chunk.length).toBeLessThanOrEqual(tinyChunks);
     for (const record of reader.records(chunk)) restoration.take(record);
@@ -29,7 +30,7 @@ function throughSnapshot(durable: Durable): Durable {
 /** What a snapshot after a part of the log, and the rest of the log, lead to. */
 function recovered(log: EngineHarness["log"], part: number): Durable {
   const cut = Math.floor(part * log.length);
-  return replayed(log.slice(cut), throughSnapshot(replayed(log.slice(0, cut))));
+  return replayed(log.slice(cut), throughSnapshot(replayed(log.slice(0, cut), createDurable({ records: 1 })), { records: 2 }));
 }
 
 function lived(happenings: readonly Happening[], seed: number, recover?: EngineHarness["recover"]): EngineHarness {
@@ -50,7 +51,7 @@ it("a snapshot keeps every field of every record", () => {
 it("whatever happens: a snapshot says the state as it is, wherever in the log it is made", () => {
   fc.assert(
     fc.property(histories, fc.integer(), (happenings, seed) => {
-      const durable = createDurable();
+      const durable = createDurable({ records: 3 });
       for (const [index, { now, epoch, events }] of lived(happenings, seed).log.entries()) {
         for (const event of events) apply(durable, event, { now, epoch });
         if (index % 4 > 0) continue;

@@ -31,6 +31,7 @@ import { createDurable, type Durable } from "../engine/durable.js";
 import type { Environment } from "../engine/environment.js";
 import { environmentCreated } from "../engine/events.js";
 import { Outbox } from "../engine/outbox.js";
+import type { BacklogOptions } from "../engine/packed-runs.js";
 import { place } from "../engine/place.js";
 import { reindex } from "../engine/reindex.js";
 import type { CreatedRuns, RunRecord } from "../engine/run-record.js";
@@ -44,23 +45,27 @@ export const leaseMs = 10_000;
 
 /** The engine with a clock and a log in memory: what tests drive it by. */
 export class EngineHarness {
-  durable: Durable = createDurable();
+  durable: Durable;
   volatile: Volatile = createVolatile();
   readonly log: { now: number; epoch: bigint; events: Event[] }[] = [];
   now = Date.UTC(2026, 0, 1);
   monotonic = 0;
   epoch = 1n;
   /** What a restart makes of the log. Default: it is replayed from its beginning. */
-  recover: (log: EngineHarness["log"]) => Durable = replayed;
+  recover: (log: EngineHarness["log"]) => Durable = (log) => replayed(log, createDurable(this.#backlog));
   /** Nothing can be written, and so nothing leaves. */
   logIsAway = false;
   readonly #heldBack: Outbox[] = [];
   readonly #workers: HarnessWorker[] = [];
+  readonly #backlog: BacklogOptions | undefined;
   #seed: number;
   #streams = 0;
 
-  constructor(seed = 1) {
+  /** `backlog`: how a long one is kept. Default: as in a server, so that nothing here is long. */
+  constructor(seed = 1, backlog?: BacklogOptions) {
     this.#seed = seed;
+    this.#backlog = backlog;
+    this.durable = createDurable(backlog);
     this.step((step) => emit(step, environmentCreated("dev", "test")));
   }
 

@@ -1,0 +1,86 @@
+import type { Payload } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
+import { createExtras, type RunExtras, type RunRecord } from "./run-record.js";
+
+/** What packed runs have in common with many others, beside their list. */
+export interface PackedTemplate {
+  readonly queueNamed: boolean;
+  readonly askedAttempts: number;
+  readonly maxAttempts: number;
+  readonly maxDurationSeconds: number;
+  /** That of its payload; undefined: it has none, or none that is packed. */
+  readonly contentType: string | undefined;
+  /** It has extras, if only a key and a priority. */
+  readonly hasExtras: boolean;
+}
+
+/** What few packed runs have. */
+export interface PackedMore {
+  /** Undefined if they are no more than a key and a priority. */
+  readonly extras: RunExtras | undefined;
+  /** Undefined if it entered its queue when it was created. */
+  readonly queueMs: number | undefined;
+  /** One that is elsewhere, or says how it is encoded. */
+  readonly payload: Payload | undefined;
+  readonly parent: number;
+  readonly root: number;
+  readonly depth: number;
+  readonly guardian: number;
+}
+
+/** Whether a run has nothing that a packed one cannot have: nothing came of it, nobody waits for it, and nothing but its turn will move it. */
+export function isPlain(run: RunRecord): boolean {
+  return (
+    run.attempt === 0 &&
+    run.epoch === 0n &&
+    run.version === "" &&
+    run.askedVersion === "" &&
+    run.retryAtMs === 0 &&
+    run.startMs === 0 &&
+    run.tokens === 0 &&
+    !run.ownProcess &&
+    run.children === undefined &&
+    run.waiter === undefined &&
+    run.waits === undefined &&
+    run.commands === undefined &&
+    run.failure === undefined &&
+    run.output === undefined &&
+    !run.extras?.expireMs
+  );
+}
+
+/** Takes a run apart. */
+export function templateOf(run: RunRecord): { template: PackedTemplate; more: PackedMore | undefined } {
+  const { extras, payload, parent, root, depth, guardian, queueNamed, askedAttempts, maxAttempts, maxDurationSeconds } = run;
+  const rareExtras = extras !== undefined && !isKeyAndPriority(extras) ? extras : undefined;
+  const rarePayload = payload !== undefined && (payload.reference !== undefined || Object.keys(payload.metadata).length > 0) ? payload : undefined;
+  const queueMs = run.queueMs === run.createMs ? undefined : run.queueMs;
+  const rare = rareExtras !== undefined || rarePayload !== undefined || queueMs !== undefined || parent !== 0 || guardian !== 0 || depth !== 0;
+  return {
+    template: {
+      queueNamed,
+      askedAttempts,
+      maxAttempts,
+      maxDurationSeconds,
+      contentType: rarePayload ? undefined : payload?.contentType,
+      hasExtras: extras !== undefined,
+    },
+    more: rare ? { extras: rareExtras, queueMs, payload: rarePayload, parent, root, depth, guardian } : undefined,
+  };
+}
+
+/** The same for the same templates. */
+export function templateKeyOf({ queueNamed, askedAttempts, maxAttempts, maxDurationSeconds, contentType, hasExtras }: PackedTemplate): string {
+  return `${queueNamed ? 1 : 0}${hasExtras ? 1 : 0} ${askedAttempts} ${maxAttempts} ${maxDurationSeconds} ${contentType === undefined ? "" : `${contentType}!`}`;
+}
+
+const plainExtras = createExtras();
+const fields = Object.keys(plainExtras) as (keyof RunExtras)[];
+
+/** Whether extras say nothing but a key, which the list says too, and a priority, which the order says too. */
+function isKeyAndPriority(extras: RunExtras): boolean {
+  for (const field of fields) {
+    if (field === "concurrencyKey" || field === "priorityMs") continue;
+    if (field === "tags" ? extras.tags.length > 0 : extras[field] !== plainExtras[field]) return false;
+  }
+  return true;
+}
