@@ -65,6 +65,16 @@ it("keeps all that a trigger said", () => {
   expect(pictureOf(harness.durable)).toEqual(pictureOf(records));
 });
 
+it("is another record when it comes back, which the one that it was before does not stand for", () => {
+  const harness = backlog();
+  for (const prioritySeconds of [0, 10, 20]) trigger(harness, 1, { queue: "other", prioritySeconds });
+  trigger(harness, 3, { queue: "other" });
+  // The task gets another queue: its runs leave their list, out of order, and as their triggers named a queue they come back to it.
+  const worker = harness.connect({ id: "w", slots: 1, tasks: [{ id: "a", queue: "another" }], queues: [{ name: "other" }, { name: "another" }] });
+  expect(executeAll(worker)).toEqual([3, 2, 1, 4, 5, 6]);
+  expect(audit(harness.durable)).toEqual([]);
+});
+
 it("is looked at without being unpacked", () => {
   const harness = backlog();
   trigger(harness, 6);

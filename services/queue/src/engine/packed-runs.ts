@@ -233,7 +233,7 @@ export class PackedRuns {
       queue: lane.queue,
       queueNamed: template.queueNamed,
       lane,
-      slots,
+      slots: slots?.slice(),
       orderMs,
       tokens: 0,
       list,
@@ -267,6 +267,7 @@ export class PackedRuns {
       retired: false,
       waits: undefined,
       commands: undefined,
+      journal: undefined,
     };
   }
 }

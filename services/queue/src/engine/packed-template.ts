@@ -42,6 +42,7 @@ export function isPlain(run: RunRecord): boolean {
     run.waiter === undefined &&
     run.waits === undefined &&
     run.commands === undefined &&
+    run.journal === undefined &&
     run.failure === undefined &&
     run.output === undefined &&
     !run.extras?.expireMs

@@ -30,7 +30,7 @@ export function readyListOf({ runs }: Durable, run: Needing, kind: NeedKind): Re
   const key = needKeyOf(run, kind);
   for (const list of lane.lists) if (list.line.need.key === key) return list;
   const line = lineOf(queue, needOf(environment, run, kind));
-  const slots = kind === "rearmed" ? undefined : run.slots;
+  const slots = kind === "rearmed" ? undefined : run.slots?.slice();
   const list: ReadyList = { lane, line, slots, runs: new ReadyRuns(runs), count: 0, ring: undefined, before: undefined, after: undefined, ticket: 0 };
   lane.lists = [...lane.lists, list];
   line.listCount += 1;

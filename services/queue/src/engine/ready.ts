@@ -16,8 +16,11 @@ import type { RunRecord } from "./run-record.js";
 export function makeReady(durable: Durable, run: RunRecord, kind: NeedKind): void {
   const list = readyListOf(durable, run, kind);
   if (kind === "start" && list.runs.wouldBeFirst(run)) forgetRates(durable, list.lane);
-  run.list = list;
-  if (kind !== "start" || !durable.runs.pack(run, list)) list.runs.push(run);
+  // A packed run is another record when it comes back: this one, which may still be in a heap that it left, is meant no longer.
+  if (kind !== "start" || !durable.runs.pack(run, list)) {
+    run.list = list;
+    list.runs.push(run);
+  }
   noteReady(durable, list);
 }
 
