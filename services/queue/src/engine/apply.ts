@@ -21,6 +21,7 @@ import { expiryFailure } from "./expiry.js";
 import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
 import { addEntry } from "./journal.js";
 import { machines } from "./machine.js";
+import { offerJournal, parkRun, takeJournal } from "./park.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
 import { giveRates, takeRates } from "./rates.js";
@@ -91,7 +92,11 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "runAssigned":
       return assignRun(durable, event.value, context);
     case "runsAccepted":
-      for (const number of event.value.runs) setPhase(durable, runOf(durable, number), "executing");
+      for (const number of event.value.runs) {
+        const run = runOf(durable, number);
+        if (run.journal) takeJournal(run);
+        setPhase(durable, run, "executing");
+      }
       return;
     case "runReturned":
       return returnRun(durable, runOf(durable, event.value.run));
@@ -107,6 +112,8 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     }
     case "waitBegan":
       return beginWait(durable, event.value);
+    case "runParked":
+      return parkRun(durable, runOf(durable, event.value.run));
     case "waitEnded": {
       const run = runOf(durable, event.value.run);
       const wait = run.waits?.get(event.value.waitId);
@@ -158,7 +165,6 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       return closeBatch(durable, batchOf(durable, event.value.number), event.value);
     case "batchForgotten":
       return forgetBatch(durable, batchOf(durable, event.value.number));
-    case "runParked":
     case "tokenCreated":
     case "tokenCompleted":
     case "tokenForgotten":
@@ -218,6 +224,7 @@ function assignRun(durable: Durable, event: RunAssigned, context: EventContext):
     run.maxAttempts = run.askedAttempts || maxAttemptsOf(task);
     run.maxDurationSeconds = run.extras?.askedDurationSeconds ?? maxDurationOf(task);
   }
+  if (event.resumed) offerJournal(run);
   assign(durable, run, session);
   // Behind the assignment, which takes it from among those that are bound to what it had before.
   run.version = session.version;
@@ -295,7 +302,7 @@ function storePayload(durable: Durable, { environment: name, reference, sizeByte
 function beginWait(durable: Durable, event: WaitBegan): void {
   const run = runOf(durable, event.run);
   const untilMs = Number(event.untilMs);
-  const wait: Wait = { children: event.children.map(Number), untilMs, pending: 0, delivered: false, commandId: 0, ended: 0 };
+  const wait: Wait = { children: event.children.map(Number), untilMs, pending: 0, delivered: false, commandId: 0, ended: 0, unseen: false };
   if (event.commandId > 0) noteCommand(run, event.commandId, { kind: "done" });
   run.waits ??= new Map();
   run.waits.set(event.waitId, wait);

@@ -1,5 +1,6 @@
-import type { BatchOutcome, BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import type { BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { AttemptCommand, ContinueWaitingCommand } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { outcomesOf } from "./command-outcome.js";
 import { decideBatchPart } from "./decide-batch.js";
 import { decideTrigger, forEachOutcome, type TriggerRequest } from "./decide-trigger.js";
 import { decideUpdate } from "./decide-update.js";
@@ -8,10 +9,8 @@ import { commandAnswered, commandJournalled, waitBegan, waitContinued } from "./
 import { keyFault } from "./journal.js";
 import { phases } from "./phase.js";
 import { refuseCommand as refuse } from "./refuse-command.js";
-import { runIdOf } from "./run-id.js";
 import type { CommandAnswer, RefusalData, RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
-import { batchOutcomeOf } from "./view-batch.js";
 import type { Connection } from "./volatile.js";
 
 const stale: RefusalData = { reason: "STALE_ATTEMPT", message: "the attempt is over, or belongs to another worker; end its code and report nothing" };
@@ -103,25 +102,6 @@ function continueWaiting(step: Step, run: RunRecord, commandId: number, { openWa
 
 function answer(step: Step, connection: Connection, run: RunRecord | undefined, { token, commandId }: AttemptCommand, given: CommandAnswer): void {
   const frame = step.outbox.frame(connection, given.kind === "created" ? 40 + 30 * given.created.count : 120);
-  const outcomes: (typeof frame.commandOutcomes)[number]["outcomes"] = [];
-  let batch: BatchOutcome | undefined;
-  if (given.kind === "created" && run) {
-    const { environment } = run;
-    batch = batchOutcomeOf(environment, given.created);
-    forEachOutcome(given.created, (_, outcome, cached) => {
-      outcomes.push({
-        $typeName: "runlane.v1.TriggerOutcome",
-        outcome: typeof outcome === "number" ? { case: "runId", value: runIdOf(environment, outcome) } : { case: "error", value: step.statusOf(outcome) },
-        cached,
-      });
-    });
-  }
-  frame.commandOutcomes.push({
-    $typeName: "runlane.v1.CommandOutcome",
-    token,
-    commandId,
-    outcomes,
-    ...(batch ? { batch } : {}),
-    ...(given.kind === "refused" ? { error: step.statusOf(given.refusal) } : {}),
-  });
+  const said = run ? outcomesOf(step, run.environment, given) : { outcomes: [], ...(given.kind === "refused" ? { error: step.statusOf(given.refusal) } : {}) };
+  frame.commandOutcomes.push({ $typeName: "runlane.v1.CommandOutcome", token, commandId, ...said });
 }

@@ -10,9 +10,9 @@ import {
 import { boundFailure, outputError, outputFault } from "./attempt-outcome.js";
 import { decideCommand } from "./decide-command.js";
 import { heldRun, reconcile } from "./decide-hello.js";
-import { decideSessionEnd } from "./decide-lost.js";
+import { decideReturn, decideSessionEnd } from "./decide-lost.js";
 import { sendCancel } from "./effects.js";
-import { attemptFailed, attemptSucceeded, cancelConfirmed, runReturned, runsAccepted } from "./events.js";
+import { attemptFailed, attemptSucceeded, cancelConfirmed, runsAccepted } from "./events.js";
 import { isFinalFailure } from "./failure-state.js";
 import { machines } from "./machine.js";
 import { phases } from "./phase.js";
@@ -33,7 +33,7 @@ export function decideFrame(step: Step, connection: Connection, frame: WorkReque
   if (frame.accepted.length > 0) accept(step, connection, frame.accepted);
   for (const { token } of frame.declined) {
     const run = heldRun(step, connection.session, token);
-    if (run?.phase === "assigned") emit(step, runReturned(run));
+    if (run?.phase === "assigned") decideReturn(step, run);
   }
   for (const command of frame.commands) takeCommand(step, connection, command);
   for (const result of frame.results) takeResult(step, connection, result);
@@ -96,7 +96,7 @@ function takeResult(step: Step, connection: Connection, { token, outcome }: Atte
       return emit(step, attemptFailed(run, failure, retryAt, processLost, more ? retryMachine : "", activeMs));
     }
     case "release":
-      return emit(step, runReturned(run));
+      return decideReturn(step, run);
     case undefined:
       // A result of nothing: a task that returns no value.
       return emit(step, attemptSucceeded(run, undefined));

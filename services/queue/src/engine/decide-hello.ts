@@ -134,6 +134,7 @@ function connect(step: Step, session: SessionRecord, hello: Hello, { streamId, e
     tasks: new Set(hello.tasks.map((task) => task.id)),
     taskIds: hello.tasks.map((task) => task.id),
     slots: hello.slots,
+    journal: hello.capabilities.includes("journal"),
     exhausted: new Set(),
     open: true,
     draining: false,

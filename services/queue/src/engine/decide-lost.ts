@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
-import { attemptFailed, cancelConfirmed, runReturned, sessionEnded } from "./events.js";
+import { attemptFailed, cancelConfirmed, runParked, runReturned, sessionEnded } from "./events.js";
+import { mayPark } from "./park.js";
 import { phases } from "./phase.js";
 import type { RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
@@ -21,7 +22,9 @@ export function decideSessionEnd(step: Step, session: SessionRecord, why: string
 
 /** A worker does not hold (any more) what it was given. */
 export function decideLost(step: Step, run: RunRecord, why: string): void {
-  if (run.phase === "assigned") {
+  if (mayPark(step.durable, run)) {
+    emit(step, runParked(run));
+  } else if (run.phase === "assigned") {
     emit(step, runReturned(run));
   } else if (phases[run.phase].final) {
     emit(step, cancelConfirmed(run));
@@ -30,6 +33,11 @@ export function decideLost(step: Step, run: RunRecord, why: string): void {
     const retryAt = run.attempt < run.maxAttempts ? step.now : undefined;
     emit(step, attemptFailed(run, stalled(why), retryAt, false));
   }
+}
+
+/** A worker gave an attempt back, or never took it. */
+export function decideReturn(step: Step, run: RunRecord): void {
+  emit(step, mayPark(step.durable, run) ? runParked(run) : runReturned(run));
 }
 
 /** As Trigger.dev names the failure of a run whose worker went silent. */

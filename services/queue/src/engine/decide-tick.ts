@@ -1,10 +1,10 @@
 import { batchesDue, decideBatchesDue } from "./decide-batch.js";
 import { dueOfFlow, endOverrides } from "./decide-flow.js";
-import { decideSessionEnd } from "./decide-lost.js";
+import { decideReturn, decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { meaningOf } from "./due.js";
-import { retryDue, runExpired, runReturned, waitEnded } from "./events.js";
+import { retryDue, runExpired, waitEnded } from "./events.js";
 import { unreferencedRetentionMs } from "./payload-record.js";
 import { wakeRates } from "./rates.js";
 import { emit, type Step } from "./step.js";
@@ -16,7 +16,7 @@ export function decideTick(step: Step, leaseMs: number): void {
   decideDue(step);
   for (let entry = nextUnaccepted(volatile); entry && entry.deadline <= step.monotonic; entry = nextUnaccepted(volatile)) {
     volatile.unaccepted.shift();
-    emit(step, runReturned(entry.run));
+    decideReturn(step, entry.run);
     // What waits for a worker has its turn before the run that came back.
     volatile.freed.add(entry.connection);
   }

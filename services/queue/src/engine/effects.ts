@@ -6,6 +6,7 @@ import { phases } from "./phase.js";
 import { forgetSupply } from "./room.js";
 import { batchIdOf, runIdOf } from "./run-id.js";
 import { createExtras, type RunRecord } from "./run-record.js";
+import { journalLengthOf, sendJournal } from "./send-journal.js";
 import type { Step } from "./step.js";
 import { tokenOf } from "./token.js";
 import { resultOf, runMessageOf, runResultBytes, shownKeyOf } from "./view.js";
@@ -16,7 +17,7 @@ export function effects(step: Step, { event }: Event): void {
   switch (event.case) {
     case "runAssigned": {
       const run = runOf(step.durable, event.value.run);
-      sendAssignment(step, run);
+      sendAssignment(step, run, event.value.resumed);
       return tellChange(step, run);
     }
     case "runResumed": {
@@ -40,6 +41,7 @@ export function effects(step: Step, { event }: Event): void {
       if (step.volatile.changes.size > 0) for (const number of event.value.runs) tellChange(step, runOf(step.durable, number));
       return;
     case "runReturned":
+    case "runParked":
     case "retryDue":
     case "runRescheduled":
     case "waitContinued":
@@ -53,7 +55,7 @@ export function effects(step: Step, { event }: Event): void {
     }
     case "waitEnded": {
       const run = runOf(step.durable, event.value.run);
-      if (run.phase === "executing") sendResume(step, run, event.value.waitId);
+      if (run.phase === "executing" || run.phase === "assigned") sendResume(step, run, event.value.waitId);
       return tellChange(step, run);
     }
     case "runUpdated":
@@ -125,7 +127,7 @@ export function tellResult(step: Step, subscriber: string, run: RunRecord): void
   step.outbox.notice(subscriber, runResultBytes(result)).results.push(result);
 }
 
-function sendAssignment(step: Step, run: RunRecord): void {
+function sendAssignment(step: Step, run: RunRecord, resumed: boolean): void {
   const connection = run.session && step.volatile.connections.get(run.session);
   if (!connection?.open) return;
   connection.assignments += 1;
@@ -149,11 +151,12 @@ function sendAssignment(step: Step, run: RunRecord): void {
     parentRunId: run.parent ? runIdOf(run.environment, run.parent) : "",
     rootRunId: run.root ? runIdOf(run.environment, run.root) : "",
     ownProcess: run.ownProcess,
-    journalLength: 0,
-    resumed: false,
+    journalLength: connection.journal ? journalLengthOf(run) : 0,
+    resumed,
     ...(run.payload ? { payload: run.payload } : {}),
     ...(settings ? { settings } : {}),
   });
+  if (connection.journal && run.journal) sendJournal(step, connection, run);
 }
 
 function settingsOf({ environment, machine, maxDurationSeconds, extras }: RunRecord): AttemptSettings | undefined {
@@ -194,7 +197,7 @@ function tellEnd(step: Step, run: RunRecord): void {
     const wait = parent?.attempt === waiter.attempt ? parent.waits?.get(waiter.waitId) : undefined;
     if (!parent || !wait || wait.pending > 0) continue;
     // A waiting parent gets its results when it has a slot; one that executes has one.
-    if (parent.phase === "executing") sendResume(step, parent, waiter.waitId);
+    if (parent.phase === "executing" || parent.phase === "assigned") sendResume(step, parent, waiter.waitId);
     else tellChange(step, parent);
   }
 }

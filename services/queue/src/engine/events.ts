@@ -137,9 +137,9 @@ export const runAssigned = (run: RunRecord, session: SessionRecord, nonce: bigin
       $typeName: "runlane.internal.v1.RunAssigned",
       run: BigInt(run.number),
       session: BigInt(session.number),
-      attempt: run.attempt + 1,
+      attempt: run.phase === "revived" ? run.attempt : run.attempt + 1,
       nonce,
-      resumed: false,
+      resumed: run.phase === "revived",
     },
   });
 
@@ -229,6 +229,9 @@ export const waitBegan = (run: RunRecord, waitId: number, { children = [], until
       commandId,
     },
   });
+
+export const runParked = (run: RunRecord): Event =>
+  event({ case: "runParked", value: { $typeName: "runlane.internal.v1.RunParked", run: BigInt(run.number) } });
 
 export const waitEnded = (run: RunRecord, waitId: number): Event =>
   event({ case: "waitEnded", value: { $typeName: "runlane.internal.v1.WaitEnded", run: BigInt(run.number), waitId } });

@@ -20,6 +20,8 @@ export interface Journal {
   settled: number;
   /** How many of its waits have ended. */
   ended: number;
+  /** Its present assignment goes on from it, and was not accepted so far. */
+  offered: boolean;
 }
 
 /** A call that code made. */
@@ -38,7 +40,7 @@ export interface JournalRecord {
 
 /** A journal without calls of the present attempt. */
 export function createJournal(steps: readonly JournalRecord[] = []): Journal {
-  return { entries: new Map(), words: new Map(), steps, settled: 0, ended: 0 };
+  return { entries: new Map(), words: new Map(), steps, settled: 0, ended: 0, offered: false };
 }
 
 /** A key in one word. */

@@ -9,9 +9,10 @@ import type { Connection } from "./volatile.js";
 /**
  * - `start`: a worker, and a slot of everything.
  * - `rearmed`: a worker; a short retry delay has passed, and the run holds its slots.
+ * - `revive`: a worker that knows journals, and a slot of everything; the run goes on from its journal.
  * - `resume`: a slot of everything; the wait has ended, and the run has its worker.
  */
-export type NeedKind = "start" | "rearmed" | "resume";
+export type NeedKind = "start" | "rearmed" | "resume" | "revive";
 
 /**
  * What ready runs of an environment need, beside what their queue and key allow: a kind of worker, and named limits. What is missing here is missing for all of them, so they wait for it
@@ -56,7 +57,7 @@ export function needOf(environment: Environment, run: Needing, kind: NeedKind): 
       taskId: kind === "resume" ? "" : taskId,
       version: kind === "resume" ? "" : version,
       machine: kind === "resume" ? undefined : machine,
-      demand: demandOf(run),
+      demand: kind === "revive" ? `~${demandOf(run)}` : demandOf(run),
       key,
       limits: kind === "rearmed" ? [] : (run.slots?.map(({ limit }) => limit) ?? []),
       keyed: run.lane.key !== "",
@@ -78,6 +79,7 @@ export function needKeyOf(run: Needing, kind: NeedKind): string {
   const limits = slots === undefined || kind === "rearmed" ? "" : `\n#${slots.map(({ limit }) => limit.name).join("\n#")}${lane.key === "" ? "" : "\n*"}`;
   if (kind === "resume") return `\n<${limits}`;
   const worker = run.version === "" ? demandOf(run) : `${demandOf(run)}\n@${run.version}`;
+  if (kind === "revive") return `\n~${worker}${limits}`;
   return kind === "start" ? worker + limits : `\n!${worker}`;
 }
 

@@ -18,6 +18,7 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     case "backoff":
       return PendingReason.DELAYED_UNTIL;
     case "waiting":
+    case "parked":
       return waitedFor(run);
     case "resumable": {
       const held = heldUpBy(run);
@@ -26,6 +27,8 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     }
     case "assigned":
       return PendingReason.PLACING;
+    case "revived":
+      return heldUpBy(run) ?? withoutWorker(volatile, run);
     case "queued":
       if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
       if (!run.queue.known) return PendingReason.UNKNOWN_QUEUE;

@@ -22,6 +22,10 @@ export type Phase =
   | "waiting"
   /** A wait has ended: in the list of resumes, until the queue has a slot. */
   | "resumable"
+  /** Its code waited when it lost its worker; no session, no slot. */
+  | "parked"
+  /** A wait of a parked run has ended: in the ready list, until a worker has room and there are slots; it goes on from its journal. */
+  | "revived"
   /** Cancelled; the worker has not yet confirmed that the code has ended. */
   | "canceling"
   /** Cancelled while it waited; as canceling, but without slots. */
@@ -77,6 +81,8 @@ export const phases: Readonly<Record<Phase, PhaseFacts>> = {
   executing: facts(RunState.EXECUTING, "slot", "worker", "session"),
   waiting: facts(RunState.WAITING, "session"),
   resumable: facts(RunState.WAITING, "session"),
+  parked: facts(RunState.WAITING),
+  revived: facts(RunState.WAITING, "ready"),
   canceling: facts(RunState.CANCELED, "slot", "worker", "session", "final"),
   cancelingIdle: facts(RunState.CANCELED, "session", "final"),
   completed: facts(RunState.COMPLETED, "final", "settled"),

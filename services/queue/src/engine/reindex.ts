@@ -91,6 +91,7 @@ function enter(durable: Durable, run: RunRecord): void {
   if (phase === "queued") makeReady(durable, run, "start");
   else if (phase === "rearmed") makeReady(durable, run, "rearmed");
   else if (phase === "resumable") makeReady(durable, run, "resume");
+  else if (phase === "revived") makeReady(durable, run, "revive");
   else if (timed.has(phase)) durable.due.push({ atMs: phase === "deferred" ? run.queueMs : run.retryAtMs, run, attempt: run.attempt, waitId: 0 });
   if (run.waits)
     for (const [waitId, { untilMs, pending }] of run.waits)

@@ -1,7 +1,7 @@
 import type { Environment } from "./environment.js";
 import type { Heap } from "./heap.js";
 import type { Machine } from "./machine.js";
-import type { Need } from "./need.js";
+import type { Need, NeedKind } from "./need.js";
 import { createRunHeap } from "./ready-runs.js";
 import type { RunRecord } from "./run-record.js";
 import { fits, type SessionRecord } from "./session-record.js";
@@ -58,7 +58,7 @@ export function workerFor(volatile: Volatile, environment: Environment, need: Ne
 /** Whether a worker may execute runs with this need, and has room. */
 function serves(volatile: Volatile, connection: Connection, need: Need): boolean {
   const { session } = connection;
-  if (!fits(session, need.machine)) return false;
+  if (!fits(session, need.machine) || !knows(connection, need.kind)) return false;
   if (need.version !== "") return need.version === session.version;
   return orderOf(volatile, roomOf(volatile, session.environment), session.environment).includes(session.version);
 }
@@ -152,6 +152,11 @@ export function unparkResume(room: Room, session: SessionRecord): RunRecord | un
   return undefined;
 }
 
+/** Whether a worker understands what it would be sent. */
+function knows({ journal }: Connection, kind: NeedKind): boolean {
+  return journal || kind !== "revive";
+}
+
 function nextOf(volatile: Volatile, room: Room, environment: Environment, version: string, need: Need): Connection | undefined {
   const supply = supplyOf(volatile, room, environment, version, need);
   for (const connection of supply) {
@@ -162,7 +167,7 @@ function nextOf(volatile: Volatile, room: Room, environment: Environment, versio
   return undefined;
 }
 
-function supplyOf(volatile: Volatile, room: Room, environment: Environment, version: string, { demand, taskId }: Need): Set<Connection> {
+function supplyOf(volatile: Volatile, room: Room, environment: Environment, version: string, { demand, taskId, kind }: Need): Set<Connection> {
   let demands = room.supply.get(version);
   if (!demands) {
     demands = new Map();
@@ -173,7 +178,8 @@ function supplyOf(volatile: Volatile, room: Room, environment: Environment, vers
     supply = new Set();
     for (const connection of volatile.connections.values()) {
       const { session } = connection;
-      if (connection.open && session.environment === environment && session.version === version && connection.tasks.has(taskId)) supply.add(connection);
+      if (connection.open && session.environment === environment && session.version === version && connection.tasks.has(taskId) && knows(connection, kind))
+        supply.add(connection);
     }
     demands.set(demand, supply);
   }

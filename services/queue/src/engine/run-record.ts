@@ -168,6 +168,8 @@ export interface Wait {
   commandId: number;
   /** Its place among the waits of the attempt that have ended; 0: it has not, or the code names no calls. */
   ended: number;
+  /** It ended while no code of the attempt was there, and none has taken that so far. */
+  unseen: boolean;
 }
 
 /** A run's wait, as seen from a run waited for. A list, because keys let several wait for one run. */

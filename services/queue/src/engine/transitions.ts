@@ -5,6 +5,7 @@ import { debounceKeyOf, type Environment, ttlOf } from "./environment.js";
 import { endJournal, noteDelivered, noteEnded } from "./journal.js";
 import { followTask, leaveAll } from "./membership.js";
 import type { Need } from "./need.js";
+import { reviveRun } from "./park.js";
 import { type Phase, phases } from "./phase.js";
 import type { QueueRecord } from "./queue-record.js";
 import { giveSlots, leaveReady, makeReady, takeSlots } from "./ready.js";
@@ -113,7 +114,7 @@ export function unbind(durable: Durable, run: RunRecord): void {
   removeBound(run.environment, run);
   run.version = "";
   run.askedVersion = "";
-  makeReady(durable, run, run.phase === "rearmed" ? "rearmed" : "start");
+  makeReady(durable, run, run.phase === "rearmed" ? "rearmed" : run.phase === "revived" ? "revive" : "start");
 }
 
 /** Lets a run's next attempt wait until `atMs`; at once if that has come. */
@@ -156,7 +157,10 @@ export function endWait(durable: Durable, run: RunRecord, wait: Wait): void {
   if (run.phase === "waiting") {
     setPhase(durable, run, "resumable");
     makeReady(durable, run, "resume");
-  } else if (run.phase === "executing") {
+  } else if (run.phase === "parked") {
+    reviveRun(durable, run);
+  } else if (run.phase === "executing" || run.phase === "assigned") {
+    wait.unseen = run.phase === "assigned";
     noteDelivered(run, wait);
   }
 }

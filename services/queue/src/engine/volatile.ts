@@ -48,6 +48,8 @@ export interface Connection {
   readonly tasks: ReadonlySet<string>;
   readonly taskIds: readonly string[];
   readonly slots: number;
+  /** It understands journals. */
+  readonly journal: boolean;
   /** Demands for which it had no room when last asked, see Room.supply. */
   readonly exhausted: Set<string>;
   /** False once the stream has ended, or another took its place. */

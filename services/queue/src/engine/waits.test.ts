@@ -4,6 +4,7 @@ import { AttemptCommandSchema, JournalKind } from "@runlane/platform/gen/runlane
 import { describe, expect, it } from "vitest";
 import { EngineHarness, type HarnessWorker, item } from "../testing/engine-harness.js";
 import { audit } from "./audit.js";
+import { decideCancel } from "./decide-cancel.js";
 import { explain } from "./explain.js";
 import type { RunRecord } from "./run-record.js";
 import { tokenOf } from "./token.js";
@@ -24,7 +25,7 @@ interface Scene {
 
 function scene(concurrencyLimit?: number): Scene {
   const harness = new EngineHarness();
-  const worker = harness.connect({ id: "w", tasks: [{ id: "t", ...(concurrencyLimit ? { concurrencyLimit } : {}) }] });
+  const worker = harness.connect({ id: "w", journal: true, tasks: [{ id: "t", ...(concurrencyLimit ? { concurrencyLimit } : {}) }] });
   const [run] = harness.trigger("t", 1, { maxAttempts: 3 });
   worker.accept();
   return {
@@ -154,5 +155,62 @@ describe("the journal", () => {
     const { run, ask } = scene();
     ask(1, { case: "trigger", value: { items: [item("u")] } });
     expect(run.journal).toBeUndefined();
+  });
+});
+
+describe("a run that waits when its worker is lost", () => {
+  const waitKey = { kind: JournalKind.WAIT_TIME, name: "" };
+
+  it("goes on elsewhere as the same attempt, when its wait has ended, with what its journal has", () => {
+    const { harness, run, ask } = scene();
+    ask(1, recordOf("1"), stepKey("charge"));
+    ask(2, waitFor(1, 30_000), waitKey);
+    harness.advance(15_000);
+    expect([run.phase, run.attempt, stateOf(run)]).toEqual(["parked", 1, RunState.WAITING]);
+    harness.connect({ id: "old", tasks: ["t"] });
+    harness.advance(5_000);
+    harness.connect({ id: "old", tasks: ["t"], held: [] });
+    harness.restart();
+    const after = harness.run(run.number);
+    expect(after.phase).toBe("parked");
+    harness.advance(15_000);
+    expect(after.phase).toBe("revived");
+    const other = harness.connect({ id: "other", journal: true, tasks: ["t"] });
+    expect(other.assignments).toMatchObject([{ attemptNumber: 1, resumed: true, journalLength: 2 }]);
+    expect(other.frames.flatMap(({ journalParts }) => journalParts.flatMap(({ entries }) => entries))).toMatchObject([
+      { commandId: 1, settled: 1, unseen: false, output: {} },
+      { commandId: 2, waitId: 1, settled: 2, unseen: true, end: { timedOut: false } },
+    ]);
+    other.accept();
+    other.succeed(tokenOf(after));
+    expect([after.phase, audit(harness.durable)]).toEqual(["completed", []]);
+  });
+
+  it("starts anew if a wait of it is not in the journal", () => {
+    const { harness, run, ask } = scene();
+    ask(1, waitFor(1, 30_000));
+    harness.advance(15_000);
+    expect([run.phase, run.attempt]).toEqual(["queued", 1]);
+  });
+
+  it("is offered again if a worker declines it, and has lost nothing", () => {
+    const { harness, worker, run, ask } = scene();
+    ask(1, waitFor(1, 1_000), waitKey);
+    worker.send({ results: [{ token: tokenOf(run), outcome: { case: "release", value: {} } }] });
+    expect(run.phase).toBe("parked");
+    worker.hear(harness.advance(1_001));
+    worker.send({ declined: [{ token: tokenOf(run) }] });
+    expect([run.attempt, run.journal?.entries.size]).toEqual([1, 1]);
+    const [first, again] = worker.assignments.slice(-2);
+    expect([first?.resumed, again?.resumed]).toEqual([true, true]);
+    expect(audit(harness.durable)).toEqual([]);
+  });
+
+  it("is cancelled at once", () => {
+    const { harness, worker, run, ask } = scene();
+    ask(1, waitFor(1, 1_000), waitKey);
+    worker.send({ results: [{ token: tokenOf(run), outcome: { case: "release", value: {} } }] });
+    harness.step((step) => decideCancel(step, run, "no"));
+    expect(run.phase).toBe("canceled");
   });
 });

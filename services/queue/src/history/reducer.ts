@@ -207,6 +207,7 @@ export class Reducer implements RecordListener {
       }
       case "runResumed":
         return this.#setState(Number(event.value.run), RunState.EXECUTING);
+      case "runParked":
       case "waitContinued":
         return this.#setState(Number(event.value.run), RunState.WAITING);
       case "runCanceled": {

@@ -12,6 +12,8 @@ export const phaseNumbers: Readonly<Record<Phase, SnapshotPhase>> = {
   executing: SnapshotPhase.EXECUTING,
   waiting: SnapshotPhase.WAITING,
   resumable: SnapshotPhase.RESUMABLE,
+  parked: SnapshotPhase.PARKED,
+  revived: SnapshotPhase.REVIVED,
   canceling: SnapshotPhase.CANCELING,
   cancelingIdle: SnapshotPhase.CANCELING_IDLE,
   completed: SnapshotPhase.COMPLETED,

@@ -4,7 +4,7 @@ import type { Wait } from "../engine/run-record.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 
 /** A wait as a snapshot says it. */
-export function waitFacts(waitId: number, { children, untilMs, pending, delivered, commandId, ended }: Wait): SnapshotWait {
+export function waitFacts(waitId: number, { children, untilMs, pending, delivered, commandId, ended, unseen }: Wait): SnapshotWait {
   return {
     $typeName: "runlane.internal.v1.SnapshotWait",
     waitId,
@@ -15,30 +15,30 @@ export function waitFacts(waitId: number, { children, untilMs, pending, delivere
     token: 0n,
     ended,
     commandId,
-    unseen: false,
+    unseen,
     timedOut: false,
   };
 }
 
 /** The wait that a snapshot says. */
-export function waitOf({ children, untilMs, pending, delivered, commandId, ended }: SnapshotWait): Wait {
-  return { children: children.map(Number), untilMs: Number(untilMs), pending, delivered, commandId, ended };
+export function waitOf({ children, untilMs, pending, delivered, commandId, ended, unseen }: SnapshotWait): Wait {
+  return { children: children.map(Number), untilMs: Number(untilMs), pending, delivered, commandId, ended, unseen };
 }
 
 /** A journal as a snapshot says it. */
-export function journalFacts({ entries, steps, settled, ended }: Journal): SnapshotJournal {
+export function journalFacts({ entries, steps, settled, ended, offered }: Journal): SnapshotJournal {
   return {
     $typeName: "runlane.internal.v1.SnapshotJournal",
     entries: [...entries.values()].map(entryFacts),
     steps: steps.map(entryFacts),
     settled,
     ended,
-    offered: false,
+    offered,
   };
 }
 
 /** The journal that a snapshot says. */
-export function journalOf({ entries, steps, settled, ended }: SnapshotJournal): Journal {
+export function journalOf({ entries, steps, settled, ended, offered }: SnapshotJournal): Journal {
   const journal = createJournal(steps.map(entryOf));
   for (const entry of entries.map(entryOf)) {
     journal.entries.set(entry.commandId, entry);
@@ -46,6 +46,7 @@ export function journalOf({ entries, steps, settled, ended }: SnapshotJournal): 
   }
   journal.settled = settled;
   journal.ended = ended;
+  journal.offered = offered;
   return journal;
 }
 

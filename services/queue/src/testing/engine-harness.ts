@@ -168,6 +168,7 @@ export class EngineHarness {
       buildId: worker.buildId ?? "build",
       held: worker.held ?? [],
       ...(worker.capacity ? { capacity: worker.capacity } : {}),
+      capabilities: worker.journal ? ["journal"] : [],
       queues: worker.queues ?? [],
       concurrencyLimits: worker.limits ?? [],
       tasks: worker.tasks.map((task) => (typeof task === "string" ? { id: task } : task)),
@@ -223,6 +224,8 @@ export interface WorkerSetup {
   readonly id: string;
   readonly incarnation?: number;
   readonly slots?: number;
+  /** It understands journals. */
+  readonly journal?: boolean;
   readonly buildId?: string;
   readonly capacity?: { milliCpus: number; memoryMib: number };
   readonly tasks: readonly (string | MessageInitShape<typeof TaskDeclarationSchema>)[];

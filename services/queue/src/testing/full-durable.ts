@@ -144,7 +144,7 @@ export function fullDurable(): Durable {
 }
 
 function fullWait(children: number[], pending: number, delivered: boolean): Wait {
-  const wait: Full<Wait> = { children, untilMs: 5_000, pending, delivered, commandId: 1, ended: 4 };
+  const wait: Full<Wait> = { children, untilMs: 5_000, pending, delivered, commandId: 1, ended: 4, unseen: true };
   return wait;
 }
 
@@ -152,7 +152,7 @@ function fullJournal(): Journal {
   const key = create(JournalKeySchema, { kind: JournalKind.STEP, name: "charge", argumentsHash: new Uint8Array([1, 255]), occurrence: 2 });
   const failure = create(FailureSchema, { kind: FailureKind.ERROR, message: "no" });
   const entry: Full<JournalRecord> = { key, commandId: 1, waitId: 2, settled: 3, record: true, output: payload("4"), failure };
-  const journal: Full<Journal> = { entries: new Map([[1, entry]]), words: new Map([[wordOf(key), 1]]), steps: [entry], settled: 3, ended: 4 };
+  const journal: Full<Journal> = { entries: new Map([[1, entry]]), words: new Map([[wordOf(key), 1]]), steps: [entry], settled: 3, ended: 4, offered: true };
   return journal;
 }
 
