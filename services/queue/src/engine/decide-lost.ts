@@ -22,7 +22,7 @@ export function decideSessionEnd(step: Step, session: SessionRecord, why: string
 
 /** A worker does not hold (any more) what it was given. */
 export function decideLost(step: Step, run: RunRecord, why: string): void {
-  if (mayPark(step.durable, run)) {
+  if (mayPark(step.durable, run, isUnheard(step, run))) {
     emit(step, runParked(run));
   } else if (run.phase === "assigned") {
     emit(step, runReturned(run));
@@ -35,9 +35,15 @@ export function decideLost(step: Step, run: RunRecord, why: string): void {
   }
 }
 
-/** A worker gave an attempt back, or never took it. */
+/** A worker gave an attempt back, or never took it. One that was told of the end of a wait while it left goes on from there. */
 export function decideReturn(step: Step, run: RunRecord): void {
-  emit(step, mayPark(step.durable, run) ? runParked(run) : runReturned(run));
+  emit(step, mayPark(step.durable, run, true) ? runParked(run) : runReturned(run));
+}
+
+/** Whether a run was told of the end of a wait, and its worker has been silent since: it was dead by then, or died of it. */
+function isUnheard({ volatile }: Step, run: RunRecord): boolean {
+  const toldAt = volatile.told.get(run);
+  return toldAt !== undefined && run.session !== undefined && (volatile.heard.get(run.session) ?? toldAt) <= toldAt;
 }
 
 /** As Trigger.dev names the failure of a run whose worker went silent. */

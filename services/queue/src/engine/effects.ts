@@ -23,6 +23,7 @@ export function effects(step: Step, { event }: Event): void {
     case "runResumed": {
       const run = runOf(step.durable, event.value.run);
       for (const waitId of event.value.waitIds) sendResume(step, run, waitId);
+      step.volatile.told.set(run, step.monotonic);
       return tellChange(step, run);
     }
     case "attemptSucceeded":

@@ -5,13 +5,21 @@ import type { RunRecord, Wait } from "./run-record.js";
 import { setPhase } from "./transitions.js";
 import { addBound } from "./version-record.js";
 
-/** Whether a run can go on from its journal when it loses its worker: it waits, and the journal has all its waits. */
-export function mayPark(durable: Durable, { phase, waits, environment, taskId, journal }: RunRecord): boolean {
+/**
+ * Whether a run can go on from its journal when it loses its worker: it waits, and the journal has all its waits. `wasTold` says that one that executes has been told of the end of a wait and
+ * its code has not been heard of since, so that it stands where it waited, as far as anybody knows.
+ */
+export function mayPark(durable: Durable, { phase, waits, environment, taskId, journal }: RunRecord, wasTold: boolean): boolean {
   if (phase === "assigned") return journal?.offered ?? false;
-  if ((phase !== "waiting" && phase !== "resumable") || !waits || environment.tasks.get(taskId)?.declaration.restartOnWorkerLoss) return false;
+  if (
+    (phase !== "waiting" && phase !== "resumable" && !(phase === "executing" && wasTold)) ||
+    !waits ||
+    environment.tasks.get(taskId)?.declaration.restartOnWorkerLoss
+  )
+    return false;
   for (const { commandId, delivered, children } of waits.values()) {
     // Of a run that memory has forgotten, which a key found, the journal could not tell how it ended.
-    if ((commandId === 0 && !delivered) || children.some((child) => !durable.runs.has(child))) return false;
+    if ((commandId === 0 && (phase === "executing" || !delivered)) || children.some((child) => !durable.runs.has(child))) return false;
   }
   return true;
 }
@@ -21,7 +29,7 @@ export function parkRun(durable: Durable, run: RunRecord): void {
   const { commands, waits, journal } = run;
   if (commands) for (const id of commands.keys()) if (!journal?.entries.has(id)) commands.delete(id);
   if (waits) for (const [id, wait] of waits) if (wait.commandId === 0) waits.delete(id);
-  const ready = run.phase === "assigned" || run.phase === "resumable";
+  const ready = run.phase === "assigned" || run.phase === "resumable" || run.phase === "executing";
   if (journal) journal.offered = false;
   setPhase(durable, run, "parked");
   if (ready) reviveRun(durable, run);

@@ -15,6 +15,8 @@ export interface Volatile {
   readonly streams: Map<string, Connection>;
   /** When each session was last heard of, on the monotonic clock in milliseconds. */
   readonly heard: Map<SessionRecord, number>;
+  /** When a run was last told of the end of a wait, on the monotonic clock in milliseconds. */
+  readonly told: WeakMap<RunRecord, number>;
   /** Assignments that their worker has not accepted so far, in the order of their deadlines. */
   readonly unaccepted: Fifo<Unaccepted>;
   /** Subscribers that want the results of runs, by run number. */
@@ -80,6 +82,7 @@ export function createVolatile(versionPatienceMs = defaultVersionPatienceMs): Vo
     connections: new Map(),
     streams: new Map(),
     heard: new Map(),
+    told: new WeakMap(),
     unaccepted: new Fifo(),
     results: new Map(),
     changes: new Map(),

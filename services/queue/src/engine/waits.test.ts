@@ -186,6 +186,29 @@ describe("a run that waits when its worker is lost", () => {
     expect([after.phase, audit(harness.durable)]).toEqual(["completed", []]);
   });
 
+  it("goes on from its journal too if it was told of the end of its wait when its worker was dead already", () => {
+    const { harness, run, ask } = scene();
+    ask(1, waitFor(1, 3_000), waitKey);
+    harness.advance(3_500);
+    expect(run.phase).toBe("executing");
+    harness.advance(10_000);
+    expect([run.phase, run.attempt]).toEqual(["revived", 1]);
+    const other = harness.connect({ id: "other", journal: true, tasks: ["t"] });
+    expect(other.assignments).toMatchObject([{ attemptNumber: 1, resumed: true, journalLength: 1 }]);
+    expect(audit(harness.durable)).toEqual([]);
+  });
+
+  it("has lost an attempt if its worker was heard of after the end of the wait: its code went on", () => {
+    const { harness, worker, run, ask } = scene();
+    ask(1, waitFor(1, 3_000), waitKey);
+    worker.hear(harness.advance(3_500));
+    harness.advance(100);
+    worker.send({});
+    harness.advance(10_000);
+    expect([run.phase, run.attempt]).toEqual(["queued", 1]);
+    expect(run.failure?.code).toBe("TASK_RUN_STALLED_EXECUTING");
+  });
+
   it("starts anew if a wait of it is not in the journal", () => {
     const { harness, run, ask } = scene();
     ask(1, waitFor(1, 30_000));
