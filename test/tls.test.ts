@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { copyFileSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import tls from "node:tls";
+import { describe, expect, test, vi } from "vitest";
 import { certificateFault, makeCertificate } from "./support/certificate.js";
 import { Program, repository, runlaneCommand } from "./support/program.js";
 import { temporaryFolder } from "./support/temporary-folder.js";
@@ -56,6 +58,35 @@ describe.skipIf(certificateFault())("with a certificate", () => {
     });
     await distrustful.until("the command says what is wrong", () => /certificate/.test(distrustful.output));
     await distrustful.kill();
+  });
+
+  test("a certificate that is renewed in its place is shown to every later connection, on both ports, without a restart; half of one changes nothing", async () => {
+    const { cert, key } = makeCertificate();
+    const server = await TestServer.start({ args: ["--tls-cert", cert, "--tls-key", key] });
+    const shown = (address: string, ALPNProtocols: string[]) =>
+      new Promise<string>((resolve, reject) => {
+        const { hostname, port } = new URL(address);
+        const socket = tls.connect({ host: hostname, port: Number(port), ca: readFileSync(cert), rejectUnauthorized: false, ALPNProtocols });
+        socket.once("error", reject);
+        socket.once("secureConnect", () => {
+          const { fingerprint256 } = socket.getPeerCertificate();
+          resolve(`${fingerprint256} ${socket.alpnProtocol}`);
+          socket.destroy();
+        });
+      });
+    const both = async () => [await shown(server.address, ["h2"]), await shown(server.httpAddress, ["http/1.1"])];
+    const fingerprint = () => new X509Certificate(readFileSync(cert)).fingerprint256;
+    const before = [`${fingerprint()} h2`, `${fingerprint()} http/1.1`];
+    expect(await both()).toEqual(before);
+
+    const renewed = makeCertificate();
+    copyFileSync(renewed.cert, cert);
+    await server.program.until("the server has seen the half", () => server.program.stderr.includes("the last certificate stays in use"));
+    expect(await both()).toEqual(before);
+    // As certbot and Kubernetes do it: another file takes the name.
+    renameSync(renewed.key, key);
+    const after = [`${fingerprint()} h2`, `${fingerprint()} http/1.1`];
+    await vi.waitFor(async () => expect(await both()).toEqual(after), { timeout: 30_000, interval: 50 });
   });
 
   test.each([

@@ -9,6 +9,7 @@ import { refusal } from "../errors.js";
 import { listen } from "../listening/listen.js";
 import { type DrainLimits, type ListeningServer, stopsOf, within } from "../listening/listening-server.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
+import { createTlsListener } from "../tls/tls-listener.js";
 import { type BidiHandler, callbackFormOf } from "./bidi-stream.js";
 import { callbackHandlerOf } from "./callback-handler.js";
 import { type CallSurroundings, GrpcCall, type ServedMethod } from "./grpc-call.js";
@@ -88,17 +89,28 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Liste
   }
 
   // grpc-js can listen by itself, but then a taken port is a line on the console and an error that does not say so.
-  const { tls } = options;
-  const injector = server.createConnectionInjector(
-    tls ? ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }]) : ServerCredentials.createInsecure(),
-  );
-  const listener = net.createServer({ noDelay: true }, (socket) => {
+  // TLS is ended here too, because its own credentials cannot be renewed.
+  const { tls, logger } = options;
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const accept = (socket: net.Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    injector.injectConnection(socket);
-  });
+  };
+  const listener = tls
+    ? createTlsListener({
+        identity: tls,
+        protocols: ["h2"],
+        handshakeWithinMs: 10_000,
+        accept,
+        secured: (socket) => (socket.alpnProtocol === "h2" ? injector.injectConnection(socket) : socket.destroy()),
+        logger,
+      })
+    : net.createServer({ noDelay: true }, (socket) => {
+        accept(socket);
+        injector.injectConnection(socket);
+      });
   const address = await listen(listener, options.listen, "--listen");
-  listener.on("error", (error) => options.logger.error({ err: error }, "the gRPC listener could not accept a connection"));
+  listener.on("error", (error) => logger.error({ err: error }, "the gRPC listener could not accept a connection"));
 
   const abandon = (calls: Iterable<GrpcCall>) => {
     for (const call of calls) call.abandon(refusal("DRAINING", "the server is stopping"));

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { type Authenticate, principalKey } from "../auth/principal.js";
 import { reasonOf, refusal, refusalOf } from "../errors.js";
 import { fitted, readable } from "../status.js";
+import { protocolFault } from "./protocol-fault.js";
 
 /** Why a call is not let in; undefined if it is. */
 const refusedKey = createContextKey<ConnectError | undefined>(undefined, { description: "refused" });
@@ -38,12 +39,21 @@ export function callGuard(logger: Logger): Interceptor {
     const heard = (error: unknown) =>
       readable(fitted(refusalOf(signal.aborted ? endOf(signal) : error, logger, `${request.service.typeName}/${request.method.name}`)));
     try {
-      const response = await orOver(next(request), signal);
+      const response = await orOver(next(request.stream ? { ...request, message: legible(request.message) } : request), signal);
       return response.stream ? { ...response, message: guarded(response.message, signal, heard) } : response;
     } catch (error) {
       throw heard(error);
     }
   };
+}
+
+/** The messages of a client's stream. What cannot be read of it is the client's fault: as Connect says it, it would pass for a defect of the handler that reads. */
+async function* legible<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw protocolFault(error) ?? error;
+  }
 }
 
 async function* guarded<T>(messages: AsyncIterable<T>, signal: AbortSignal, heard: (error: unknown) => ConnectError): AsyncGenerator<T> {

@@ -4,6 +4,7 @@ import { endStreamFlag, errorFromJson, errorToJson } from "@connectrpc/connect/p
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 import { refusal } from "../errors.js";
+import { protocolFault } from "./protocol-fault.js";
 
 /** Of an envelope, before its message: one byte of flags and four of length. */
 const envelopeHeadBytes = 5;
@@ -24,21 +25,8 @@ export async function completed(response: UniversalServerResponse): Promise<Univ
 
 /** The same error under one of our reasons; undefined if it has details, or needs none. */
 function withReason(error: ConnectError): ConnectError | undefined {
-  if (error.details.length > 0) return undefined;
-  switch (error.code) {
-    case Code.ResourceExhausted:
-      return refusal("FRAME_TOO_LARGE", error.rawMessage);
-    case Code.InvalidArgument:
-      return refusal("MALFORMED_FRAME", error.rawMessage);
-    case Code.Unimplemented:
-      return refusal("UNIMPLEMENTED", error.rawMessage);
-    case Code.DeadlineExceeded:
-      return refusal("DEADLINE_EXCEEDED", "the call took longer than its deadline");
-    case Code.Internal:
-      return refusal("INTERNAL", error.rawMessage);
-    default:
-      return undefined;
-  }
+  const isDefect = error.code === Code.Internal && error.details.length === 0;
+  return protocolFault(error) ?? (isDefect ? refusal("INTERNAL", error.rawMessage) : undefined);
 }
 
 async function completedUnary(response: UniversalServerResponse, body: AsyncIterable<Uint8Array>): Promise<UniversalServerResponse> {

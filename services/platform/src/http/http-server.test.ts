@@ -216,6 +216,30 @@ describe("plain HTTP", () => {
     expect(details[0]).toMatchObject({ type: "google.rpc.ErrorInfo", debug: { reason } });
   });
 
+  test.each([
+    ["a message that is none", "application/proto", [0xff, 0xff, 0xff]],
+    ["a frame whose message is none", "application/grpc-web+proto", [0, 0, 0, 0, 3, 0xff, 0xff, 0xff]],
+    ["a text that is not UTF-8", "application/grpc-web+proto", [0, 0, 0, 0, 4, 10, 2, 0xff, 0xfe]],
+    ["a compressed frame without a word of how", "application/grpc-web+proto", [1, 0, 0, 0, 1, 97]],
+    ["a stream's message that is none", "application/connect+proto", [0, 0, 0, 0, 3, 0xff, 0xff, 0xff]],
+    ["a stream's frame with flags that do not exist", "application/connect+proto", [7, 0, 0, 0, 0]],
+  ])("%s (%s) is the caller's fault, not a defect", async (_what, contentType, body) => {
+    const { server, lines } = await serveHttp({ getRun: () => ({}), async *triggerAndWait() {} });
+    const path = contentType.includes("connect") ? "/runlane.v1.RunService/TriggerAndWait" : getRun;
+    const response = await fetch(server.address + path, { method: "POST", headers: { ...headers, "content-type": contentType }, body: Uint8Array.from(body) });
+    const text = `${await response.text()} ${response.headers.get("grpc-status-details-bin")}`;
+    const info = Buffer.from("MALFORMED_FRAME");
+    const said = text.includes("MALFORMED_FRAME") || [...text.matchAll(/[A-Za-z0-9+/]{20,}/g)].some(([word]) => Buffer.from(word, "base64").includes(info));
+    expect(said, text).toBe(true);
+    expect(lines.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  test("a GET whose message is not base64, though its URL says so, is refused", async () => {
+    const { server } = await serveHttp({ getRun: () => ({}) });
+    const response = await fetch(`${server.address}${getRun}?connect=v1&encoding=proto&base64=1&message=!!!`, { headers });
+    expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument", details: [{ debug: { reason: "MALFORMED_FRAME" } }] }]);
+  });
+
   test("a wrong verb is refused with the right one", async () => {
     const { server } = await serveHttp({ getRun: () => ({}) });
     const response = await fetch(server.address + getRun, { method: "DELETE", headers });

@@ -1,7 +1,7 @@
 import net from "node:net";
-import tls from "node:tls";
 import type { Logger } from "pino";
 import type { TlsIdentity } from "../tls/tls-files.js";
+import { createTlsListener } from "../tls/tls-listener.js";
 
 /** What HTTP/2 begins with; what is something else from these bytes on is HTTP/1.1. */
 const preface = Buffer.from("PRI ");
@@ -48,17 +48,13 @@ export function createProtocolFront(options: ProtocolFrontOptions): ProtocolFron
     });
     return { listener, sockets };
   }
-  const { cert, key } = options.tls;
-  const listener = tls.createServer({ cert, key, ALPNProtocols: ["h2", "http/1.1"], handshakeTimeout: firstBytesWithinMs, noDelay: true });
-  listener.on("connection", accept);
-  listener.on("tlsClientError", (error, socket) => {
-    logger.debug({ err: error }, "a TLS handshake failed");
-    socket.destroy();
-  });
-  listener.on("secureConnection", (socket) => {
-    socket.on("error", () => {});
-    if (socket.alpnProtocol === "h2") options.http2(socket);
-    else options.http1(socket);
+  const listener = createTlsListener({
+    identity: options.tls,
+    protocols: ["h2", "http/1.1"],
+    handshakeWithinMs: firstBytesWithinMs,
+    accept,
+    secured: (socket) => (socket.alpnProtocol === "h2" ? options.http2(socket) : options.http1(socket)),
+    logger,
   });
   return { listener, sockets };
 }

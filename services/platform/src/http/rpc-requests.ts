@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type ConnectError, type ContextValues, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
@@ -74,8 +75,26 @@ export class RpcRequests {
     const refused = refusedBy(values);
     // Whoever is not let in is told so in place of a body that is read: also where the handler would parse the body first.
     if (refused && request.method === "POST") call.body = refusing(refused);
+    if (isUnreadableUrl(request)) {
+      const fault = refusal("MALFORMED_FRAME", "the message in the URL is not base64, though the URL says so");
+      const header = new Headers({ "content-type": "application/json" });
+      return universalResponseToNodeResponse({ status: 400, header, body: only(errorToJsonBytes(fault, undefined)) }, response);
+    }
     const answer = await handler(call);
     await universalResponseToNodeResponse(answer.body === undefined ? withWords(answer, handler, request) : await completed(answer), response);
+  }
+}
+
+/** Connect takes for granted that what is called base64 in the URL of a GET is base64. */
+function isUnreadableUrl({ method, url = "" }: IncomingMessage): boolean {
+  if (method !== "GET") return false;
+  const query = new URLSearchParams(url.slice(url.indexOf("?")));
+  if (query.get("base64") !== "1") return false;
+  try {
+    base64Decode(query.get("message") ?? "");
+    return false;
+  } catch {
+    return true;
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   createLogger,
   findDataFolder,
+  type Logger,
   type NatsSync,
   natsUsers,
   parseListenAddress,
@@ -64,7 +65,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   const signals = stopSignals();
   let server: RunningServer;
   try {
-    const tls = await tlsOf(options);
+    const tls = await tlsOf(options, logger);
     const versionPatienceMs = options.versionPatience === undefined ? undefined : options.versionPatience * 1_000;
     const snapshotRules = snapshotRulesOf(options);
     const place = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin };
@@ -117,8 +118,8 @@ function snapshotRulesOf({ keepLog, snapshotEvery }: ServerCommandOptions): Part
   return { ...(keepLog !== undefined && { keepLogMs: keepLog * 86_400_000 }), ...(snapshotEvery !== undefined && { events: snapshotEvery }) };
 }
 
-async function tlsOf({ tlsCert, tlsKey }: ServerCommandOptions): Promise<TlsIdentity | undefined> {
-  return tlsCert === undefined || tlsKey === undefined ? undefined : await readTlsFiles(tlsCert, tlsKey);
+async function tlsOf({ tlsCert, tlsKey }: ServerCommandOptions, logger: Logger): Promise<TlsIdentity | undefined> {
+  return tlsCert === undefined || tlsKey === undefined ? undefined : await readTlsFiles(tlsCert, tlsKey, logger);
 }
 
 function replicasOf(text: string | undefined): 1 | 3 | 5 | undefined {
