@@ -120,6 +120,11 @@ test("runlane worker exits with 4 if there are no task files", async () => {
   expect(stderr).not.toBe("");
 });
 
+test("an address that is none exits with 2, in words", async () => {
+  const { code, stderr } = await runlane(["tasks"], { env: { ...server.env, RUNLANE_ADDRESS: "ftp://there" } });
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/^runlane: "ftp:\/\/there" is not the address .*\n$/)]);
+});
+
 test("an unknown command exits with 2", async () => {
   expect((await run("dance")).code).toBe(2);
 });

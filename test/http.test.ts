@@ -37,6 +37,12 @@ describe.skipIf(spawnSync("curl", ["--version"]).error)("curl, with JSON over HT
     expect(Buffer.from(run.output.data, "base64").toString()).toBe('{"name":"you"}');
   });
 
+  test("reads which of several items was refused, and why; the others are triggered", async () => {
+    const { status, body } = await curl("TriggerTasks", { items: [{ taskId: "echo", payload: { data: base64("{") } }, { taskId: "echo" }] });
+    expect([status, body]).toMatchObject([200, { outcomes: [{ error: { code: 3 } }, { runId: expect.any(String) }] }]);
+    expect(body.outcomes[0].error.details[0]).toMatchObject({ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "PAYLOAD_NOT_JSON" });
+  });
+
   test("reads without side effects by GET", async () => {
     const { stdout } = await tool("curl", [
       ...["-sS", "-G", "-H", `authorization: Bearer ${server.secretKey}`],

@@ -9,7 +9,7 @@ export { createGrpcConnection, type GrpcConnection } from "./client/grpc-connect
 export { errorInfoOf, errorOfStatus, retryDelayOf } from "./client/grpc-error.js";
 export { createGrpcTransport } from "./client/grpc-transport.js";
 export { createRunlaneClient, defaultClient, type RunlaneClient } from "./client/runlane-client.js";
-export { parseServerAddress, type ServerAddress } from "./client/server-address.js";
+export { parseServerAddress, type ServerAddress, ServerAddressError } from "./client/server-address.js";
 export { StoredPayloads } from "./client/stored-payloads.js";
 export type { TriggerWaiter } from "./client/trigger-frame.js";
 export { TriggerStream, type TriggerStreamOptions } from "./client/trigger-stream.js";

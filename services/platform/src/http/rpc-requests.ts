@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createRegistry } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { type ConnectError, type ContextValues, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { Logger } from "pino";
+import { file_google_rpc_error_details } from "#gen/google/rpc/error_details_pb.js";
 import type { Authenticate } from "../auth/principal.js";
 import { refusal } from "../errors.js";
 import type { GrpcService } from "../grpc/grpc-service.js";
@@ -22,6 +24,9 @@ export interface RpcRequestsOptions {
   readonly endStreams: AbortSignal;
 }
 
+/** An error in a message, of one item among many, carries its details as `Any`: JSON can be made of those whose type is known. */
+const jsonOptions = { registry: createRegistry(file_google_rpc_error_details) };
+
 /** Finds out who calls, by the header `authorization`. */
 type Admit = (authorization: string | undefined) => ContextValues;
 
@@ -38,7 +43,7 @@ export class RpcRequests {
   /** Serves these from now on. `authenticate` is called once for each call that needs a key, before its body is read. */
   serve(services: readonly GrpcService[], authenticate: Authenticate): void {
     const { logger, maxReceiveBytes, endCalls, endStreams } = this.#options;
-    const common = { interceptors: [callGuard(logger)], readMaxBytes: maxReceiveBytes, acceptCompression: [compressionGzip] };
+    const common = { interceptors: [callGuard(logger)], readMaxBytes: maxReceiveBytes, acceptCompression: [compressionGzip], jsonOptions };
     for (const { service, implementation, withoutKey = false } of services) {
       const admit: Admit = withoutKey ? createContextValues : (authorization) => admitted(authorization, authenticate, logger);
       for (const [isStream, shutdownSignal] of [

@@ -39,7 +39,7 @@ export async function doctorCommand(context: CommandContext, dirs: string[], opt
   return healthy ? exitCode.ok : exitCode.refused;
 }
 
-const titleWidth = 17;
+const titleWidth = 20;
 const colorOf = { ok: "green", warn: "yellow", fail: "red", skip: "dim" } as const;
 
 /** A result for people: what was found, and below it what to do. */

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ApiClientMissingError } from "@runlane/sdk";
-import { errorInfoOf } from "@runlane/sdk/internal";
+import { errorInfoOf, ServerAddressError } from "@runlane/sdk/internal";
 import { CommandFailure, type ExitCode, exitCode } from "./exit-code.js";
 
 /** What to make of anything that a command threw. */
@@ -9,6 +9,7 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof ConnectError) return failureOfCall(error);
   // No secret key was found: there is a server, perhaps, but no way to speak to it.
   if (error instanceof ApiClientMissingError) return new CommandFailure(exitCode.noServer, error.message, { cause: error });
+  if (error instanceof ServerAddressError) return new CommandFailure(exitCode.usage, error.message, { cause: error });
   return new CommandFailure(exitCode.defect, error instanceof Error ? (error.stack ?? error.message) : String(error), { cause: error });
 }
 
