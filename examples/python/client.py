@@ -62,6 +62,8 @@ def trigger_and_wait(item):
     return run
 
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 command, name, *rest = sys.argv[1:]
 item = TriggerItem(task_id=name, payload=Payload(content_type="application/json", data="".join(rest).encode()))
 try:

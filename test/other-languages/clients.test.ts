@@ -72,6 +72,10 @@ describe.each(languages)("the client of the documentation, $language", ({ fault,
       expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining(reason) });
     });
 
+    test("says how it is used", async ({ onTestFinished }) => {
+      expect(await client([], onTestFinished)).toMatchObject({ code: 1, stderr: expect.stringContaining("run|trigger TASK [JSON]") });
+    });
+
     test("waits as the server asks while the log is away, and triggers once", async ({ onTestFinished }) => {
       const own = await TestServer.start({ onCleanUp: onTestFinished });
       new TestWorker(own, "tasks", { onCleanUp: onTestFinished });

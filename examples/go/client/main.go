@@ -66,6 +66,9 @@ func perform(ctx context.Context, runs pb.RunServiceClient, command, name, paylo
 }
 
 func main() {
+	if len(os.Args) < 3 {
+		log.Fatal("usage: client run|trigger TASK [JSON], or client get|cancel RUN")
+	}
 	connection, err := connect(os.Getenv("RUNLANE_ADDRESS"))
 	if err != nil {
 		log.Fatal(err)
