@@ -26,7 +26,7 @@ export const taskRules: readonly Rule<TaskDeclaration>[] = [
   { field: "concurrency_limit", description: limitRule, broken: (task) => outside(task.concurrencyLimit, 0, mostSlots) },
   { field: "max_attempts", description: "must be 1 to 250", broken: (task) => outside(task.maxAttempts, 1, 250) },
   { field: "max_duration_seconds", description: "must be 0, or 5 or more", broken: (task) => isDurationTooShort(task.maxDurationSeconds) },
-  { field: "payload_schema", description: "must be at most 64 KiB", broken: (task) => Buffer.byteLength(task.payloadSchema) > 64 * 1024 },
+  { field: "payload_schema", description: "must be JSON text of at most 64 KiB, or empty", broken: (task) => !isSchema(task.payloadSchema) },
   { field: "concurrency.per_key", description: limitRule, broken: ({ concurrency }) => outside(concurrency?.perKey, 0, mostSlots) },
   { field: "concurrency.total", description: limitRule, broken: ({ concurrency }) => outside(concurrency?.total, 0, mostSlots) },
   {
@@ -60,6 +60,18 @@ export const limitRules: readonly Rule<ConcurrencyLimitDeclaration>[] = [
   { field: "per_key", description: limitRule, broken: (limit) => outside(limit.perKey, 0, mostSlots) },
   { field: "total", description: limitRule, broken: (limit) => outside(limit.total, 0, mostSlots) },
 ];
+
+/** Whoever lists tasks takes each schema for JSON: one that is none would spoil the list of all. */
+function isSchema(text: string): boolean {
+  if (text === "") return true;
+  if (Buffer.byteLength(text) > 64 * 1024) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isRateBroken(rate: RateLimit | undefined): boolean {
   if (rate === undefined) return false;

@@ -50,6 +50,8 @@ test.each<[string[], MessageInitShape<typeof HelloSchema>]>([
   [["hello.tasks[1].id"], { tasks: [{ id: "a" }, { id: "a" }] }],
   [["hello.tasks[0].queue", "hello.tasks[0].max_attempts"], { tasks: [{ id: "a", queue: "?", maxAttempts: 0 }] }],
   [["hello.tasks[0].concurrency_limit"], { tasks: [{ id: "a", concurrencyLimit: 100_001 }] }],
+  [["hello.tasks[0].payload_schema"], { tasks: [{ id: "a", payloadSchema: "{{" }] }],
+  [["hello.tasks[0].payload_schema"], { tasks: [{ id: "a", payloadSchema: JSON.stringify("x".repeat(65_536)) }] }],
   [["hello.tasks[0].ttl_seconds"], { tasks: [{ id: "a", ttlSeconds: 31_536_001 }] }],
   [
     ["hello.tasks[0].concurrency.per_key", "hello.tasks[0].concurrency.limits"],

@@ -29,6 +29,11 @@ test("--json prints them as one array", async () => {
   expect(JSON.parse(stdout)[0]).toEqual({ ...task("a"), description: "", filePath: "" });
 });
 
+test("--json shows a schema as JSON, and as its text if a stranger's worker declared one that is none", async () => {
+  const { stdout } = await runlane(["tasks", "--json"], {}, "", paged([task("a", { payloadSchema: '{"type":"string"}' }), task("b", { payloadSchema: "{{" })]));
+  expect(JSON.parse(stdout)).toMatchObject([{ payloadSchema: { type: "string" } }, { payloadSchema: "{{" }]);
+});
+
 test("no task is no error, and leaves standard output empty", async () => {
   const { code, stdout, stderr } = await runlane(["tasks"], {}, "", paged([]));
   expect({ code, stdout }).toEqual({ code: 0, stdout: "" });

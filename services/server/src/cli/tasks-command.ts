@@ -42,8 +42,17 @@ function taskToJson({ id, description, filePath, queue, concurrencyLimit, maxAtt
     workerCount,
     ...(machine ? { machine } : {}),
     ...(maxDurationSeconds ? { maxDurationSeconds } : {}),
-    ...(payloadSchema ? { payloadSchema: JSON.parse(payloadSchema) as unknown } : {}),
+    ...(payloadSchema ? { payloadSchema: schemaOf(payloadSchema) } : {}),
   };
+}
+
+/** Servers did not always refuse what is no JSON; it is shown as the text that it is. */
+function schemaOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Tasks as a table for people. */
