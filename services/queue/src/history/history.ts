@@ -14,6 +14,7 @@ import {
   FindRunsResponseSchema,
 } from "@runlane/platform/gen/runlane/internal/v1/history_service_pb.js";
 import { type Run, RunSchema } from "@runlane/platform/gen/runlane/v1/run_pb.js";
+import { logLineOf } from "../threads/log-line.js";
 import type { FromThread, ThreadCall, ThreadData, ToThread } from "./thread-messages.js";
 
 /** The entry of the thread, as it was built: sources cannot be run by a thread. */
@@ -212,10 +213,8 @@ class ThreadedHistory implements History {
       case "refused":
         this.#take(message.id)?.reject(errorOf(fromBinary(StatusSchema, message.status)));
         return;
-      case "log": {
-        const { level, msg, ...fields } = JSON.parse(message.line) as { level: "info" | "warn" | "error"; msg: string };
-        this.#options.logger[level](fields, msg);
-      }
+      case "log":
+        logLineOf(this.#options.logger, message.line);
     }
   }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Logger, NatsCredentials, SnapshotStore } from "@runlane/platform";
+import { logLineOf } from "../threads/log-line.js";
 import type { SnapshotMessage, SnapshotThreadData } from "./snapshot-messages.js";
 import type { WrittenSnapshot } from "./write-snapshot.js";
 
@@ -52,8 +53,7 @@ class ThreadedSnapshots implements Snapshots {
       return await new Promise((resolve, reject) => {
         worker.on("message", (message: SnapshotMessage) => {
           if (message.kind === "written") return resolve(message.snapshot);
-          const { level, msg, ...fields } = JSON.parse(message.line) as { level: "info" | "warn" | "error"; msg: string };
-          logger[level](fields, msg);
+          logLineOf(logger, message.line);
         });
         worker.on("error", reject);
         worker.on("exit", () => reject(new Error("the thread that writes snapshots ended early")));
