@@ -1,9 +1,10 @@
 // `npm test`: installs and obtains what is missing, then runs every check and test that this machine can run. Ends with `N passed, N failed` alone on a line.
 // RUNLANE_FULL=1 counts what had to be skipped as failed.
+import { delimiter } from "node:path";
 import { contractChanges, contractStyle, generatedCode } from "./checks/contracts.mjs";
 import { errorCatalogue, fileLengths, imports, links, lockfile, machinePaths } from "./checks/house.mjs";
 import { licences } from "./checks/licences.mjs";
-import { publishing, typesOfPackages } from "./checks/packages.mjs";
+import { publishing, tarballs, typesOfPackages } from "./checks/packages.mjs";
 import { command } from "./command.mjs";
 import { build, checkNode, installDependencies, natsServer } from "./ready.mjs";
 import { Tally } from "./tally.mjs";
@@ -56,6 +57,11 @@ await Promise.all([
     ["packages: every dependency has a permissive licence", () => licences()],
   ]),
 ]);
+// What was checked is what tests install. If it could not be made, they try it themselves, and say why not.
+environment.RUNLANE_TEST_PACKAGES = await tarballs().then(
+  (paths) => paths.join(delimiter),
+  () => "",
+);
 await tally.part("unit and property tests", () => runVitest(tally, "unit", environment));
 await tally.part("simulation", () => runVitest(tally, "simulation", environment));
 await tally.part("whole-system tests", () => runVitest(tally, "system", environment));

@@ -2,8 +2,8 @@ import { command } from "../command.mjs";
 import { pack } from "../pack.mjs";
 
 let packed;
-/** The tarballs, made once. */
-const tarballs = () => (packed ??= pack());
+/** Paths of the tarballs, which are made once. */
+export const tarballs = () => (packed ??= pack());
 
 /** What publint finds wrong with the packages: fields of package.json, and files that they name. */
 export async function publishing() {

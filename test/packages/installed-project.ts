@@ -1,6 +1,6 @@
 import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { CommandResult } from "../support/command-line.js";
 import { Program, type ProgramOptions, repository } from "../support/program.js";
@@ -43,11 +43,10 @@ export class InstalledProject {
     };
   }
 
-  /** Packs, writes the project, and installs. */
+  /** Packs, unless `npm test` has done so, writes the project, and installs. */
   static async install({ manifest, files, npmArgs = [], onCleanUp }: ProjectOptions): Promise<InstalledProject> {
     const parent = temporaryFolder(onCleanUp);
-    const packed = await execute(process.execPath, [join(repository, "scripts/pack.mjs"), join(parent, "packages")], { env: npmEnvironment() });
-    const [sdk, runlane] = packed.stdout.trim().split("\n") as [string, string];
+    const { sdk, runlane } = await tarballs(join(parent, "packages"));
     const project = new InstalledProject(join(parent, "app"), onCleanUp);
     project.write("package.json", JSON.stringify({ name: "app", private: true, ...manifest({ sdk, runlane }) }));
     for (const [path, text] of Object.entries(files)) project.write(path, text);
@@ -111,6 +110,14 @@ export class InstalledProject {
     this.#onCleanUp(async () => void (await program.stop()));
     return program;
   }
+}
+
+/** Those that `npm test` has made and checked, in the environment as paths; else new ones, in `folder`. */
+async function tarballs(folder: string): Promise<Tarballs> {
+  const made = process.env.RUNLANE_TEST_PACKAGES;
+  const pack = () => execute(process.execPath, [join(repository, "scripts/pack.mjs"), folder], { env: npmEnvironment() });
+  const [sdk, runlane] = (made ? made.split(delimiter) : (await pack()).stdout.trim().split("\n")) as [string, string];
+  return { sdk, runlane };
 }
 
 async function result(program: Program): Promise<CommandResult> {
