@@ -22,6 +22,12 @@ const bars: Readonly<Record<string, Readonly<Record<Sync, Bar>>>> = {
   "recover first_acknowledgement": { always: rate(1.5), lazy: rate(1.5) },
   "idle cpu": { always: rate(2), lazy: rate(2) },
   "idle memory": { always: rate(250), lazy: rate(250) },
+  "series throughput": { always: rate(500), lazy: rate(500) },
+  "backlog memory_per_run": { always: rate(100), lazy: rate(100) },
+  "backlog enqueue_with_backlog": { always: rate(60), lazy: rate(60) },
+  "backlog dispatch_with_backlog": { always: rate(60), lazy: rate(60) },
+  "backlog restart": { always: rate(6), lazy: rate(6) },
+  "finished restart": { always: rate(3), lazy: rate(3) },
 };
 
 /** The same for three processes: each word between services is a message through nats-server. */
@@ -54,5 +60,5 @@ export function asBar({ value, p50, p99, unit }: Figure): Bar {
 /** How many times as good as its bar a figure is: 1 reaches it, 2 is twice the rate or half the time. One ratio for a value, two for p50 and p99. */
 export function ratios(figure: Figure, bar: Bar): readonly number[] {
   if ("p50" in bar) return [bar.p50 / (figure.p50 ?? Number.NaN), bar.p99 / (figure.p99 ?? Number.NaN)];
-  return [figure.unit === "runs/s" ? figure.value / bar.value : bar.value / figure.value];
+  return [figure.unit === "runs/s" || figure.unit === "% of empty" ? figure.value / bar.value : bar.value / figure.value];
 }

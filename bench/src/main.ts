@@ -11,6 +11,7 @@ import { workloads } from "./workloads/index.js";
 import type { Workload } from "./workloads/workload.js";
 
 const names = workloads.map((workload) => workload.name);
+const byDefault = workloads.filter((workload) => !workload.onRequest).map((workload) => workload.name);
 const durability = {
   always: "sync always: what is acknowledged has been fsynced",
   lazy: "sync lazy: nats-server writes to disk every two minutes; what is acknowledged survives the death of processes, not of the machine",
@@ -22,7 +23,7 @@ const shapes = { one: "all services in one process", three: "scheduler, queue an
 async function main(): Promise<number> {
   let options: BenchOptions;
   try {
-    options = readOptions(process.argv.slice(2), names);
+    options = readOptions(process.argv.slice(2), names, byDefault);
   } catch (error) {
     console.error(`${messageOf(error)}\n${usage(names)}`);
     return 2;
@@ -52,10 +53,11 @@ async function main(): Promise<number> {
 /** Measures a workload, of Runlane and of the peers that can play it. Returns the lines that tell of it. */
 async function measurements(workload: Workload, options: BenchOptions, stop: AbortSignal): Promise<string[]> {
   const { json, runs, shape } = options;
+  const { limitMs } = workload;
   const own = runlaneContender(options);
   const found: readonly Found<Contender>[] = workload.common
-    ? await measure<Stage, Contender>(workload.scenes, [own, ...peerContenders(options)], runs, stop)
-    : await measure(workload.scenes, [own], runs, stop);
+    ? await measure<Stage, Contender>(workload.scenes, [own, ...peerContenders(options)], runs, stop, limitMs)
+    : await measure(workload.scenes, [own], runs, stop, limitMs);
   const tell = ({ contender: { system, sync } }: Found<Contender>, figure: Figure): Measurement => ({
     ...figure,
     workload: workload.name,

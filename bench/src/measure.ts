@@ -3,8 +3,8 @@ import { type Figure, medianFigure } from "./measurement.js";
 import type { Stage } from "./stage/stage.js";
 import type { Scene } from "./workloads/workload.js";
 
-/** The longest that a scene may take. */
-const limitMs = 300_000;
+/** The longest that a scene may take, unless its workload says otherwise. */
+const defaultLimitMs = 300_000;
 
 /** A contender, and what was found of it. */
 export interface Found<C extends Contender> {
@@ -16,19 +16,20 @@ export interface Found<C extends Contender> {
 /**
  * Plays the scenes of a workload with each contender, `runs` times, each time from scratch. Contenders take turns, so that what the machine does meanwhile does it to all of them.
  *
- * @throws Error if a scene fails, a program ends that should not, a scene takes longer than five minutes, or `stop` is aborted
+ * @throws Error if a scene fails, a program ends that should not, a scene takes longer than `limitMs` (default five minutes), or `stop` is aborted
  */
 export async function measure<S extends Stage, C extends Contender & { set(): Promise<S> }>(
   scenes: readonly Scene<S>[],
   contenders: readonly C[],
   runs: number,
   stop: AbortSignal,
+  limitMs = defaultLimitMs,
 ): Promise<Found<C>[]> {
   const found: Found<C>[] = contenders.map((contender) => ({ contender, figures: [] }));
   for (const scene of scenes) {
     const results: Figure[][][] = contenders.map(() => []);
     for (let run = 0; run < runs; run++) {
-      for (const [index, contender] of contenders.entries()) results[index]!.push(await play(scene, contender, stop));
+      for (const [index, contender] of contenders.entries()) results[index]!.push(await play(scene, contender, stop, limitMs));
     }
     for (const [index, { figures }] of found.entries()) {
       const ofRuns = results[index]!;
@@ -38,7 +39,7 @@ export async function measure<S extends Stage, C extends Contender & { set(): Pr
   return found;
 }
 
-async function play<S extends Stage>(scene: Scene<S>, contender: { set(): Promise<S> }, stop: AbortSignal): Promise<Figure[]> {
+async function play<S extends Stage>(scene: Scene<S>, contender: { set(): Promise<S> }, stop: AbortSignal, limitMs: number): Promise<Figure[]> {
   stop.throwIfAborted();
   const stage = await contender.set();
   let timer: NodeJS.Timeout | undefined;

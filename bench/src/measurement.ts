@@ -6,7 +6,7 @@ export interface Figure {
   /** What was measured: "latency", "throughput_256_in_flight". */
   readonly metric: string;
   readonly value: number;
-  readonly unit: "ms" | "s" | "runs/s" | "%" | "MB";
+  readonly unit: "ms" | "s" | "runs/s" | "%" | "MB" | "B" | "% of empty";
   /** Latencies in milliseconds, where there are many. */
   readonly p50?: number;
   readonly p99?: number;

@@ -26,15 +26,15 @@ export function usage(workloads: readonly string[]): string {
 }
 
 /**
- * Reads the command line. Defaults: all workloads, sync always, shape one, one run.
+ * Reads the command line. Defaults: the workloads `byDefault`, sync always, shape one, one run.
  *
  * @throws Error for what it does not know
  */
-export function readOptions(args: readonly string[], known: readonly string[]): BenchOptions {
+export function readOptions(args: readonly string[], known: readonly string[], byDefault = known): BenchOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      workloads: { type: "string", default: known.join(",") },
+      workloads: { type: "string", default: byDefault.join(",") },
       sync: { type: "string", default: "always" },
       shape: { type: "string", default: "one" },
       peers: { type: "string", default: "" },

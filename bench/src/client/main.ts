@@ -2,6 +2,7 @@
 
 import { systemOf } from "../systems/index.js";
 import type { Rate } from "./at-rate.js";
+import { drain, fillBacklog, fillSeries, finishWithoutWorker, triggerKeyed } from "./backlog.js";
 import { batchTrigger } from "./batch-trigger.js";
 import { LastingLoad } from "./lasting-load.js";
 import { trigger } from "./trigger.js";
@@ -21,6 +22,11 @@ const verbs = {
   triggerAtRate: (rate: Rate) => triggerAtRate(system, rate),
   triggerAndWaitAtRate: (rate: Rate) => triggerAndWaitAtRate(system, rate),
   triggerLongHaul,
+  triggerKeyed,
+  fillBacklog,
+  fillSeries,
+  finishWithoutWorker,
+  drain,
   /** Begins to trigger `perSecond` tasks a second, whatever becomes of them. */
   beginLoad: async (perSecond: number): Promise<void> => {
     load = new LastingLoad(perSecond);

@@ -21,6 +21,10 @@ interface Play<S extends Stage> {
   readonly metrics: readonly string[];
   /** Scenes that are measured one after the other, each on a stage of its own: fresh server, fresh data folder. */
   readonly scenes: readonly Scene<S>[];
+  /** Takes minutes: measured only if it is asked for by name. Default false. */
+  readonly onRequest?: boolean | undefined;
+  /** The longest that a scene may take, in milliseconds. Default five minutes. */
+  readonly limitMs?: number | undefined;
 }
 
 /** Plays on a stage that has a server, and returns what it has found. */
@@ -32,6 +36,11 @@ export function workload(name: string, metrics: readonly string[], scene: Scene<
 }
 
 /** A workload of one scene that is about Runlane's processes. */
-export function ownWorkload(name: string, metrics: readonly string[], scene: Scene<RunlaneStage>): OwnWorkload {
-  return { name, metrics, scenes: [scene], common: false };
+export function ownWorkload(
+  name: string,
+  metrics: readonly string[],
+  scene: Scene<RunlaneStage>,
+  cost: Pick<OwnWorkload, "onRequest" | "limitMs"> = {},
+): OwnWorkload {
+  return { name, metrics, scenes: [scene], common: false, ...cost };
 }
