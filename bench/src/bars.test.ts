@@ -22,9 +22,18 @@ test("every metric of every workload has a bar, with and without a write to disk
   }
 });
 
-test("three processes have bars of their own, except for what they use at rest", () => {
+test("three processes have bars of their own, except for what they use at rest and for queues", () => {
   const without = workloads.flatMap(({ name, metrics }) =>
     metrics.filter((metric) => !barOf({ system: "runlane", workload: name, metric, sync: "always", shape: "three" })).map((metric) => `${name} ${metric}`),
   );
-  expect(without).toEqual(["idle cpu", "idle memory"]);
+  expect(without).toEqual([
+    "idle cpu",
+    "idle memory",
+    "series throughput",
+    "backlog memory_per_run",
+    "backlog enqueue_with_backlog",
+    "backlog dispatch_with_backlog",
+    "backlog restart",
+    "finished restart",
+  ]);
 });

@@ -1,4 +1,4 @@
-import { queues } from "@runlane/sdk";
+import { NotFoundError, queues } from "@runlane/sdk";
 import { nowMs, sleep } from "../clock.js";
 import { keyedOrder } from "../tasks/keyed-order.js";
 import { makeOrder } from "../tasks/order.js";
@@ -44,7 +44,7 @@ export async function finishWithoutWorker(count: number): Promise<void> {
     const items = Array.from({ length }, (_, index) => ({ payload: makeOrder(batch * batchSize + index), options: { ttl: 1 } }));
     await keyedOrder.batchTrigger(items);
   });
-  while ((await queuedKeyed()) > 0) await sleep(200);
+  while ((await queuedOf("keyed-order")) > 0) await sleep(200);
 }
 
 /** Triggers `count` runs of a queue whose limit is 1. */
@@ -55,12 +55,9 @@ export async function fillSeries(count: number): Promise<void> {
   });
 }
 
-/** Seconds from when fewer than `from` runs are queued until fewer than `to` are, and how many started in between. */
-export async function drain(task: "keyed-order" | "serial-order", from: number, to: number): Promise<{ seconds: number; runs: number }> {
-  const sample = async () => {
-    const { queued } = await queues.retrieve({ type: "task", name: task });
-    return { queued, atMs: nowMs() };
-  };
+/** Seconds from when fewer than `from` runs are queued until fewer than `to` are, and how many started in between. Waits for the first worker that has the task. */
+export async function drain(task: OrderTask, from: number, to: number): Promise<{ seconds: number; runs: number }> {
+  const sample = async () => ({ queued: await queuedOf(task), atMs: nowMs() });
   let begin = await sample();
   while (begin.queued >= from) {
     await sleep(5);
@@ -74,9 +71,17 @@ export async function drain(task: "keyed-order" | "serial-order", from: number, 
   return { seconds: (end.atMs - begin.atMs) / 1_000, runs: begin.queued - end.queued };
 }
 
-async function queuedKeyed(): Promise<number> {
-  const { queued } = await queues.retrieve({ type: "task", name: "keyed-order" });
-  return queued;
+type OrderTask = "keyed-order" | "serial-order";
+
+/** Runs in the queue of a task; without end while no worker has told of the task. */
+async function queuedOf(name: OrderTask): Promise<number> {
+  try {
+    const { queued } = await queues.retrieve({ type: "task", name });
+    return queued;
+  } catch (error) {
+    if (error instanceof NotFoundError) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 function tenant(order: number, keys: number): string {

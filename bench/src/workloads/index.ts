@@ -15,4 +15,19 @@ import { wait } from "./wait.js";
 import type { Workload } from "./workload.js";
 
 /** All workloads, in the order in which they are run if nobody says otherwise. */
-export const workloads: readonly Workload[] = [ack, enqueue, bulk, endToEnd, isolated, wait, pickup, load, kill, recover, idle, series, backlog, finishedBehind];
+export const workloads: readonly Workload[] = [
+  ack,
+  enqueue,
+  bulk,
+  endToEnd,
+  isolated,
+  wait,
+  pickup,
+  load,
+  kill,
+  recover,
+  idle,
+  series,
+  backlog,
+  finishedBehind,
+];
