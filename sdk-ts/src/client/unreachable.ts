@@ -36,6 +36,7 @@ export function isUnconnected(error: ConnectError): boolean {
   return unconnected.test(error.rawMessage);
 }
 
-function plainReason(error: ConnectError): string {
+/** Why a call failed, in the words of the system where those of the library only wrap them: "connect ECONNREFUSED 127.0.0.1:7400". */
+export function plainReason(error: ConnectError): string {
   return unconnected.exec(error.rawMessage)?.[1] ?? error.rawMessage;
 }

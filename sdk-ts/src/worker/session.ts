@@ -8,6 +8,7 @@ import type { ConnectionSource } from "../client/connection-source.js";
 import { type FrameStream, openFrameStream } from "../client/frame-stream.js";
 import type { GrpcConnection } from "../client/grpc-connection.js";
 import { errorInfoOf } from "../client/grpc-error.js";
+import { plainReason } from "../client/unreachable.js";
 import type { HeldAttempts } from "./held-attempts.js";
 import { Lease } from "./lease.js";
 import { emptyRequest, Outbound } from "./outbound.js";
@@ -265,7 +266,7 @@ export class Session {
       return;
     }
     this.#source.renew(connection);
-    this.#reopen(error ? error.rawMessage : "the server has ended the stream");
+    this.#reopen(error ? plainReason(error) : "the server has ended the stream");
   }
 
   #reopen(why: string): void {

@@ -385,3 +385,14 @@ describe("the server", () => {
     expect(server.port).toBeGreaterThan(0);
   });
 });
+
+describe("a client that speaks HTTP/1.1", () => {
+  test("is told which port to try, and hears nothing of HTTP/2", async () => {
+    const { server } = await serve({});
+    const response = await fetch(`http://127.0.0.1:${server.port}/`, { method: "POST", body: "{}" });
+    expect(response.status).toBe(505);
+    expect(await response.text()).toBe(
+      "This port speaks gRPC, over HTTP/2. Connect, gRPC-Web and JSON over HTTP/1.1 have a port of their own: 7401, or what --http-listen says.\n",
+    );
+  });
+});

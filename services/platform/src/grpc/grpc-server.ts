@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import net from "node:net";
+import type net from "node:net";
 import { createServiceImplSpec } from "@connectrpc/connect";
 import { Server, ServerCredentials, ServerInterceptingCall, type ServerInterceptingCallInterface, type ServerInterceptor } from "@grpc/grpc-js";
 import type { Logger } from "pino";
@@ -8,8 +8,8 @@ import { type ListenAddress, localUrl } from "../config/listen-address.js";
 import { refusal } from "../errors.js";
 import { listen } from "../listening/listen.js";
 import { type DrainLimits, type ListeningServer, stopsOf, within } from "../listening/listening-server.js";
+import { createProtocolFront } from "../listening/protocol-front.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
-import { createTlsListener } from "../tls/tls-listener.js";
 import { type BidiHandler, callbackFormOf } from "./bidi-stream.js";
 import { callbackHandlerOf } from "./callback-handler.js";
 import { type CallSurroundings, GrpcCall, type ServedMethod } from "./grpc-call.js";
@@ -52,7 +52,6 @@ const unknownMethod = "*";
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<ListeningServer> {
   const methods = new Map(options.services.flatMap(servedMethods));
-  const sockets = new Set<net.Socket>();
   const around: CallSurroundings = {
     authenticate: options.authenticate,
     logger: options.logger,
@@ -92,23 +91,13 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Liste
   // TLS is ended here too, because its own credentials cannot be renewed.
   const { tls, logger } = options;
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const accept = (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  };
-  const listener = tls
-    ? createTlsListener({
-        identity: tls,
-        protocols: ["h2"],
-        handshakeWithinMs: 10_000,
-        accept,
-        secured: (socket) => (socket.alpnProtocol === "h2" ? injector.injectConnection(socket) : socket.destroy()),
-        logger,
-      })
-    : net.createServer({ noDelay: true }, (socket) => {
-        accept(socket);
-        injector.injectConnection(socket);
-      });
+  const { listener, sockets } = createProtocolFront({
+    http1: refuseHttp1,
+    http2: (socket) => injector.injectConnection(socket),
+    tls,
+    firstBytesWithinMs: 10_000,
+    logger,
+  });
   const address = await listen(listener, options.listen, "--listen");
   listener.on("error", (error) => logger.error({ err: error }, "the gRPC listener could not accept a connection"));
 
@@ -156,6 +145,15 @@ function unimplemented(name: string): BidiHandler<never, unknown> {
 function refuseUnknown(call: ServerInterceptingCallInterface): void {
   call.start({ onReceiveMetadata() {}, onReceiveMessage() {}, onReceiveHalfClose() {}, onCancel() {} });
   call.sendStatus(errorStatus(refusal("UNIMPLEMENTED", "this server has no such method")));
+}
+
+/** Whoever tries this port with a browser or `curl` is told which port to try, rather than shown the bytes of HTTP/2. */
+function refuseHttp1(socket: net.Socket): void {
+  const text = "This port speaks gRPC, over HTTP/2. Connect, gRPC-Web and JSON over HTTP/1.1 have a port of their own: 7401, or what --http-listen says.\n";
+  socket.resume();
+  socket.end(`HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`);
+  // One that goes on sending is not listened to.
+  socket.setTimeout(1_000, () => socket.destroy());
 }
 
 function asBuffer(bytes: Buffer): Buffer {

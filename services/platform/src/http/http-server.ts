@@ -9,13 +9,13 @@ import type { GrpcService } from "../grpc/grpc-service.js";
 import type { Readiness } from "../health/readiness.js";
 import { listen } from "../listening/listen.js";
 import { stopsOf, within } from "../listening/listening-server.js";
+import { createProtocolFront } from "../listening/protocol-front.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
 import { CrossOrigin } from "./cross-origin.js";
 import { answerHealth } from "./health-routes.js";
 import { LateRequests } from "./late-requests.js";
 import { answerMetrics } from "./metrics-route.js";
-import { createProtocolFront } from "./protocol-front.js";
 import { answerJson } from "./unknown-path.js";
 
 /** Options of {@link startHttpServer}. */
