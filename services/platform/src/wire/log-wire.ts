@@ -9,12 +9,12 @@ import {
   type NewRun,
   RefusedItemSchema,
   type RunAssigned,
-  RunSettingsSchema,
   type RunsAccepted,
   type RunsCreated,
 } from "#gen/runlane/internal/v1/log_pb.js";
 import { FailureSchema } from "#gen/runlane/v1/payload_pb.js";
 import { readPayload, writePayloadField } from "./run-wire.js";
+import { readSettings, writeSettings } from "./settings-wire.js";
 import { LastText, notByHand, type ReadMessage, type WireReader } from "./wire-reader.js";
 import type { WireWriter, WriteMessage } from "./wire-writer.js";
 
@@ -174,7 +174,11 @@ function writeNewRun(write: WireWriter, message: NewRun): void {
   if (message.payload) writePayloadField(write, 2, message.payload);
   if (message.queue) write.text(3, message.queue);
   if (message.maxAttempts) write.int(4, message.maxAttempts);
-  if (message.settings) write.cold(5, RunSettingsSchema, message.settings);
+  if (message.settings) {
+    const mark = write.open(5);
+    writeSettings(write, message.settings);
+    write.close(mark);
+  }
   if (message.failure) write.cold(6, FailureSchema, message.failure);
 }
 
@@ -186,7 +190,7 @@ function readNewRun(read: WireReader, end: number): NewRun {
     else if (field === 2) message.payload = readPayload(read, read.open(message.payload));
     else if (field === 3) message.queue = read.sameText(queues);
     else if (field === 4) message.maxAttempts = read.uint32();
-    else if (field === 5) message.settings = read.cold(RunSettingsSchema, message.settings);
+    else if (field === 5) message.settings = readSettings(read, read.open(message.settings));
     else if (field === 6) message.failure = read.cold(FailureSchema, message.failure);
     else throw notByHand;
   }

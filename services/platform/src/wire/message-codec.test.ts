@@ -108,12 +108,14 @@ describe("a message that is read by hand", () => {
 
 const payload = { contentType: "application/json", data: Buffer.from('{"a":1}'), metadata: { codec: "x" } };
 const item = { taskId: "hello", payload, options: { maxAttempts: 3, queue: "q" } };
+const idempotency = { key: "k", expireMs: 9n, displayKey: "K", scope: 1 };
+const settings = { tags: ["a"], ttlSeconds: 0, idempotency, debounce: { key: "d" }, concurrencyKey: "c", priorityMs: -5n, weight: 2, test: true };
 const outcome = { outcome: { case: "runId", value: "run_1" } } as const;
 const events = [
   {
     event: {
       case: "runsCreated",
-      value: { environment: "dev", requestId: "r", firstNumber: 1n, runs: [{ taskId: "hello", payload, queue: "q", maxAttempts: 3 }] },
+      value: { environment: "dev", requestId: "r", firstNumber: 1n, runs: [{ taskId: "hello", payload, queue: "q", maxAttempts: 3, settings }] },
     },
   },
   { event: { case: "runAssigned", value: { run: 1n, session: 2n, attempt: 1, nonce: 2n ** 63n } } },
@@ -131,6 +133,7 @@ test.each([
   ["WorkRequest", WorkRequestSchema, { accepted: [Buffer.alloc(28)], results: [{ token: Buffer.alloc(28), outcome: { case: "output", value: payload } }] }],
   ["WorkRequest with a heartbeat", WorkRequestSchema, { heartbeat: { sequence: 1n, assignmentSequence: 2n, heldCount: 3, heldDigest: 4n } }],
   ["SnapshotRecord", SnapshotRecordSchema, { record: { case: "run", value: { run: 1n, task: 1, phase: 1, maxAttempts: 3, createMs: 5n, payload } } }],
+  ["SnapshotRecord of a run of a key", SnapshotRecordSchema, { record: { case: "run", value: { run: 1n, more: { settings, batch: 7n, orderMs: 9n } } } }],
   ["LogRecord", LogRecordSchema, { record: { case: "batch", value: { epoch: 1n, number: 2n, nowMs: 3n, events } } }],
 ] as [string, DescMessage, object][])("what every run passes through is not left to protobuf-es: %s", (_, schema, init) => {
   const bytes = toBinary(schema, create(schema, init as never));

@@ -75,6 +75,12 @@ export class WireReader {
     return BigInt(this.#integer());
   }
 
+  /** A 64-bit integer that may well be below 0, as `sint64` has it. */
+  sint64(): bigint {
+    const value = this.#integer();
+    return BigInt(value % 2 === 0 ? value / 2 : -(value + 1) / 2);
+  }
+
   bool(): boolean {
     return this.#integer() !== 0;
   }

@@ -35,6 +35,11 @@ export class WireWriter {
     this.#varint64(value);
   }
 
+  /** A 64-bit integer that may well be below 0, as `sint64` has it. */
+  sint64(field: number, value: bigint): void {
+    this.int64(field, value >= 0n ? value * 2n : -value * 2n - 1n);
+  }
+
   /** A boolean that is true. */
   yes(field: number): void {
     this.int(field, 1);

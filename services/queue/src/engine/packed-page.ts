@@ -23,6 +23,8 @@ export interface PackedPage {
   readonly next: Float64Array;
   readonly orderMs: Float64Array;
   readonly createMs: Float64Array;
+  /** Number of its batch; 0: none, or said elsewhere. */
+  readonly batch: Uint32Array;
   /** Which page it is. */
   readonly index: number;
   /** Rows that are not empty. */
@@ -31,7 +33,7 @@ export interface PackedPage {
 
 /** A page of empty rows. Its columns share one buffer. */
 export function createPackedPage(index: number): PackedPage {
-  const buffer = new ArrayBuffer(pageRows * 43);
+  const buffer = new ArrayBuffer(pageRows * 47);
   const column = (which: number) => new Float64Array(buffer, which * pageRows * 8, pageRows);
   const from = 4 * pageRows * 8;
   return {
@@ -42,8 +44,9 @@ export function createPackedPage(index: number): PackedPage {
     createMs: column(3),
     list: new Uint32Array(buffer, from, pageRows),
     bytes: new Uint32Array(buffer, from + pageRows * 4, pageRows),
-    template: new Uint16Array(buffer, from + pageRows * 8, pageRows),
-    state: new Uint8Array(buffer, from + pageRows * 10, pageRows),
+    batch: new Uint32Array(buffer, from + pageRows * 8, pageRows),
+    template: new Uint16Array(buffer, from + pageRows * 12, pageRows),
+    state: new Uint8Array(buffer, from + pageRows * 14, pageRows),
     rows: 0,
   };
 }

@@ -25,7 +25,7 @@ export interface Chain {
 
 /**
  * Runs far back in the backlog. A record costs some 700 bytes whatever its run does; a run that only waits for its turn differs from those around it in a few numbers and its payload, so
- * these are all that is kept of it: about 45 bytes and the payload, see docs/queues.md. Whoever asks for such a run by its number gets its record, which it is from then on; how a run is
+ * these are all that is kept of it: about 50 bytes and the payload, see docs/queues.md. Whoever asks for such a run by its number gets its record, which it is from then on; how a run is
  * kept is no part of the state.
  */
 export class PackedRuns {
@@ -62,7 +62,7 @@ export class PackedRuns {
     if (chain.tail !== 0 && this.isBefore(run, chain.tail)) return false;
     const payload = run.payload?.data;
     if (payload && !this.#arena.takes(payload.length)) return false;
-    const { template, more } = templateOf(run);
+    const { template, batch, more } = templateOf(run);
     const index = this.#indexOf(template);
     if (index === undefined) return false;
     if (!page) {
@@ -78,6 +78,7 @@ export class PackedRuns {
     page.next[row] = 0;
     page.orderMs[row] = orderMs;
     page.createMs[row] = run.createMs;
+    page.batch[row] = batch;
     page.rows += 1;
     if (more) this.#more.set(number, more);
     if (chain.tail === 0) chain.head = number;
@@ -220,7 +221,8 @@ export class PackedRuns {
     const { taskId, machine } = list.line.need;
     const [createMs, orderMs] = [page.createMs[row] as number, page.orderMs[row] as number];
     const queueMs = more?.queueMs ?? createMs;
-    const extras = more?.extras ?? (hasExtras ? { ...createExtras(), concurrencyKey: lane.key, priorityMs: queueMs - orderMs } : undefined);
+    const batch = page.batch[row] as number;
+    const extras = more?.extras ?? (hasExtras ? { ...createExtras(), concurrencyKey: lane.key, priorityMs: queueMs - orderMs, batch } : undefined);
     let payload: Payload | undefined = more?.payload;
     if (!payload && contentType !== undefined) {
       const data = this.#arena.get(page.at[row] as number, page.bytes[row] as number);

@@ -9,13 +9,13 @@ export interface PackedTemplate {
   readonly maxDurationSeconds: number;
   /** That of its payload; undefined: it has none, or none that is packed. */
   readonly contentType: string | undefined;
-  /** It has extras, if only a key and a priority. */
+  /** It has extras, if only a key, a priority and a batch. */
   readonly hasExtras: boolean;
 }
 
 /** What few packed runs have. */
 export interface PackedMore {
-  /** Undefined if they are no more than a key and a priority. */
+  /** Undefined if they are no more than a key, a priority and a batch. */
   readonly extras: RunExtras | undefined;
   /** Undefined if it entered its queue when it was created. */
   readonly queueMs: number | undefined;
@@ -49,10 +49,21 @@ export function isPlain(run: RunRecord): boolean {
   );
 }
 
+/** The greatest number of a batch that a packed run has without more. */
+const mostBatch = 0xffff_ffff;
+
+/** A run as it is packed. */
+export interface TakenApart {
+  readonly template: PackedTemplate;
+  /** Number of its batch; 0: none, or `more` says it. */
+  readonly batch: number;
+  readonly more: PackedMore | undefined;
+}
+
 /** Takes a run apart. */
-export function templateOf(run: RunRecord): { template: PackedTemplate; more: PackedMore | undefined } {
+export function templateOf(run: RunRecord): TakenApart {
   const { extras, payload, parent, root, depth, guardian, queueNamed, askedAttempts, maxAttempts, maxDurationSeconds } = run;
-  const rareExtras = extras !== undefined && !isKeyAndPriority(extras) ? extras : undefined;
+  const rareExtras = extras !== undefined && !isCommon(extras) ? extras : undefined;
   const rarePayload = payload !== undefined && (payload.reference !== undefined || Object.keys(payload.metadata).length > 0) ? payload : undefined;
   const queueMs = run.queueMs === run.createMs ? undefined : run.queueMs;
   const rare = rareExtras !== undefined || rarePayload !== undefined || queueMs !== undefined || parent !== 0 || guardian !== 0 || depth !== 0;
@@ -65,6 +76,7 @@ export function templateOf(run: RunRecord): { template: PackedTemplate; more: Pa
       contentType: rarePayload ? undefined : payload?.contentType,
       hasExtras: extras !== undefined,
     },
+    batch: rareExtras ? 0 : (extras?.batch ?? 0),
     more: rare ? { extras: rareExtras, queueMs, payload: rarePayload, parent, root, depth, guardian } : undefined,
   };
 }
@@ -77,11 +89,13 @@ export function templateKeyOf({ queueNamed, askedAttempts, maxAttempts, maxDurat
 const plainExtras = createExtras();
 const fields = Object.keys(plainExtras) as (keyof RunExtras)[];
 
-/** Whether extras say nothing but a key, which the list says too, and a priority, which the order says too. */
-function isKeyAndPriority(extras: RunExtras): boolean {
+/** Whether extras say nothing but a key, which the list says too, a priority, which the order says too, and a batch: whoever triggers many at once triggers batches. */
+function isCommon(extras: RunExtras): boolean {
   for (const field of fields) {
     if (field === "concurrencyKey" || field === "priorityMs") continue;
-    if (field === "tags" ? extras.tags.length > 0 : extras[field] !== plainExtras[field]) return false;
+    if (field === "batch") {
+      if (extras.batch > mostBatch) return false;
+    } else if (field === "tags" ? extras.tags.length > 0 : extras[field] !== plainExtras[field]) return false;
   }
   return true;
 }
