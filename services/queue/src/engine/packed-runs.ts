@@ -34,6 +34,7 @@ export class PackedRuns {
   readonly #pages = new Map<number, PackedPage>();
   readonly #templates: PackedTemplate[] = [];
   readonly #templateIndex = new Map<string, number>();
+  #lastIndex = 0;
   /** What few runs have. */
   readonly #more = new Map<number, PackedMore>();
   /** Lists that have chains, by their index. */
@@ -62,7 +63,7 @@ export class PackedRuns {
     if (chain.tail !== 0 && this.isBefore(run, chain.tail)) return false;
     const payload = run.payload?.data;
     if (payload && !this.#arena.takes(payload.length)) return false;
-    const { template, batch, more } = templateOf(run);
+    const { template, batch, more } = templateOf(run, this.#templates[this.#lastIndex]);
     const index = this.#indexOf(template);
     if (index === undefined) return false;
     if (!page) {
@@ -202,6 +203,7 @@ export class PackedRuns {
   }
 
   #indexOf(template: PackedTemplate): number | undefined {
+    if (this.#templates[this.#lastIndex] === template) return this.#lastIndex;
     const key = templateKeyOf(template);
     let index = this.#templateIndex.get(key);
     if (index === undefined) {
@@ -210,6 +212,7 @@ export class PackedRuns {
       this.#templates.push(template);
       this.#templateIndex.set(key, index);
     }
+    this.#lastIndex = index;
     return index;
   }
 

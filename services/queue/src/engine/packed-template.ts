@@ -60,25 +60,33 @@ export interface TakenApart {
   readonly more: PackedMore | undefined;
 }
 
-/** Takes a run apart. */
-export function templateOf(run: RunRecord): TakenApart {
+/** Takes a run apart. `last`: a template that it probably has, because runs come in crowds. */
+export function templateOf(run: RunRecord, last: PackedTemplate | undefined): TakenApart {
   const { extras, payload, parent, root, depth, guardian, queueNamed, askedAttempts, maxAttempts, maxDurationSeconds } = run;
   const rareExtras = extras !== undefined && !isCommon(extras) ? extras : undefined;
-  const rarePayload = payload !== undefined && (payload.reference !== undefined || Object.keys(payload.metadata).length > 0) ? payload : undefined;
+  const rarePayload = payload !== undefined && (payload.reference !== undefined || hasMetadata(payload)) ? payload : undefined;
   const queueMs = run.queueMs === run.createMs ? undefined : run.queueMs;
   const rare = rareExtras !== undefined || rarePayload !== undefined || queueMs !== undefined || parent !== 0 || guardian !== 0 || depth !== 0;
+  const contentType = rarePayload ? undefined : payload?.contentType;
+  const hasExtras = extras !== undefined;
+  const same =
+    last !== undefined &&
+    last.queueNamed === queueNamed &&
+    last.askedAttempts === askedAttempts &&
+    last.maxAttempts === maxAttempts &&
+    last.maxDurationSeconds === maxDurationSeconds &&
+    last.contentType === contentType &&
+    last.hasExtras === hasExtras;
   return {
-    template: {
-      queueNamed,
-      askedAttempts,
-      maxAttempts,
-      maxDurationSeconds,
-      contentType: rarePayload ? undefined : payload?.contentType,
-      hasExtras: extras !== undefined,
-    },
+    template: same ? last : { queueNamed, askedAttempts, maxAttempts, maxDurationSeconds, contentType, hasExtras },
     batch: rareExtras ? 0 : (extras?.batch ?? 0),
     more: rare ? { extras: rareExtras, queueMs, payload: rarePayload, parent, root, depth, guardian } : undefined,
   };
+}
+
+function hasMetadata({ metadata }: Payload): boolean {
+  for (const _ in metadata) return true;
+  return false;
 }
 
 /** The same for the same templates. */

@@ -193,7 +193,6 @@ export class Restoration {
     const session = facts.session === 0n ? undefined : this.#session(facts.session);
     const run = runOfFacts(facts, { queue: place.queue, environment: place.environment, taskId, version, session });
     this.#begin();
-    this.#durable.runs.set(run.number, run);
     if (facts.more?.collects && run.extras) run.environment.debounces.set(debounceKeyOf(taskId, run.extras.debounceKey), run);
     // What a run holds follows from its phase.
     if (phases[run.phase].worker && session) {
@@ -201,7 +200,10 @@ export class Restoration {
       session.usedMilliCpus += run.machine?.milliCpus ?? 0;
       session.usedMemoryMib += run.machine?.memoryMib ?? 0;
     }
+    const { runs } = this.#durable;
     indexRun(this.#durable, run);
+    // Those of a long backlog were packed at once, and are in no map.
+    if (!runs.packed.has(run.number)) runs.set(run.number, run);
   }
 
   #takeRequest({ key, timeMs, created }: SnapshotRequest): void {
