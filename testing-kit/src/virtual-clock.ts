@@ -34,6 +34,10 @@ export class VirtualClock implements Clock {
     return 0;
   }
 
+  secret(): string {
+    return Math.floor(this.random() * 2 ** 52).toString(36);
+  }
+
   after(ms: number, due: () => void): () => void {
     if (ms >= neverMs) return () => {};
     const timer = { at: this.#time + ms, due };

@@ -45,6 +45,8 @@ export const reasons = {
   /** No batch has this id, or it ended long ago. */
   BATCH_NOT_FOUND: Code.NotFound,
   TOKEN_NOT_FOUND: Code.NotFound,
+  /** The environment has as many tokens that nobody has completed as it may. */
+  TOKENS_FULL: Code.ResourceExhausted,
   /** The task has no such idempotency key. */
   IDEMPOTENCY_KEY_NOT_FOUND: Code.NotFound,
   /** No queue has this id or name. */

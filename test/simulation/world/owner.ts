@@ -179,6 +179,7 @@ export class SimulatedOwner {
       durable: this.durable,
       volatile: this.volatile,
       now,
+      clock: now,
       monotonic: this.monotonic,
       epoch: this.epoch,
       random: () => this.#chance.next(),

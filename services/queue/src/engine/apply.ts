@@ -8,7 +8,6 @@ import type {
   RunsCreated,
   RunUpdated,
   SessionOpened,
-  WaitBegan,
 } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type Failure, FailureKind, FailureSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { BatchRecord } from "./batch-record.js";
@@ -25,24 +24,10 @@ import { offerJournal, parkRun, takeJournal } from "./park.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
 import { giveRates, takeRates } from "./rates.js";
-import { type CommandAnswer, createExtras, type RunRecord, type Wait } from "./run-record.js";
+import { type CommandAnswer, createExtras, type RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
-import {
-  assign,
-  conclude,
-  delay,
-  endAttempt,
-  endWait,
-  enqueue,
-  enterQueue,
-  markDelivered,
-  openWaiterOf,
-  rearm,
-  refer,
-  retire,
-  setPhase,
-  unbind,
-} from "./transitions.js";
+import { beginWait, createToken, endToken, forgetToken } from "./token-transitions.js";
+import { assign, conclude, delay, endAttempt, endWait, enqueue, enterQueue, markDelivered, rearm, refer, retire, setPhase, unbind } from "./transitions.js";
 import { UnexpectedEvent } from "./unexpected-event.js";
 import { addVersion, promoteVersion } from "./version-record.js";
 
@@ -110,8 +95,11 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
       if (run.phase === "deferred") return enterQueue(durable, run);
       return run.phase === "backoff" ? rearm(durable, run) : enqueue(durable, run);
     }
-    case "waitBegan":
-      return beginWait(durable, event.value);
+    case "waitBegan": {
+      const run = runOf(durable, event.value.run);
+      if (event.value.commandId > 0) noteCommand(run, event.value.commandId, { kind: "done" });
+      return beginWait(durable, run, event.value);
+    }
     case "runParked":
       return parkRun(durable, runOf(durable, event.value.run));
     case "waitEnded": {
@@ -166,8 +154,11 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     case "batchForgotten":
       return forgetBatch(durable, batchOf(durable, event.value.number));
     case "tokenCreated":
+      return createToken(durable, environmentOf(durable, event.value.environment), event.value);
     case "tokenCompleted":
+      return endToken(durable, environmentOf(durable, event.value.environment), event.value);
     case "tokenForgotten":
+      return forgetToken(durable, environmentOf(durable, event.value.environment), event.value.number);
     case undefined:
       throw new UnexpectedEvent("the log holds an event of a kind that this version does not know; start the version that wrote it, or a newer one");
   }
@@ -297,29 +288,6 @@ function storePayload(durable: Durable, { environment: name, reference, sizeByte
   const payload: PayloadRecord = { reference, sizeBytes: Number(sizeBytes), storedMs: durable.now, freeMs: durable.now, refs: 0 };
   environment.payloads.set(reference, payload);
   durable.unreferenced.push({ environment, payload, sinceMs: durable.now });
-}
-
-function beginWait(durable: Durable, event: WaitBegan): void {
-  const run = runOf(durable, event.run);
-  const untilMs = Number(event.untilMs);
-  const wait: Wait = { children: event.children.map(Number), untilMs, pending: 0, delivered: false, commandId: 0, ended: 0, unseen: false };
-  if (event.commandId > 0) noteCommand(run, event.commandId, { kind: "done" });
-  run.waits ??= new Map();
-  run.waits.set(event.waitId, wait);
-  for (const number of wait.children) {
-    const child = durable.runs.get(number);
-    if (!child && number >= durable.nextRun) throw new UnexpectedEvent(`run ${run.number} waits for run ${number}, which does not exist`);
-    // A run that memory has forgotten was found by a key, and is final.
-    if (!child || phases[child.phase].final) continue;
-    wait.pending += 1;
-    child.waiter = { run: run.number, attempt: run.attempt, waitId: event.waitId, next: openWaiterOf(durable, child.waiter) };
-  }
-  if (untilMs > durable.now) {
-    wait.pending = 1;
-    durable.due.push({ atMs: untilMs, run, attempt: run.attempt, waitId: event.waitId });
-  }
-  if (wait.pending === 0) return endWait(durable, run, wait);
-  if (run.phase === "executing") setPhase(durable, run, "waiting");
 }
 
 function cancel(durable: Durable, run: RunRecord, reason: string): void {

@@ -12,7 +12,7 @@ const maxStackLength = 16 * 1024;
 const maxCauses = 8;
 
 /** Why an output cannot be taken; undefined if it can. */
-export function outputFault({ environment }: RunRecord, output: Payload): string | undefined {
+export function outputFault({ environment }: Pick<RunRecord, "environment">, output: Payload): string | undefined {
   const bytes = output.data.length;
   if (output.reference) {
     if (bytes > 0) return "the output has bytes and a reference, and may have only one of them";

@@ -23,8 +23,12 @@ export function audit(durable: Durable): string[] {
     for (const [id, wait] of run.waits ?? []) {
       const children = wait.children.filter((child) => !phases[durable.runs.get(child)?.phase ?? "completed"].final).length;
       // A time that has come is noticed by the next tick.
-      const open = wait.untilMs > durable.now ? 1 : wait.untilMs > 0 ? wait.pending : children;
-      if (open !== wait.pending) faults.push(`run ${run.number} counts ${wait.pending} open runs in wait ${id}, there are ${open}`);
+      const time = wait.untilMs > durable.now ? 1 : wait.untilMs > 0 ? wait.pending : 0;
+      const token = run.environment.tokens.byNumber.get(wait.token);
+      const open = children + time + (token?.state === "waiting" ? 1 : 0);
+      if (open !== wait.pending) faults.push(`run ${run.number} counts ${wait.pending} open things in wait ${id}, there are ${open}`);
+      if (token?.state === "waiting" && !token.waits.some((each) => each.run === run.number && each.attempt === run.attempt && each.waitId === id))
+        faults.push(`token ${token.number} does not know of wait ${id} of run ${run.number}`);
     }
     if (run.phase === "waiting" && ![...(run.waits?.values() ?? [])].some((wait) => wait.pending > 0)) faults.push(`run ${run.number} waits for nothing`);
     if (worker && run.session && run.machine) {

@@ -2,6 +2,7 @@ import { batchesDue, decideBatchesDue } from "./decide-batch.js";
 import { dueOfFlow, endOverrides } from "./decide-flow.js";
 import { decideReturn, decideSessionEnd } from "./decide-lost.js";
 import { dropUnreferenced } from "./decide-payload.js";
+import { decideTokensDue, tokensDue } from "./decide-token.js";
 import { dueToUnbind, unbindStranded } from "./decide-version.js";
 import { meaningOf } from "./due.js";
 import { retryDue, runExpired, waitEnded } from "./events.js";
@@ -22,6 +23,7 @@ export function decideTick(step: Step, leaseMs: number): void {
   }
   dropUnreferenced(step);
   decideBatchesDue(step);
+  decideTokensDue(step);
   endOverrides(step);
   wakeRates(durable, step.now);
   for (const session of durable.sessions.values()) {
@@ -33,10 +35,14 @@ export function decideTick(step: Step, leaseMs: number): void {
   unbindStranded(step);
 }
 
+/** Things that fall due in one decision, at most: all of a decision goes into one record of the log, which has a limit. What is left over is due at once. */
+const dueTogether = 5_000;
+
 /** Ends delays that have passed and runs whose time to live has, in the order of their times. Before placement, too: what has expired does not start. */
 export function decideDue(step: Step): void {
   const { due } = step.durable;
-  for (let entry = due.peek(); entry && entry.atMs <= step.now; entry = due.peek()) {
+  const before = step.events.length;
+  for (let entry = due.peek(); entry && entry.atMs <= step.now && step.events.length - before < dueTogether; entry = due.peek()) {
     due.pop();
     const { run } = entry;
     const meaning = meaningOf(entry);
@@ -71,6 +77,8 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   if (unreferenced) consider(unreferenced.sinceMs + unreferencedRetentionMs - step.now);
   const batch = batchesDue(step.durable);
   if (batch !== undefined) consider(batch - step.now);
+  const token = tokensDue(step.durable);
+  if (token !== undefined) consider(token - step.now);
   const flow = dueOfFlow(step);
   if (flow !== undefined) consider(flow - step.now);
   const unbind = dueToUnbind(step);

@@ -3,6 +3,7 @@ import { boundFailure, outputFault } from "./attempt-outcome.js";
 import { entryRecorded, waitBegan } from "./events.js";
 import { keyFault } from "./journal.js";
 import { refuseCommand as refuse } from "./refuse-command.js";
+import { tokenNumberOf } from "./run-id.js";
 import type { CommandAnswer, RunRecord } from "./run-record.js";
 import { emit, type Step } from "./step.js";
 
@@ -11,21 +12,27 @@ const longestWaitMs = 366 * 24 * 60 * 60_000;
 /** How far off the end of a wait may be that names it: 10 years. */
 const farthestEndMs = 10 * longestWaitMs;
 
-/** Begins a wait for a time. */
+/** Begins a wait for a time or a token. */
 export function decideWait(step: Step, run: RunRecord, commandId: number, { waitId, condition }: WaitCommand): CommandAnswer {
   const invalid = (message: string) => refuse(step, run, commandId, { reason: "INVALID_FIELD", message });
   if (run.waits?.has(waitId)) return invalid(`wait_id ${waitId} names an earlier wait of this attempt; count on`);
   switch (condition.case) {
     case "forMs":
       if (condition.value > BigInt(longestWaitMs)) return invalid(`for_ms: a wait lasts at most ${longestWaitMs} ms`);
-      emit(step, waitBegan(run, waitId, { untilMs: step.now + Number(condition.value), commandId }));
+      // Not from the time of the batch, which may be earlier than the worker asked: no wait ends early.
+      emit(step, waitBegan(run, waitId, { untilMs: step.clock + Number(condition.value), commandId }));
       return { kind: "done" };
     case "untilMs":
       if (condition.value > BigInt(step.now + farthestEndMs)) return invalid("until_ms: a wait ends within 10 years");
       emit(step, waitBegan(run, waitId, { untilMs: Math.max(1, Number(condition.value)), commandId }));
       return { kind: "done" };
-    case "tokenId":
-      return refuse(step, run, commandId, { reason: "TOKEN_NOT_FOUND", message: `there is no token ${condition.value.slice(0, 64)}` });
+    case "tokenId": {
+      const token = run.environment.tokens.byNumber.get(tokenNumberOf(run.environment, condition.value) ?? 0);
+      if (!token)
+        return refuse(step, run, commandId, { reason: "TOKEN_NOT_FOUND", message: `there is no token ${condition.value.slice(0, 64)}, or it ended long ago` });
+      emit(step, waitBegan(run, waitId, { token, commandId }));
+      return { kind: "done" };
+    }
     case undefined:
       return invalid("wait: what is waited for must be set");
   }

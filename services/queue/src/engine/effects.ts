@@ -10,6 +10,7 @@ import { journalLengthOf, sendJournal } from "./send-journal.js";
 import type { Step } from "./step.js";
 import { tokenOf } from "./token.js";
 import { resultOf, runMessageOf, runResultBytes, shownKeyOf } from "./view.js";
+import { waitEndBytes, waitEndOf } from "./view-token.js";
 import type { Unaccepted } from "./volatile.js";
 
 /** Puts what follows from an event, just applied, into the outbox. Nothing else tells anybody of events. */
@@ -59,6 +60,15 @@ export function effects(step: Step, { event }: Event): void {
       if (run.phase === "executing" || run.phase === "assigned") sendResume(step, run, event.value.waitId);
       return tellChange(step, run);
     }
+    case "tokenCompleted": {
+      const token = step.durable.environments.get(event.value.environment)?.tokens.byNumber.get(Number(event.value.number));
+      for (const { run: number, waitId } of token?.waits ?? []) {
+        const run = runOf(step.durable, BigInt(number));
+        if (run.phase === "executing" || run.phase === "assigned") sendResume(step, run, waitId);
+        else tellChange(step, run);
+      }
+      return;
+    }
     case "runUpdated":
       return tellChange(step, runOf(step.durable, event.value.run));
     case "versionPromoted": {
@@ -103,13 +113,14 @@ export function sendResume(step: Step, run: RunRecord, waitId: number, past?: Re
     return;
   }
   // One wait may bring more than a frame holds; the parts follow each other.
-  const end = wait.untilMs > 0 ? { end: { $typeName: "runlane.v1.WaitEnd", timedOut: false } as const } : {};
+  const how = waitEndOf(wait);
+  const end = how ? { end: how } : {};
   let from = 0;
   do {
     let bytes = 0;
     let to = from;
     while (to < results.length && (to === from || bytes + runResultBytes(results[to]) <= 200 * 1024)) bytes += runResultBytes(results[to++]);
-    const frame = step.outbox.frame(connection, bytes + 64);
+    const frame = step.outbox.frame(connection, bytes + 64 + waitEndBytes(wait));
     frame.resumes.push({ $typeName: "runlane.v1.Resume", token, waitId, results: results.slice(from, to), more: to < results.length, ...end });
     from = to;
   } while (from < results.length);

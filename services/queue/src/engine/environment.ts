@@ -7,6 +7,7 @@ import type { PayloadRecord } from "./payload-record.js";
 import type { QueueRecord } from "./queue-record.js";
 import type { RunRecord } from "./run-record.js";
 import { createVersions, type Versions } from "./version-record.js";
+import { createWaitTokens, type WaitTokens } from "./wait-token.js";
 
 /** An environment: its own tasks, queues, runs and workers. */
 export interface Environment {
@@ -22,6 +23,8 @@ export interface Environment {
   readonly keys: IdempotencyKeys;
   /** Delayed runs that collect triggers, by {@link debounceKeyOf}. */
   readonly debounces: Map<string, RunRecord>;
+  /** What runs wait for until somebody completes it. */
+  readonly tokens: WaitTokens;
 }
 
 /** An environment in which nothing has happened. */
@@ -36,6 +39,7 @@ export function createEnvironment(name: string, tag: string): Environment {
     payloads: new Map(),
     keys: new IdempotencyKeys(),
     debounces: new Map(),
+    tokens: createWaitTokens(),
   };
 }
 

@@ -20,6 +20,7 @@ import type {
 import type { BatchRecord } from "./batch-record.js";
 import type { RefusedAt, RunRecord } from "./run-record.js";
 import type { SessionRecord } from "./session-record.js";
+import type { WaitToken } from "./wait-token.js";
 
 // Written as literals: on the hot path `create` with its reflection costs more than the decision.
 const event = (value: Event["event"]): Event => ({ $typeName: "runlane.internal.v1.Event", event: value });
@@ -212,11 +213,12 @@ export const batchForgotten = (batch: BatchRecord): Event =>
 export interface Awaited {
   readonly children?: readonly number[];
   readonly untilMs?: number;
+  readonly token?: WaitToken;
   /** The command, if no other event answers it. */
   readonly commandId?: number;
 }
 
-export const waitBegan = (run: RunRecord, waitId: number, { children = [], untilMs = 0, commandId = 0 }: Awaited): Event =>
+export const waitBegan = (run: RunRecord, waitId: number, { children = [], untilMs = 0, token, commandId = 0 }: Awaited): Event =>
   event({
     case: "waitBegan",
     value: {
@@ -225,10 +227,40 @@ export const waitBegan = (run: RunRecord, waitId: number, { children = [], until
       waitId,
       children: children.map(BigInt),
       untilMs: BigInt(untilMs),
-      token: 0n,
+      token: BigInt(token?.number ?? 0),
       commandId,
+      ended: token !== undefined && token.state !== "waiting",
     },
   });
+
+/** What a new token has besides its number and its secret. */
+export type TokenSetting = Pick<WaitToken, "timeoutMs" | "key" | "keyExpireMs" | "tags" | "timer" | "requestId">;
+
+export const tokenCreated = (environment: string, number: number, secret: string, setting: TokenSetting): Event =>
+  event({
+    case: "tokenCreated",
+    value: {
+      $typeName: "runlane.internal.v1.TokenCreated",
+      environment,
+      number: BigInt(number),
+      secret,
+      timeoutMs: BigInt(setting.timeoutMs),
+      key: setting.key,
+      keyExpireMs: BigInt(setting.keyExpireMs),
+      tags: [...setting.tags],
+      timer: setting.timer,
+      requestId: setting.requestId,
+    },
+  });
+
+export const tokenCompleted = (environment: string, number: number, output: Payload | undefined, timedOut: boolean): Event =>
+  event({
+    case: "tokenCompleted",
+    value: { $typeName: "runlane.internal.v1.TokenCompleted", environment, number: BigInt(number), timedOut, ...(output ? { output } : {}) },
+  });
+
+export const tokenForgotten = (environment: string, number: number): Event =>
+  event({ case: "tokenForgotten", value: { $typeName: "runlane.internal.v1.TokenForgotten", environment, number: BigInt(number) } });
 
 export const runParked = (run: RunRecord): Event =>
   event({ case: "runParked", value: { $typeName: "runlane.internal.v1.RunParked", run: BigInt(run.number) } });

@@ -4,7 +4,8 @@ import type { ExplainRunResponse } from "@runlane/platform/gen/runlane/v1/run_se
 import { currentOf } from "./bound.js";
 import { capacityOf } from "./flow.js";
 import { keyLimitOf, limitIsOpen } from "./limit-record.js";
-import { closedSlotsOf, pendingReasonOf, waitedUntil } from "./pending-reason.js";
+import { awaitedToken, closedSlotsOf, pendingReasonOf, waitedUntil } from "./pending-reason.js";
+import { tokenIdOf } from "./run-id.js";
 import type { RunRecord } from "./run-record.js";
 import { runMessageOf } from "./view.js";
 import type { Volatile } from "./volatile.js";
@@ -127,6 +128,16 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
       return { message: "Its code waits for other runs.", remedy: "Wait until these end." };
     case PendingReason.WAITING_FOR_TIME:
       return { message: "Its code waits for a time.", remedy: "Wait until it has come.", dueMs: waitedUntil(run) };
+    case PendingReason.WAITING_FOR_TOKEN: {
+      const token = awaitedToken(run);
+      const id = token ? tokenIdOf(environment, token.number) : "";
+      return {
+        message: `Its code waits for token ${id}.`,
+        remedy: `Complete the token: runlane tokens complete ${id}`,
+        subject: id,
+        dueMs: token?.timeoutMs || undefined,
+      };
+    }
     default:
       return { message: `Nothing holds it up (environment ${environment.name} has ${flow.held} runs executing).`, remedy: "It starts at once." };
   }

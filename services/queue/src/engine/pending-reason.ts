@@ -8,6 +8,7 @@ import type { RunRecord } from "./run-record.js";
 import { fits, isLargeEnough } from "./session-record.js";
 import { startsRuns } from "./version-record.js";
 import type { Volatile } from "./volatile.js";
+import type { WaitToken } from "./wait-token.js";
 
 /** Why a run does not execute now: the reason that is nearest to the run, so that what it names has to change first. */
 export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
@@ -42,10 +43,18 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
 
 /** What a run's code waits for: of several waits, what the first open one is for. */
 function waitedFor({ waits }: RunRecord): PendingReason {
-  for (const { pending, untilMs } of waits?.values() ?? []) {
-    if (pending > 0) return untilMs > 0 ? PendingReason.WAITING_FOR_TIME : PendingReason.WAITING_FOR_RUNS;
+  for (const { pending, untilMs, token } of waits?.values() ?? []) {
+    if (pending === 0) continue;
+    if (token > 0) return PendingReason.WAITING_FOR_TOKEN;
+    return untilMs > 0 ? PendingReason.WAITING_FOR_TIME : PendingReason.WAITING_FOR_RUNS;
   }
   return PendingReason.WAITING_FOR_RUNS;
+}
+
+/** The token that it waits for: of several, that of the first open wait; undefined if there is none. */
+export function awaitedToken({ waits, environment }: RunRecord): WaitToken | undefined {
+  for (const { pending, token } of waits?.values() ?? []) if (pending > 0 && token > 0) return environment.tokens.byNumber.get(token);
+  return undefined;
 }
 
 /** When the first wait for a time ends, of those that are open; 0 if there is none. */

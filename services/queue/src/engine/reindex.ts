@@ -10,7 +10,8 @@ import type { QueueRecord } from "./queue-record.js";
 import { restOfLane } from "./rates.js";
 import { makeReady, noteReady, takeSlots } from "./ready.js";
 import { type ReadyList, readyListOf } from "./ready-list.js";
-import type { RunRecord } from "./run-record.js";
+import type { RunRecord, Wait } from "./run-record.js";
+import { reindexTokens } from "./wait-token.js";
 
 /** Phases that end when their time has come. */
 const timed: ReadonlySet<Phase> = new Set(["deferred", "delayed", "backoff"]);
@@ -48,7 +49,10 @@ export function clearIndexes(durable: Durable): void {
   durable.due.clear();
   durable.rateDue.clear();
   durable.resting.clear();
-  for (const environment of durable.environments.values()) clear(durable, environment);
+  for (const environment of durable.environments.values()) {
+    clear(durable, environment);
+    reindexTokens(environment.tokens);
+  }
 }
 
 /** Puts a run where its facts say that it belongs. */
@@ -93,10 +97,17 @@ function enter(durable: Durable, run: RunRecord): void {
   else if (phase === "resumable") makeReady(durable, run, "resume");
   else if (phase === "revived") makeReady(durable, run, "revive");
   else if (timed.has(phase)) durable.due.push({ atMs: phase === "deferred" ? run.queueMs : run.retryAtMs, run, attempt: run.attempt, waitId: 0 });
-  if (run.waits)
-    for (const [waitId, { untilMs, pending }] of run.waits)
-      if (untilMs > 0 && pending > 0) durable.due.push({ atMs: untilMs, run, attempt: run.attempt, waitId });
+  if (run.waits) indexWaits(durable, run, run.waits);
   if (phase === "queued" && run.startMs === 0 && run.extras?.expireMs) durable.due.push({ atMs: run.extras.expireMs, run, attempt: 0, waitId: 0 });
+}
+
+function indexWaits(durable: Durable, run: RunRecord, waits: ReadonlyMap<number, Wait>): void {
+  const { number, attempt, environment } = run;
+  for (const [waitId, { untilMs, token, pending }] of waits) {
+    if (pending === 0) continue;
+    if (untilMs > 0) durable.due.push({ atMs: untilMs, run, attempt, waitId });
+    if (token > 0) environment.tokens.byNumber.get(token)?.waits.push({ run: number, attempt, waitId });
+  }
 }
 
 /** A packed run stays as it is: it is its list that is made anew. */

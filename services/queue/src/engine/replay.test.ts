@@ -16,13 +16,24 @@ it("whatever happens: replay gives the same state, no slot leaks, no limit is ex
       const harness = new EngineHarness(seed, { records: Math.abs(seed) % 5, memoryBytes: 0, spill: new MemorySpill() });
       const world = new RandomWorld(harness);
       const ended = new Map<number, string>();
+      const brought = new Set<string>();
       const startedOn = new Map<number, string>();
       for (const event of happenings) {
         world.happen(event);
         expect(audit(harness.durable)).toEqual([]);
         for (const [name, limit] of Object.entries(limits)) expect(harness.environment.queues.get(name)?.held ?? 0).toBeLessThanOrEqual(limit);
-        const named = [...harness.durable.runs.values()].flatMap(({ payload, output }) => [payload?.reference, output?.reference]);
-        for (const { reference, refs } of harness.environment.payloads.values()) expect(refs).toBe(named.filter((name) => name === reference).length);
+        const tokens = [...harness.environment.tokens.byNumber.values()];
+        const named = [...harness.durable.runs.values(), ...tokens.map(({ output }) => ({ payload: undefined, output }))].flatMap(({ payload, output }) => [
+          payload?.reference,
+          output?.reference,
+        ]);
+        for (const { output } of tokens) if (output?.reference) brought.add(output.reference);
+        for (const { reference, refs } of harness.environment.payloads.values()) {
+          const least = named.filter((name) => name === reference).length;
+          // What a token brought to a wait is kept for the run, also when the attempt that waited is over.
+          if (brought.has(reference)) expect(refs).toBeGreaterThanOrEqual(least);
+          else expect(refs).toBe(least);
+        }
         for (const name of named) if (name) expect(harness.environment.payloads.has(name)).toBe(true);
         for (const run of harness.durable.runs.values()) {
           // A run that has started executes on the version that it started on, unless it was let go from it.

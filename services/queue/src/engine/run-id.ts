@@ -27,6 +27,16 @@ export function batchNumberOf(environment: TaggedEnvironment, id: string): numbe
   return numberIn(`batch_${environment.tag}`, id);
 }
 
+/** Id of a token for which runs wait: as Trigger.dev's, and as that of a run. */
+export function tokenIdOf(environment: TaggedEnvironment, number: number): string {
+  return `waitpoint_${environment.tag}${textOf(number)}`;
+}
+
+/** Number of the token with this id, or undefined if no token of this environment can have it. */
+export function tokenNumberOf(environment: TaggedEnvironment, id: string): number | undefined {
+  return numberIn(`waitpoint_${environment.tag}`, id);
+}
+
 function textOf(number: number): string {
   let text = "";
   for (let rest = number, i = 0; i < digits; i++, rest = Math.floor(rest / 32)) text = alphabet.charAt(rest % 32) + text;

@@ -154,13 +154,15 @@ export function createExtras(): RunExtras {
   };
 }
 
-/** A wait of a run for others, or for a time. */
+/** A wait of a run for others, for a time, or for a token. */
 export interface Wait {
   /** Numbers of the runs waited for, in the order of the items. */
   readonly children: readonly number[];
   /** The time it waits for, in milliseconds of the Unix epoch; 0 for none. */
   readonly untilMs: number;
-  /** How many of the runs are not final, or 1 until the time has come. */
+  /** Number of the token it waits for; 0 for none. */
+  readonly token: number;
+  /** How many of the runs are not final, or 1 until the time has come or the token has ended. */
   pending: number;
   /** The waiting run had a slot after the end, so that the results went to its worker. */
   delivered: boolean;
@@ -170,6 +172,10 @@ export interface Wait {
   ended: number;
   /** It ended while no code of the attempt was there, and none has taken that so far. */
   unseen: boolean;
+  /** What its token was completed with. */
+  output: Payload | undefined;
+  /** Nobody completed its token in time. */
+  timedOut: boolean;
 }
 
 /** A run's wait, as seen from a run waited for. A list, because keys let several wait for one run. */

@@ -6,6 +6,7 @@ import type { RunRecord } from "./run-record.js";
 import type { Step } from "./step.js";
 import { tokenOf } from "./token.js";
 import { resultOf, runResultBytes } from "./view.js";
+import { waitEndBytes, waitEndOf } from "./view-token.js";
 import type { Connection } from "./volatile.js";
 
 /** About the most bytes of one part of a journal. */
@@ -47,7 +48,8 @@ export function sendJournal(step: Step, connection: Connection, run: RunRecord, 
       continue;
     }
     entry.unseen = wait.unseen;
-    if (wait.untilMs > 0) entry.end = { $typeName: "runlane.v1.WaitEnd", timedOut: false };
+    const end = waitEndOf(wait);
+    if (end) entry.end = end;
     const results = wait.children.map((number) => {
       const child = step.durable.runs.get(number);
       return child ? resultOf(child) : past?.get(number);
@@ -59,7 +61,7 @@ export function sendJournal(step: Step, connection: Connection, run: RunRecord, 
       while (to < results.length && (to === from || size + runResultBytes(results[to]) <= partBytes / 2)) size += runResultBytes(results[to++]);
       const part = results.slice(from, to).filter((result) => result !== undefined);
       const first = from === 0 ? entry : { ...entryOf(record), unseen: wait.unseen };
-      add({ ...first, results: part, more: to < results.length }, size + bytesOf(record) + 30 * first.outcomes.length);
+      add({ ...first, results: part, more: to < results.length }, size + bytesOf(record) + waitEndBytes(wait) + 30 * first.outcomes.length);
       from = to;
     } while (from < results.length);
   }

@@ -19,6 +19,8 @@ export interface Step {
   readonly volatile: Volatile;
   /** The partition's time, in milliseconds of the Unix epoch. Never less than `durable.now`. */
   readonly now: number;
+  /** The clock when the decision is made, in milliseconds of the Unix epoch, rounded up: `now` or later. What is to last for a while begins here. */
+  readonly clock: number;
   /** A clock that only goes forward, in milliseconds, for leases. */
   readonly monotonic: number;
   readonly epoch: bigint;

@@ -201,7 +201,9 @@ export class Reducer implements RecordListener {
       case "waitBegan": {
         const row = this.#change(Number(event.value.run));
         // What keys found may all be final: then the run goes on.
-        const waits = Number(event.value.untilMs) > this.#now || event.value.children.some((child) => (this.#row(Number(child))?.finishMs ?? 1) === 0);
+        const { untilMs, token, ended } = event.value;
+        const waits =
+          Number(untilMs) > this.#now || (token > 0n && !ended) || event.value.children.some((child) => (this.#row(Number(child))?.finishMs ?? 1) === 0);
         if (waits && row?.state === RunState.EXECUTING) row.state = RunState.WAITING;
         return;
       }

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 /** Where the shell gets time and randomness from; tests drive a fake one. */
 export interface Clock {
   /** Wall clock, in milliseconds of the Unix epoch. */
@@ -6,6 +8,8 @@ export interface Clock {
   monotonic(): number;
   /** A random number in [0, 1). */
   random(): number;
+  /** A text of letters and digits that nobody can guess. */
+  secret(): string;
   /** Calls `due` once after at least `ms` milliseconds; returns how to call it off. */
   after(ms: number, due: () => void): () => void;
   /** Calls `due` once what arrives together has been handled: frames of one poll phase share an append. */
@@ -17,6 +21,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   random: Math.random,
+  // 160 bits.
+  secret: () => randomBytes(20).toString("hex"),
   after(ms, due) {
     const timer = setTimeout(due, Math.min(ms, 2 ** 31 - 1));
     return () => clearTimeout(timer);

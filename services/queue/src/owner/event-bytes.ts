@@ -51,6 +51,17 @@ export function eventBytes({ event }: Event): number {
     }
     case "commandJournalled":
       return 60 + 3 * (event.value.key?.name.length ?? 0);
+    case "tokenCreated":
+      return (
+        80 +
+        event.value.environment.length +
+        event.value.secret.length +
+        3 * event.value.key.length +
+        event.value.requestId.length +
+        textBytes(event.value.tags)
+      );
+    case "tokenCompleted":
+      return 30 + event.value.environment.length + payloadBytes(event.value.output);
     case "waitBegan":
       return 24 + 6 * event.value.children.length;
     case "runsAccepted":

@@ -149,6 +149,7 @@ export class GroupCommit {
       durable,
       volatile,
       now: open.nowMs,
+      clock: Math.max(open.nowMs, Math.ceil(clock.now())),
       monotonic: clock.monotonic(),
       epoch,
       random: clock.random,

@@ -68,16 +68,19 @@ export function ownerService(partition: Partition): ServiceImpl<typeof OwnerServ
     changeLimit: (request) => partition.flow.changeLimit(request),
     readEnvironment: (request) => partition.flow.readEnvironment(request),
     changeEnvironment: (request) => partition.flow.changeEnvironment(request),
-    createWaitToken: noTokens,
-    readWaitToken: noTokens,
-    completeWaitToken: noTokens,
-    listWaitTokens: noTokens,
+    async createWaitToken(request) {
+      const made = await partition.tokens.create(request);
+      return { ...made, logSequence: BigInt(partition.sequence) };
+    },
+    async readWaitToken({ environment, tokenId }) {
+      return { token: await partition.tokens.read(environment, tokenId) };
+    },
+    async completeWaitToken(request) {
+      const token = await partition.tokens.complete(request);
+      return { token, logSequence: BigInt(partition.sequence) };
+    },
+    listWaitTokens: (request) => partition.tokens.list(request),
   };
-}
-
-/** This version keeps no tokens. */
-function noTokens(): never {
-  throw refusal("UNIMPLEMENTED", "the server keeps no tokens");
 }
 
 /** The first tasks, `limit` at most, and no more than fit into one message. */

@@ -28,6 +28,7 @@ import { addSubscriber, tellPast, want } from "./interest.js";
 import { runNotFound } from "./not-found.js";
 import { PastRuns } from "./past-runs.js";
 import { PayloadRemoval } from "./payload-removal.js";
+import { TokenControl } from "./token-control.js";
 import { Triggering } from "./triggering.js";
 import { VersionControl } from "./version-control.js";
 
@@ -61,6 +62,8 @@ export class Partition {
   /** Queues and limits. */
   readonly flow: FlowControl;
   readonly versions: VersionControl;
+  /** What runs wait for until somebody completes it. */
+  readonly tokens: TokenControl;
   readonly #options: PartitionOptions;
   readonly #commit: GroupCommit;
   readonly #delivery: Delivery;
@@ -116,6 +119,7 @@ export class Partition {
     this.triggering = new Triggering(handle);
     this.flow = new FlowControl(handle);
     this.versions = new VersionControl(handle);
+    this.tokens = new TokenControl({ ...handle, secret: () => clock.secret() });
     const owns = () => this.#serves;
     const settled = () => this.#commit.settled();
     this.#removal = options.payloads && new PayloadRemoval({ store: options.payloads, durable: this.durable, clock, logger, owns, settled });

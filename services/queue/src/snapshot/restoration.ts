@@ -16,6 +16,7 @@ import { bucketOf, limitOfFacts, queueOfFacts, takeFlow } from "./flow-facts.js"
 import { runOfFacts } from "./run-facts.js";
 import { type SnapshotPlace, snapshotFormat } from "./snapshot-records.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
+import { tokenOfFacts } from "./token-facts.js";
 
 /** What a snapshot holds. */
 export interface Restored extends SnapshotPlace {
@@ -70,6 +71,8 @@ export class Restoration {
         const { name, tag } = record.value;
         const environment = createEnvironment(name, tag);
         takeFlow(environment.flow, record.value);
+        // A snapshot of before there were tokens says 0.
+        environment.tokens.next = Math.max(1, Number(record.value.nextToken));
         this.#environments.push(environment);
         durable.environments.set(name, environment);
         return;
@@ -87,6 +90,11 @@ export class Restoration {
         const { environment, reference, sizeBytes, storedMs, refs, freeMs } = record.value;
         const payload = { reference, sizeBytes: Number(sizeBytes), storedMs: Number(storedMs), freeMs: Number(freeMs), refs: Number(refs) };
         this.#environment(environment).payloads.set(reference, payload);
+        return;
+      }
+      case "token": {
+        const token = tokenOfFacts(record.value);
+        this.#environment(record.value.environment).tokens.byNumber.set(token.number, token);
         return;
       }
       case "queue": {

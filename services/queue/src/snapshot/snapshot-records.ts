@@ -7,6 +7,7 @@ import { batchFacts, keyFacts } from "./batch-facts.js";
 import { createdFacts } from "./created-facts.js";
 import { bucketFacts, flowFacts, limitFacts, queueFacts } from "./flow-facts.js";
 import { runFacts } from "./run-facts.js";
+import { tokenFacts } from "./token-facts.js";
 
 /** The format that this version writes, and the only one that it reads. Raised when something is said in another way. */
 export const snapshotFormat = 1;
@@ -93,8 +94,8 @@ function* values(durable: Durable, sequence: number, mark: Uint8Array): Generato
   yield* requestValues(durable);
 }
 
-function* environmentValues({ name, tag, flow, versions, tasks, payloads }: Environment, environment: number): Generator<Value> {
-  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag, ...flowFacts(flow), nextToken: 0n } };
+function* environmentValues({ name, tag, flow, versions, tasks, payloads, tokens }: Environment, environment: number): Generator<Value> {
+  yield { case: "environment", value: { $typeName: "runlane.internal.v1.SnapshotEnvironment", name, tag, ...flowFacts(flow), nextToken: BigInt(tokens.next) } };
   for (const limit of flow.limits.values()) yield { case: "limit", value: limitFacts(limit, environment) };
   for (const record of versions.byNumber.values()) {
     const { version, buildId, createMs, setAside } = record;
@@ -104,6 +105,7 @@ function* environmentValues({ name, tag, flow, versions, tasks, payloads }: Envi
       value: { $typeName: "runlane.internal.v1.SnapshotVersion", environment, version, buildId, createMs: BigInt(createMs), setAside, current },
     };
   }
+  for (const token of tokens.byNumber.values()) yield { case: "token", value: tokenFacts(token, environment) };
   for (const { declaration, version, limits } of tasks.values()) {
     const names = limits?.map((limit) => limit.name) ?? [];
     yield { case: "task", value: { $typeName: "runlane.internal.v1.SnapshotTask", environment, declaration, version, limits: names } };

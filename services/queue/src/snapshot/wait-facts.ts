@@ -4,7 +4,7 @@ import type { Wait } from "../engine/run-record.js";
 import { SnapshotUnreadable } from "./snapshot-unreadable.js";
 
 /** A wait as a snapshot says it. */
-export function waitFacts(waitId: number, { children, untilMs, pending, delivered, commandId, ended, unseen }: Wait): SnapshotWait {
+export function waitFacts(waitId: number, { children, untilMs, token, pending, delivered, commandId, ended, unseen, output, timedOut }: Wait): SnapshotWait {
   return {
     $typeName: "runlane.internal.v1.SnapshotWait",
     waitId,
@@ -12,17 +12,19 @@ export function waitFacts(waitId: number, { children, untilMs, pending, delivere
     pending,
     delivered,
     untilMs: BigInt(untilMs),
-    token: 0n,
+    token: BigInt(token),
     ended,
     commandId,
     unseen,
-    timedOut: false,
+    timedOut,
+    ...(output && { output }),
   };
 }
 
 /** The wait that a snapshot says. */
-export function waitOf({ children, untilMs, pending, delivered, commandId, ended, unseen }: SnapshotWait): Wait {
-  return { children: children.map(Number), untilMs: Number(untilMs), pending, delivered, commandId, ended, unseen };
+export function waitOf({ children, untilMs, token, output, pending, delivered, commandId, ended, unseen, timedOut }: SnapshotWait): Wait {
+  const awaited = { children: children.map(Number), untilMs: Number(untilMs), token: Number(token), output };
+  return { ...awaited, pending, delivered, commandId, ended, unseen, timedOut };
 }
 
 /** A journal as a snapshot says it. */

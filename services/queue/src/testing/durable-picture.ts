@@ -16,6 +16,8 @@ export function pictureOf(durable: Durable): unknown {
       bound: [...environment.versions.bound].map(([version, runs]) => [version, [...runs].map(([run, readyMs]) => [run.number, readyMs])]),
       payloads: [...environment.payloads.values()],
       keys: [...environment.keys.values()],
+      nextToken: environment.tokens.next,
+      tokens: [...environment.tokens.byNumber.values()].map(({ waits: _, ...token }) => token),
       debounces: [...environment.debounces].map(([key, run]) => [key, run.number]).sort(),
       queues: [...environment.queues.values()].map(({ environment: _, lines, keyless, lanes, shut, rateDueMs, rateListedMs, served, ...queue }) => ({
         ...queue,

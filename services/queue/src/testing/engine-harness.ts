@@ -79,6 +79,7 @@ export class EngineHarness {
       durable: this.durable,
       volatile: this.volatile,
       now: Math.max(this.now, this.durable.now),
+      clock: Math.max(this.now, this.durable.now),
       monotonic: this.monotonic,
       epoch: this.epoch,
       random: () => this.random(),

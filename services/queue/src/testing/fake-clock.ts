@@ -17,6 +17,10 @@ export class FakeClock implements Clock {
     return Math.random();
   }
 
+  secret(): string {
+    return Math.random().toString(36).slice(2);
+  }
+
   after(ms: number, due: () => void): () => void {
     const timer = { at: this.#time + ms, due };
     this.#timers.add(timer);

@@ -19,6 +19,7 @@ import type { CreatedRuns, RunExtras, RunRecord, Wait } from "../engine/run-reco
 import type { SessionRecord } from "../engine/session-record.js";
 import { rateOf } from "../engine/token-bucket.js";
 import type { VersionRecord } from "../engine/version-record.js";
+import { createWaitTokens, type WaitToken, type WaitTokens } from "../engine/wait-token.js";
 
 /** Every field of a record with a value: a field that is added to a record must be added here, else this does not compile. */
 type Full<T> = { [K in keyof Required<T>]: NonNullable<T[K]> };
@@ -143,8 +144,40 @@ export function fullDurable(): Durable {
   return durable;
 }
 
+function fullTokens(): WaitTokens {
+  const open: Full<WaitToken> = {
+    number: 1,
+    secret: "s",
+    createMs: 1,
+    timeoutMs: 7_000,
+    key: "k",
+    keyExpireMs: 8_000,
+    tags: ["a", "b"],
+    timer: true,
+    requestId: "r",
+    state: "waiting",
+    finishMs: 0,
+    output: undefined as never,
+    waits: [],
+  };
+  const ended: Full<WaitToken> = { ...open, number: 2, key: "l", requestId: "q", state: "completed", finishMs: 9, output: payload("5") };
+  const late: WaitToken = { ...ended, number: 3, state: "timed out", finishMs: 8, output: undefined };
+  return { ...createWaitTokens(), next: 5, byNumber: new Map([open, ended, late].map((each) => [each.number, each])) };
+}
+
 function fullWait(children: number[], pending: number, delivered: boolean): Wait {
-  const wait: Full<Wait> = { children, untilMs: 5_000, pending, delivered, commandId: 1, ended: 4, unseen: true };
+  const wait: Full<Wait> = {
+    children,
+    untilMs: 5_000,
+    token: 1,
+    pending,
+    delivered,
+    commandId: 1,
+    ended: 4,
+    unseen: true,
+    output: payload("6"),
+    timedOut: true,
+  };
   return wait;
 }
 
@@ -215,6 +248,7 @@ function fullEnvironment(): Environment {
     payloads: new Map([stored, { ...stored, reference: "pay_2", refs: 2 }].map((each) => [each.reference, each])),
     keys: fullKeys(),
     debounces: new Map(),
+    tokens: fullTokens(),
   };
   return environment;
 }

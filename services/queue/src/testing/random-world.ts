@@ -1,15 +1,18 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { PayloadSchema } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import { DebounceMode } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import { RescheduleRunRequestSchema } from "@runlane/platform/gen/runlane/v1/run_service_pb.js";
+import { CreateTokenRequestSchema } from "@runlane/platform/gen/runlane/v1/token_service_pb.js";
 import fc from "fast-check";
 import { decideCancel } from "../engine/decide-cancel.js";
 import { decideClosed } from "../engine/decide-frame.js";
 import { decideRecordPayload } from "../engine/decide-payload.js";
 import { decideKeyEnd, decideReschedule } from "../engine/decide-reschedule.js";
+import { decideCompleteToken, decideCreateToken } from "../engine/decide-token.js";
 import { decidePromote } from "../engine/decide-version.js";
 import { phases } from "../engine/phase.js";
-import { batchIdOf } from "../engine/run-id.js";
+import { batchIdOf, tokenIdOf } from "../engine/run-id.js";
 import { tokenOf } from "../engine/token.js";
 import { type EngineHarness, type HarnessWorker, item } from "./engine-harness.js";
 import { flowKinds, flowOf, happenToFlow, isFlowKind, liftFlow } from "./random-flow.js";
@@ -53,6 +56,10 @@ const kinds = [
   "waitKeyed",
   "endKey",
   "replay",
+  "createToken",
+  "completeToken",
+  "waitToken",
+  "waitTime",
   ...flowKinds,
 ] as const;
 
@@ -103,6 +110,7 @@ export class RandomWorld {
     const target = held[a % Math.max(1, held.length)];
     const entry = target && this.#workers.find(({ worker }) => worker.connection === harness.volatile.connections.get(target.session!));
     const worker = entry?.worker;
+    const tokens = [...harness.environment.tokens.byNumber.values()];
     const payloads = [...harness.environment.payloads.keys()];
     const payload = payloads[b % Math.max(1, payloads.length)];
     if (isFlowKind(kind)) return happenToFlow(harness, kind, taskOf(b), a, b);
@@ -250,6 +258,39 @@ export class RandomWorld {
         worker.send({ commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "triggerAndWait", value } }] });
         return;
       }
+      case "createToken": {
+        const timeout = b % 3 === 0 ? {} : { timeout: durationFromMs((b % 40) * 1_000 + 1) };
+        const key = b % 2 === 0 ? {} : { idempotencyKey: keyNameOf(a), idempotencyKeyTtl: durationFromMs(a * 50 + 1) };
+        const request = create(CreateTokenRequestSchema, {
+          ...timeout,
+          ...key,
+          tags: [`t${a % 3}`],
+          timer: b % 5 === 0,
+          requestId: a % 4 === 0 ? `r${b % 6}` : "",
+        });
+        harness.step((step) => void decideCreateToken(step, harness.environment, request, `s${a}`));
+        return;
+      }
+      case "completeToken": {
+        const token = tokens[a % Math.max(1, tokens.length)];
+        const output = create(PayloadSchema, payload && b % 3 === 0 ? { reference: payload } : { data: new TextEncoder().encode(String(b)) });
+        if (token) harness.step((step) => void decideCompleteToken(step, harness.environment, token, b % 4 === 0 ? undefined : output));
+        return;
+      }
+      case "waitToken":
+      case "waitTime": {
+        const token = tokens[b % Math.max(1, tokens.length)];
+        if (!worker || !target || (kind === "waitToken" && !token)) return;
+        this.#commands += 1;
+        const condition =
+          kind === "waitToken"
+            ? { case: "tokenId" as const, value: tokenIdOf(harness.environment, token!.number) }
+            : { case: "forMs" as const, value: BigInt(b * 20) };
+        worker.send({
+          commands: [{ token: tokenOf(target), commandId: this.#commands, command: { case: "wait", value: { waitId: this.#commands, condition } } }],
+        });
+        return;
+      }
       case "endKey":
         harness.step((step) => decideKeyEnd(step, harness.environment, taskOf(a), keyNameOf(b)));
         return;
@@ -263,6 +304,8 @@ export class RandomWorld {
   settle(): void {
     const harness = this.#harness;
     liftFlow(harness);
+    for (const token of harness.environment.tokens.byNumber.values())
+      harness.step((step) => void decideCompleteToken(step, harness.environment, token, undefined));
     for (let round = 0; round < 2_000; round++) {
       harness.advance(10_000);
       // Old versions do not come back: what is bound to them moves on after a while, and what is newer than the current one is brought by nobody.

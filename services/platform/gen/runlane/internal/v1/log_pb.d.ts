@@ -1925,6 +1925,13 @@ export declare type WaitBegan = Message<"runlane.internal.v1.WaitBegan"> & {
    * @generated from field: uint32 command_id = 6;
    */
   commandId: number;
+
+  /**
+   * The token had ended: the wait ends at once.
+   *
+   * @generated from field: bool ended = 7;
+   */
+  ended: boolean;
 };
 
 /**
