@@ -7,6 +7,7 @@ const slow = [
   "test/dev.test.ts",
   "test/limits.test.ts",
   "test/survival/lease.test.ts",
+  "test/survival/waiting-worker.test.ts",
   "test/nats-away.test.ts",
   "test/large-payloads.test.ts",
   "test/start.test.ts",
@@ -46,7 +47,7 @@ const patience = { expect: { poll: { timeout: 20_000 } }, setupFiles: ["scripts/
 // Unit and property tests run on the sources; whole-system tests run what `npm run build` made, as users get it, a few files at a time, for they wait more than they
 // compute; so do the leases among the tests of survival. The others of those run two files at a time, and by themselves those that judge by a rate or by fractions of a second
 // while they kill processes: this must also hold on a machine with two cores.
-const waiting = ["test/survival/{lease,ledger,stale-token}.test.ts"];
+const waiting = ["test/survival/{lease,ledger,stale-token,waiting-server,waiting-worker}.test.ts"];
 const judging = ["test/survival/{kill-loop,worker-loss}.test.ts"];
 
 export default defineConfig({
@@ -74,7 +75,7 @@ export default defineConfig({
           ...again,
           name: "system",
           include: ["{test,examples}/**/*.test.ts"],
-          exclude: ["test/survival/!(lease|ledger|stale-token).test.ts", "test/simulation/**"],
+          exclude: ["test/survival/!(lease|ledger|stale-token|waiting-server|waiting-worker).test.ts", "test/simulation/**"],
           maxWorkers: 4,
           // Tests of leases wait side by side: all of them, not five at a time.
           maxConcurrency: 10,
