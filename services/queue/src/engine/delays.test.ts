@@ -38,6 +38,17 @@ describe("a delay", () => {
     expect(worker.assignments).toHaveLength(1);
   });
 
+  it("of more runs than one record of the log holds ends for all of them: the rest follows at once", () => {
+    const harness = new EngineHarness();
+    harness.connect({ id: "w", slots: 0, tasks: ["a"] });
+    const runs = harness.trigger("a", 12_000, { delayMs: minute });
+    const queued = () => runs.filter(({ phase }) => phase === "queued").length;
+    harness.advance(minute);
+    expect([queued(), nextDue({ ...harness, durable: harness.durable, volatile: harness.volatile }, leaseMs)]).toEqual([10_000, 0]);
+    harness.advance(0);
+    expect(queued()).toBe(12_000);
+  });
+
   it("that has passed already is none", () => {
     const harness = new EngineHarness();
     const [past] = harness.trigger("a", 1, { untilMs: harness.now - 1 });

@@ -79,12 +79,11 @@ export function runBytes(row: HistoryRow, bodies?: RunBodies): number {
   return 300 + (row.failure?.length ?? 0) + row.tags.reduce((bytes, tag) => bytes + 2 + 3 * tag.length, 0) + large;
 }
 
-/** As far as the state alone says it: who is connected, and which limit binds, only the owner knows. */
+/** As far as the state alone says it: who is connected, which limit binds, and what code waits for, only the owner knows. */
 function pendingReasonOf({ state, retryMs }: HistoryRow): PendingReason {
   if (retryMs > 0) return PendingReason.DELAYED_UNTIL;
   if (state === RunState.DELAYED) return PendingReason.DELAYED_BY_TRIGGER;
   if (state === RunState.PENDING_VERSION) return PendingReason.UNKNOWN_TASK;
-  if (state === RunState.WAITING) return PendingReason.WAITING_FOR_RUNS;
   if (state === RunState.DEQUEUED) return PendingReason.PLACING;
   return PendingReason.UNSPECIFIED;
 }
