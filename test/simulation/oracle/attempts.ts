@@ -83,6 +83,8 @@ export function returned(model: Model, run: RunModel, { now, monotonic, cause }:
     run.started = false;
     run.machine = "";
     run.version = run.askedVersion;
+    // It has not started: what its task declares now holds for it.
+    model.follow(run);
   }
   model.move(run, "queued", now);
 }

@@ -125,7 +125,7 @@ export class SimulatedOwner {
   /** How long until the engine wants to be woken, in milliseconds; undefined: not by time. */
   nextDue(): number | undefined {
     const { durable, volatile, monotonic } = this;
-    const wait = nextDue({ durable, volatile, now: Math.max(durable.now, this.wall), monotonic }, leaseMs);
+    const wait = nextDue({ durable, volatile, now: Math.max(durable.now, this.wall), monotonic }, leaseMs, Math.max(0, durable.now - this.wall));
     return wait === undefined ? undefined : Math.ceil(wait);
   }
 

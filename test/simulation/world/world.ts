@@ -338,8 +338,7 @@ export class World {
     const until = owner.monotonic + ms;
     let nextBeat = alive ? owner.monotonic + beat : Number.POSITIVE_INFINITY;
     for (let wakes = 0; ; wakes++) {
-      // After the wall's clock was set back, it is woken again and again until that clock has come to what is due.
-      promise(wakes < 100_000, () => "the engine wants to be woken again and again");
+      promise(wakes < 1_000, () => "the engine wants to be woken again and again");
       const due = owner.monotonic + (owner.nextDue() ?? Number.POSITIVE_INFINITY);
       const next = Math.min(due, nextBeat, until);
       owner.wall += next - owner.monotonic;

@@ -15,11 +15,12 @@ import { closeBatch, createBatch, forgetBatch } from "./batch-transitions.js";
 import { createRuns, reschedule } from "./create-runs.js";
 import { declareQueues, declareTasks } from "./declare.js";
 import { type Durable, workerKey } from "./durable.js";
-import { createEnvironment, type Environment, machineOf, maxAttemptsOf, maxDurationOf } from "./environment.js";
+import { createEnvironment, type Environment, maxAttemptsOf, maxDurationOf } from "./environment.js";
 import { expiryFailure } from "./expiry.js";
 import { updateEnvironment, updateLimit, updateQueue } from "./govern.js";
 import { addEntry } from "./journal.js";
 import { machines } from "./machine.js";
+import { followTask } from "./membership.js";
 import { offerJournal, parkRun, takeJournal } from "./park.js";
 import type { PayloadRecord } from "./payload-record.js";
 import { phases } from "./phase.js";
@@ -234,7 +235,8 @@ function returnRun(durable: Durable, run: RunRecord): void {
   }
   // What the attempt held is given back as it was taken.
   setPhase(durable, run, "queued");
-  if (run.attempt === 0 && !run.extras?.askedMachine) run.machine = machineOf(run.environment.tasks.get(run.taskId));
+  // What its task declares may have changed meanwhile: it has not started, so that holds for it.
+  if (run.attempt === 0) followTask(durable, run);
   enqueue(durable, run);
 }
 

@@ -65,12 +65,16 @@ function nextUnaccepted({ unaccepted }: Volatile): Unaccepted | undefined {
   }
 }
 
-/** How long until something is due, in milliseconds; undefined if nothing is. */
-export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monotonic">, leaseMs: number): number | undefined {
+/**
+ * How long until something is due, in milliseconds; undefined if nothing is. `behindMs`: how long the partition's time will stand still because the clock was set back; what is not due yet
+ * has to wait that much longer. Leases go by a clock that nobody sets.
+ */
+export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monotonic">, leaseMs: number, behindMs = 0): number | undefined {
   let next: number | undefined;
-  const consider = (ms: number) => {
+  const considerMonotonic = (ms: number) => {
     next = Math.max(0, next === undefined ? ms : Math.min(next, ms));
   };
+  const consider = (ms: number) => considerMonotonic(ms > 0 ? ms + behindMs : ms);
   const due = step.durable.due.peek();
   if (due) consider(due.atMs - step.now);
   const unreferenced = step.durable.unreferenced.peek();
@@ -84,7 +88,7 @@ export function nextDue(step: Pick<Step, "durable" | "volatile" | "now" | "monot
   const unbind = dueToUnbind(step);
   if (unbind !== undefined) consider(unbind - step.now);
   const unaccepted = nextUnaccepted(step.volatile);
-  if (unaccepted && unaccepted.deadline !== Number.POSITIVE_INFINITY) consider(unaccepted.deadline - step.monotonic);
-  for (const session of step.durable.sessions.values()) consider((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);
+  if (unaccepted && unaccepted.deadline !== Number.POSITIVE_INFINITY) considerMonotonic(unaccepted.deadline - step.monotonic);
+  for (const session of step.durable.sessions.values()) considerMonotonic((step.volatile.heard.get(session) ?? step.monotonic) + leaseMs - step.monotonic);
   return next;
 }

@@ -24,14 +24,24 @@ function reschedule(harness: EngineHarness, run: RunRecord, delayMs: number): st
   return reason;
 }
 
+it("the owner sleeps longer by what its clock was set back, lest it be woken again and again until the clock has caught up", () => {
+  const harness = new EngineHarness();
+  harness.trigger("a", 1, { delayMs: 5_000 });
+  expect([nextDue(harness, leaseMs), nextDue(harness, leaseMs, minute)]).toEqual([5_000, 5_000 + minute]);
+  // What is due by the partition's time is due. Leases go by another clock.
+  expect(nextDue({ ...harness, durable: harness.durable, volatile: harness.volatile, now: harness.now + 5_000 }, leaseMs, minute)).toBe(0);
+  harness.connect({ id: "w", tasks: ["b"] });
+  expect(nextDue(harness, leaseMs, minute)).toBe(leaseMs);
+});
+
 describe("a delay", () => {
   it("keeps a run out of its queue until its time, and not a millisecond longer", () => {
     const harness = new EngineHarness();
     const worker = harness.connect({ id: "w", tasks: ["a"] });
     const [run] = harness.trigger("a", 1, { delayMs: 5_000 });
     expect(stateOf(run!)).toBe(RunState.DELAYED);
-    expect(pendingReasonOf(harness.volatile, run!)).toBe(PendingReason.DELAYED_BY_TRIGGER);
-    expect(runMessageOf(harness.volatile, run!).queueTime?.seconds).toBe(BigInt((harness.now + 5_000) / 1_000));
+    expect(pendingReasonOf(harness.volatile, run!, harness.now)).toBe(PendingReason.DELAYED_BY_TRIGGER);
+    expect(runMessageOf(harness.volatile, run!, harness.now).queueTime?.seconds).toBe(BigInt((harness.now + 5_000) / 1_000));
     harness.advance(4_999);
     expect(worker.assignments).toEqual([]);
     worker.hear(harness.advance(1));
@@ -108,7 +118,10 @@ describe("a time to live", () => {
   it("expires a run that has not started, as Trigger.dev words it", () => {
     const harness = new EngineHarness();
     const [run] = harness.trigger("a", 1, { ttlSeconds: 600 });
-    expect(runMessageOf(harness.volatile, run!)).toMatchObject({ ttlSeconds: 600, expireTime: { seconds: BigInt((harness.now + 600_000) / 1_000) } });
+    expect(runMessageOf(harness.volatile, run!, harness.now)).toMatchObject({
+      ttlSeconds: 600,
+      expireTime: { seconds: BigInt((harness.now + 600_000) / 1_000) },
+    });
     harness.advance(600_000 - 1);
     expect(stateOf(run!)).toBe(RunState.PENDING_VERSION);
     harness.advance(1);

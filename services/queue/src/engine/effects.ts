@@ -217,7 +217,7 @@ function tellEnd(step: Step, run: RunRecord): void {
 function tellChange(step: Step, run: RunRecord): void {
   const subscribers = step.volatile.changes.get(run.number);
   if (!subscribers) return;
-  const message = runMessageOf(step.volatile, run);
+  const message = runMessageOf(step.volatile, run, step.now);
   const bytes = 300 + (run.payload?.data.length ?? 0) + (run.output?.data.length ?? 0) + (run.extras?.metadata?.data.length ?? 0);
   for (const subscriber of subscribers) step.outbox.notice(subscriber, bytes).changes.push(message);
 }

@@ -363,7 +363,7 @@ describe("why a run waits", () => {
   it("is said of every run that does not execute", async () => {
     const { PendingReason } = await import("@runlane/platform/gen/runlane/v1/run_pb.js");
     const harness = new EngineHarness();
-    const reason = (number: number) => pendingReasonOf(harness.volatile, harness.run(number));
+    const reason = (number: number) => pendingReasonOf(harness.volatile, harness.run(number), harness.now);
     const [unknown] = harness.trigger("later");
     expect(reason(unknown!.number)).toBe(PendingReason.UNKNOWN_TASK);
     const worker = harness.connect({ id: "w", tasks: [{ id: "a", concurrencyLimit: 1 }, { id: "b" }], slots: 1 });

@@ -153,6 +153,22 @@ const cases: readonly Case[] = [
     release: (scene) => scene.pass(1_000),
   },
   {
+    // Also where there is no worker so far: a worker alone would not release it.
+    why: { reason: "RATE_LIMIT", subject: "q", dueIn: 50_000, position: 1 },
+    setup: { queues: [{ ...q, rateLimit: { limit: 1, period: { seconds: 60n } } }] },
+    arrange: (scene) => {
+      scene.trigger("before");
+      scene.end("before");
+      scene.lose("w");
+      scene.trigger("1");
+    },
+    release: (scene) => {
+      scene.pass(50_000);
+      expect(scene.why("1")).toMatchObject({ reason: "NO_WORKER" });
+      scene.connect("x");
+    },
+  },
+  {
     why: { reason: "NO_WORKER", subject: "t", position: 1 },
     arrange: (scene) => {
       scene.lose("w");

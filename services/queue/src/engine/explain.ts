@@ -5,9 +5,10 @@ import { currentOf } from "./bound.js";
 import { capacityOf } from "./flow.js";
 import { keyLimitOf, limitIsOpen } from "./limit-record.js";
 import { awaitedToken, closedSlotsOf, pendingReasonOf, waitedUntil } from "./pending-reason.js";
+import { rateHoldOf } from "./rates.js";
 import { tokenIdOf } from "./run-id.js";
 import type { RunRecord } from "./run-record.js";
-import { runMessageOf } from "./view.js";
+import { runMessageOf, stateOf } from "./view.js";
 import type { Volatile } from "./volatile.js";
 
 /** What binds a run, as far as it can be told in figures. */
@@ -20,11 +21,11 @@ interface Binding {
   readonly dueMs?: number | undefined;
 }
 
-/** Says why a run does not execute, where it stands, and what would release it. Costs as much as its key has runs that are ready. */
-export function explain(volatile: Volatile, run: RunRecord): ExplainRunResponse {
-  const { payload: _payload, output: _output, ...message } = runMessageOf(volatile, run);
+/** Says why a run does not execute at `nowMs`, where it stands, and what would release it. Costs as much as its key has runs that are ready. */
+export function explain(volatile: Volatile, run: RunRecord, nowMs: number): ExplainRunResponse {
+  const { payload: _payload, output: _output, ...message } = runMessageOf(volatile, run, nowMs);
   const reason = message.pendingReason;
-  const { subject, limit, held, dueMs, ...words } = bindingOf(volatile, run, reason);
+  const { subject, limit, held, dueMs, ...words } = bindingOf(volatile, run, reason, nowMs);
   return {
     $typeName: "runlane.v1.ExplainRunResponse",
     run: message,
@@ -50,12 +51,12 @@ export function positionOf(run: RunRecord): number {
   return position;
 }
 
-function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): Binding {
+function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason, nowMs: number): Binding {
   const { environment, queue, lane, taskId } = run;
   const { flow } = environment;
   switch (reason) {
     case PendingReason.UNSPECIFIED:
-      return { message: `The run is ${RunState[runMessageOf(volatile, run).state]}.`, remedy: "" };
+      return { message: `The run is ${RunState[stateOf(run)]}.`, remedy: "" };
     case PendingReason.UNKNOWN_TASK:
       return { message: `No worker has declared task ${taskId}.`, remedy: "Start a worker that has the task, or check its id.", subject: taskId };
     case PendingReason.UNKNOWN_QUEUE:
@@ -78,7 +79,7 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
       return { message: `Limit ${name}, which it holds while it executes, is paused.`, remedy: "Resume the limit.", subject: name };
     }
     case PendingReason.BEHIND_OTHERS:
-      return behindOthers(volatile, run);
+      return behindOthers(volatile, run, nowMs);
     case PendingReason.QUEUE_LIMIT:
     case PendingReason.CONCURRENCY_KEY_LIMIT: {
       const limit = currentOf(queue.keyLimit);
@@ -104,12 +105,12 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
     case PendingReason.ENVIRONMENT_LIMIT:
       return boundByEnvironment(run);
     case PendingReason.RATE_LIMIT: {
-      const ofKey = lane.rateDueMs !== 0;
+      const { ofKey, dueMs } = rateHoldOf(run, nowMs) ?? { ofKey: false, dueMs: nowMs };
       return {
         message: `The rate limit of ${ofKey && lane.key !== "" ? `key ${lane.key} of ` : ""}queue ${queue.name} allows its start later.`,
         remedy: "Wait until it is due, or declare a higher rate.",
         subject: queue.name,
-        dueMs: ofKey ? lane.rateDueMs : queue.rateDueMs,
+        dueMs,
       };
     }
     case PendingReason.NO_WORKER:
@@ -144,12 +145,12 @@ function bindingOf(volatile: Volatile, run: RunRecord, reason: PendingReason): B
 }
 
 /** The first of its key says what both wait for. */
-function behindOthers(volatile: Volatile, run: RunRecord): Binding {
+function behindOthers(volatile: Volatile, run: RunRecord, nowMs: number): Binding {
   const first = run.list?.runs.peek();
   const before = positionOf(run) - 1;
   const key = run.lane.key === "" ? "" : ` and key ${run.lane.key}`;
   const others = before === 1 ? "1 run" : `${before} runs`;
-  const binding = first && first.number !== run.number ? bindingOf(volatile, first, pendingReasonOf(volatile, first)) : undefined;
+  const binding = first && first.number !== run.number ? bindingOf(volatile, first, pendingReasonOf(volatile, first, nowMs), nowMs) : undefined;
   return {
     message: `${others} of queue ${run.queue.name}${key} ${before === 1 ? "is" : "are"} before it.${binding ? ` Of the first: ${binding.message}` : ""}`,
     remedy: binding?.remedy ?? "Wait for its turn.",

@@ -31,7 +31,7 @@ describe("an attempt with a machine", () => {
     const [first, second] = worker.accept();
     expect([first?.settings?.machine, second?.settings?.machine]).toEqual(["small-1x", "small-1x"]);
     expect(worker.assignments).toEqual([]);
-    expect(pendingReasonOf(harness.volatile, runs[2]!)).toBe(PendingReason.WORKER_CAPACITY);
+    expect(pendingReasonOf(harness.volatile, runs[2]!, harness.now)).toBe(PendingReason.WORKER_CAPACITY);
     worker.succeed(first!.token);
     expect(worker.accept()).toHaveLength(1);
     expect(audit(harness.durable)).toEqual([]);
@@ -44,7 +44,7 @@ describe("an attempt with a machine", () => {
     const large = harness.connect({ id: "large", capacity: { milliCpus: 2_000, memoryMib: 4_096 }, tasks });
     const [, , third] = harness.trigger("t", 3);
     expect([small.connection?.session.busy, large.connection?.session.busy]).toEqual([0, 2]);
-    expect(pendingReasonOf(harness.volatile, third!)).toBe(PendingReason.WORKER_CAPACITY);
+    expect(pendingReasonOf(harness.volatile, third!, harness.now)).toBe(PendingReason.WORKER_CAPACITY);
   });
 
   it("that fits no worker says so, and blocks nobody behind it: not its queue, not its task", () => {
@@ -59,7 +59,7 @@ describe("an attempt with a machine", () => {
       ["t", undefined],
       ["u", undefined],
     ]);
-    expect(pendingReasonOf(harness.volatile, huge!)).toBe(PendingReason.NO_MACHINE);
+    expect(pendingReasonOf(harness.volatile, huge!, harness.now)).toBe(PendingReason.NO_MACHINE);
     const larger = harness.connect({ id: "larger", capacity: { milliCpus: 4_000, memoryMib: 8_192 }, tasks: ["t"] });
     expect(larger.accept()).toHaveLength(1);
   });
@@ -69,14 +69,14 @@ describe("an attempt with a machine", () => {
     const worker = harness.connect({ id: "w", tasks: ["t"] });
     const [run] = harness.trigger("t", 1, { machine: "micro" });
     expect(worker.accept()).toEqual([]);
-    expect(pendingReasonOf(harness.volatile, run!)).toBe(PendingReason.NO_MACHINE);
+    expect(pendingReasonOf(harness.volatile, run!, harness.now)).toBe(PendingReason.NO_MACHINE);
   });
 
   it("takes a slot, too", () => {
     const harness = new EngineHarness();
     harness.connect({ id: "w", slots: 1, capacity: oneCore, tasks: ["t"] });
     const [, second] = harness.trigger("t", 2, { machine: "micro" });
-    expect(pendingReasonOf(harness.volatile, second!)).toBe(PendingReason.WORKER_CAPACITY);
+    expect(pendingReasonOf(harness.volatile, second!, harness.now)).toBe(PendingReason.WORKER_CAPACITY);
   });
 
   it("gives its share back while it waits, and goes on only when there is room again; before what came later", () => {
@@ -96,7 +96,7 @@ describe("an attempt with a machine", () => {
     const [other] = harness.trigger("child");
     // The child ends while its sibling, which was triggered first, has been cancelled: the share is held until the worker confirms.
     harness.step((step) => decideCancel(step, harness.run(parent!.number + 1), "test"));
-    expect([parent!.phase, pendingReasonOf(harness.volatile, parent!)]).toEqual(["resumable", PendingReason.WORKER_CAPACITY]);
+    expect([parent!.phase, pendingReasonOf(harness.volatile, parent!, harness.now)]).toEqual(["resumable", PendingReason.WORKER_CAPACITY]);
     expect(worker.assignments).toEqual([]);
     const frames = worker.send({ cancelConfirmed: [child!.token] });
     expect(frames.flatMap(({ resumes }) => resumes.map(({ waitId }) => waitId))).toEqual([1]);
@@ -111,11 +111,11 @@ describe("an attempt with a machine", () => {
     const [asked] = harness.trigger("t", 1, { machine: "micro" });
     const [follows] = harness.trigger("t");
     harness.connect({ id: "w", capacity: oneCore, tasks: [{ id: "t", machine: "large-1x", maxDurationSeconds: 60 }] });
-    expect(runMessageOf(harness.volatile, asked!)).toMatchObject({ machine: "micro", maxDurationSeconds: 60, state: RunState.DEQUEUED });
-    expect(pendingReasonOf(harness.volatile, follows!)).toBe(PendingReason.NO_MACHINE);
+    expect(runMessageOf(harness.volatile, asked!, harness.now)).toMatchObject({ machine: "micro", maxDurationSeconds: 60, state: RunState.DEQUEUED });
+    expect(pendingReasonOf(harness.volatile, follows!, harness.now)).toBe(PendingReason.NO_MACHINE);
     const worker = harness.connect({ id: "w", incarnation: 2, buildId: "next", capacity: oneCore, tasks: [{ id: "t", machine: "small-1x" }] });
     expect(worker.accept().map(({ settings }) => settings?.machine)).toContain("small-1x");
-    expect(runMessageOf(harness.volatile, follows!).machine).toBe("small-1x");
+    expect(runMessageOf(harness.volatile, follows!, harness.now).machine).toBe("small-1x");
   });
 });
 

@@ -80,7 +80,7 @@ describe("the command", () => {
     tokens.set(root!, assignment!.token);
     const update = (run: RunRecord, commandId: number, changes: Change[], addTags: string[] = []) =>
       answers(worker, { token: tokens.get(run)!, commandId, command: { case: "updateRun" as const, value: { addTags, metadata: changes.map(operation) } } });
-    const metadata = (run: RunRecord) => jsonOf(runMessageOf(harness.volatile, run).metadata?.data);
+    const metadata = (run: RunRecord) => jsonOf(runMessageOf(harness.volatile, run, harness.now).metadata?.data);
     return { harness, worker, root: root!, assignment: assignment!, start, tokens, update, metadata };
   };
   const answers = (worker: HarnessWorker, command: object) =>

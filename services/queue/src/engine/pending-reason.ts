@@ -3,6 +3,7 @@ import { flowIsOpen } from "./flow.js";
 import { laneIsOpen } from "./lane.js";
 import { type LimitSlots, limitIsOpen, slotsAreOpen } from "./limit-record.js";
 import { queueIsOpen } from "./queue-record.js";
+import { rateHoldOf } from "./rates.js";
 import { freeSlots } from "./room.js";
 import type { RunRecord } from "./run-record.js";
 import { fits, isLargeEnough } from "./session-record.js";
@@ -10,8 +11,8 @@ import { startsRuns } from "./version-record.js";
 import type { Volatile } from "./volatile.js";
 import type { WaitToken } from "./wait-token.js";
 
-/** Why a run does not execute now: the reason that is nearest to the run, so that what it names has to change first. */
-export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReason {
+/** Why a run does not execute at `nowMs`: the reason that is nearest to the run, so that what it names has to change first. */
+export function pendingReasonOf(volatile: Volatile, run: RunRecord, nowMs: number): PendingReason {
   switch (run.phase) {
     case "deferred":
       return PendingReason.DELAYED_BY_TRIGGER;
@@ -22,18 +23,18 @@ export function pendingReasonOf(volatile: Volatile, run: RunRecord): PendingReas
     case "parked":
       return waitedFor(run);
     case "resumable": {
-      const held = heldUpBy(run);
+      const held = heldUpBy(run, nowMs);
       if (held !== undefined) return held;
       return run.session && !fits(run.session, run.machine) ? PendingReason.WORKER_CAPACITY : PendingReason.PLACING;
     }
     case "assigned":
       return PendingReason.PLACING;
     case "revived":
-      return heldUpBy(run) ?? withoutWorker(volatile, run);
+      return heldUpBy(run, nowMs) ?? withoutWorker(volatile, run);
     case "queued":
       if (!run.environment.tasks.has(run.taskId)) return PendingReason.UNKNOWN_TASK;
       if (!run.queue.known) return PendingReason.UNKNOWN_QUEUE;
-      return heldUpBy(run) ?? withoutWorker(volatile, run);
+      return heldUpBy(run, nowMs) ?? withoutWorker(volatile, run);
     case "rearmed":
       return withoutWorker(volatile, run);
     default:
@@ -65,7 +66,7 @@ export function waitedUntil({ waits }: RunRecord): number {
 }
 
 /** What has no slot for a run that needs one of everything. */
-function heldUpBy(run: RunRecord): PendingReason | undefined {
+function heldUpBy(run: RunRecord, nowMs: number): PendingReason | undefined {
   const { environment, queue, lane, slots, list } = run;
   if (environment.flow.paused) return PendingReason.ENVIRONMENT_PAUSED;
   if (queue.paused) return PendingReason.QUEUE_PAUSED;
@@ -75,7 +76,7 @@ function heldUpBy(run: RunRecord): PendingReason | undefined {
   if (queue.totalLimit !== undefined && queue.held >= queue.totalLimit) return PendingReason.QUEUE_TOTAL_LIMIT;
   if (closedSlotsOf(run)) return PendingReason.CONCURRENCY_LIMIT;
   if (!flowIsOpen(environment.flow) || !queueIsOpen(queue)) return PendingReason.ENVIRONMENT_LIMIT;
-  if (run.phase === "queued" && (lane.rateDueMs !== 0 || queue.rateDueMs !== 0)) return PendingReason.RATE_LIMIT;
+  if (run.phase === "queued" && rateHoldOf(run, nowMs)) return PendingReason.RATE_LIMIT;
   return undefined;
 }
 

@@ -45,6 +45,15 @@ export function dueOfQueue({ rate, bucket }: QueueRecord, run: RunRecord): numbe
   return rate && bucket ? dueAt(rate, bucket, weightOf(run)) : 0;
 }
 
+/** Which rate limit a run that is next waits for, and until when; undefined: none. Says so, too, of one that nobody has tried to start because something else is missing. */
+export function rateHoldOf(run: RunRecord, nowMs: number): { readonly ofKey: boolean; readonly dueMs: number } | undefined {
+  const { lane, queue } = run;
+  const ofKey = lane.rateDueMs || dueOfLane(lane, run);
+  if (lane.rateDueMs !== 0 || ofKey > nowMs) return { ofKey: true, dueMs: ofKey };
+  const ofQueue = queue.rateDueMs || dueOfQueue(queue, run);
+  return queue.rateDueMs !== 0 || ofQueue > nowMs ? { ofKey: false, dueMs: ofQueue } : undefined;
+}
+
 /** When the rate limit of a key will have forgotten its past; 0 if it has none. */
 export function restOfLane({ queue, bucket }: Lane): number {
   return queue.keyRate && bucket ? fullAt(queue.keyRate, bucket) : 0;

@@ -128,7 +128,7 @@ describe("a run that waits for a token", () => {
     const run = scene.start();
     scene.wait(run, token);
     expect(stateOf(run)).toBe(RunState.WAITING);
-    const { reason, subject, dueTime } = explain(scene.harness.volatile, run);
+    const { reason, subject, dueTime } = explain(scene.harness.volatile, run, scene.harness.now);
     expect([reason, subject, Number(dueTime!.seconds) * 1_000]).toEqual([
       PendingReason.WAITING_FOR_TOKEN,
       tokenIdOf(scene.harness.environment, token.number),

@@ -167,6 +167,16 @@ describe("a run that comes back has its old place", () => {
     scene.decline("1");
     expect(scene.drain()).toBe("1 2");
   });
+
+  it("when it is declined; what its task has declared since it was offered holds for it, as it has not started", () => {
+    const scene = new FlowScene({ tasks: [{ id: "t", queue: "q" }], queues: [{ name: "q" }, { name: "closed", concurrencyLimit: 0 }] });
+    scene.trigger("1", { concurrencyKey: "k" });
+    scene.connect("x", { tasks: [{ id: "t", queue: "closed" }], queues: [{ name: "closed", concurrencyLimit: 0 }] });
+    scene.decline("1");
+    expect([scene.queued, scene.why("1")]).toMatchObject(["1", { reason: "CONCURRENCY_KEY_LIMIT", subject: "closed" }]);
+    scene.changeQueue("closed", { limit: 1 });
+    expect(scene.running).toBe("1");
+  });
 });
 
 /** What all of them share, and has one slot. */

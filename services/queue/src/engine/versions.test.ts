@@ -99,7 +99,7 @@ describe("a run that has started", () => {
     old.accept();
     const next = worker("new");
     pass(leaseMs, next);
-    expect([RunState[stateOf(run!)], pendingReasonOf(harness.volatile, run!)]).toEqual(["QUEUED", PendingReason.NO_WORKER_OF_VERSION]);
+    expect([RunState[stateOf(run!)], pendingReasonOf(harness.volatile, run!, harness.now)]).toEqual(["QUEUED", PendingReason.NO_WORKER_OF_VERSION]);
     pass(5 * minute - 2 * leaseMs, next);
     expect(run!.phase).toBe("queued");
     pass(2 * leaseMs, next);
@@ -171,7 +171,7 @@ describe("promoting", () => {
     const [attempt] = next.accept();
     promote(v1!);
     const [first, second] = harness.trigger("t", 2);
-    expect([first!.version, second!.phase, pendingReasonOf(harness.volatile, second!)]).toEqual([v1, "queued", PendingReason.WORKER_CAPACITY]);
+    expect([first!.version, second!.phase, pendingReasonOf(harness.volatile, second!, harness.now)]).toEqual([v1, "queued", PendingReason.WORKER_CAPACITY]);
     next.fail(attempt!.token, 0);
     next.send({});
     expect([started!.phase, started!.version]).toEqual(["assigned", v2]);
@@ -195,7 +195,7 @@ describe("promoting", () => {
     worker("good", 1);
     const runs = harness.trigger("t", 3);
     expect(runs.map(({ version }) => version)).toEqual([v3, v1, ""]);
-    expect(pendingReasonOf(harness.volatile, runs[2]!)).toBe(PendingReason.WORKER_CAPACITY);
+    expect(pendingReasonOf(harness.volatile, runs[2]!, harness.now)).toBe(PendingReason.WORKER_CAPACITY);
     promote(v2!);
     expect(runs[2]!.version).toBe(v2);
   });
@@ -221,7 +221,7 @@ describe("promoting", () => {
     expect(harness.environment.versions.current?.version).toBe(v1);
     worker("new");
     const [run] = harness.trigger("t");
-    expect([run!.phase, pendingReasonOf(harness.volatile, run!)]).toEqual(["queued", PendingReason.NO_WORKER_OF_VERSION]);
-    expect(runMessageOf(harness.volatile, run!).version).toBe("");
+    expect([run!.phase, pendingReasonOf(harness.volatile, run!, harness.now)]).toEqual(["queued", PendingReason.NO_WORKER_OF_VERSION]);
+    expect(runMessageOf(harness.volatile, run!, harness.now).version).toBe("");
   });
 });

@@ -39,14 +39,14 @@ export function runResultBytes(result: RunResult | undefined): number {
   return 80 + (result.output?.data.length ?? 0) + (result.failure ? result.failure.message.length + result.failure.stackTrace.length + 200 : 0);
 }
 
-/** A run as the API shows it. */
-export function runMessageOf(volatile: Volatile, run: RunRecord): Run {
+/** A run as the API shows it at `nowMs`. */
+export function runMessageOf(volatile: Volatile, run: RunRecord, nowMs: number): Run {
   const time = (ms: number): Timestamp | undefined => (ms ? timestampFromMs(ms) : undefined);
   return create(RunSchema, {
     id: runIdOf(run.environment, run.number),
     taskId: run.taskId,
     state: stateOf(run),
-    pendingReason: pendingReasonOf(volatile, run),
+    pendingReason: pendingReasonOf(volatile, run, nowMs),
     queue: run.queue.name,
     attemptCount: run.attempt,
     maxAttempts: run.maxAttempts,

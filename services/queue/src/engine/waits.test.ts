@@ -70,7 +70,7 @@ describe("a wait for a time", () => {
     const { harness, run, ask } = scene();
     const end = harness.now + 60_000;
     ask(1, waitFor(1, 60_000));
-    const { reason, dueTime } = explain(harness.volatile, run);
+    const { reason, dueTime } = explain(harness.volatile, run, harness.now);
     expect([reason, Number(dueTime!.seconds) * 1_000]).toEqual([PendingReason.WAITING_FOR_TIME, end]);
   });
 

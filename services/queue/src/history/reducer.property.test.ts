@@ -55,7 +55,9 @@ it("whatever happens, however it is written: history shows every run as the engi
         const history = historyOf(encodedLog(harness.log), () => fates.next().value);
         for (const run of harness.durable.runs.values()) {
           const row = history.table.read(run.number);
-          expect(row && compared(addBodies(basicRun(history, row), history.table.bodiesOf(run.number)))).toEqual(compared(runMessageOf(harness.volatile, run)));
+          expect(row && compared(addBodies(basicRun(history, row), history.table.bodiesOf(run.number)))).toEqual(
+            compared(runMessageOf(harness.volatile, run, harness.now)),
+          );
         }
       },
     ),
@@ -70,7 +72,7 @@ test("a run that waits on after a wait has ended, and then fails while it waits,
   const agrees = () => {
     const history = historyOf(encodedLog(harness.log), () => "go on");
     const row = history.table.read(parent!.number);
-    expect(row && compared(basicRun(history, row))).toEqual(compared({ ...runMessageOf(harness.volatile, parent!), payload: undefined }));
+    expect(row && compared(basicRun(history, row))).toEqual(compared({ ...runMessageOf(harness.volatile, parent!, harness.now), payload: undefined }));
     return RunState[row!.state];
   };
   const [{ token }] = worker.accept() as [Assignment];

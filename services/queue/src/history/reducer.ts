@@ -163,11 +163,11 @@ export class Reducer implements RecordListener {
         const row = this.#change(Number(event.value.run));
         if (!row) return;
         row.attempt -= 1;
-        if (row.attempt === 0) {
-          row.startMs = 0;
-          row.version = this.names.idOf(row.asked?.version ?? "");
-        }
         row.state = RunState.QUEUED;
+        if (row.attempt > 0) return;
+        row.startMs = 0;
+        row.version = this.names.idOf(row.asked?.version ?? "");
+        this.#place(row);
         return;
       }
       case "attemptFailed":
@@ -227,10 +227,15 @@ export class Reducer implements RecordListener {
 
   /** A delay has passed. Declarations that came meanwhile moved the runs of queues only. */
   #enter(row: CachedRow): void {
+    this.#place(row);
+    limitLife(row, this.#declarations.task(row.environment, row.task), this.#now);
+  }
+
+  /** A run stands in the queue that its task has now, unless its trigger named one. */
+  #place(row: CachedRow): void {
     const declared = this.#declarations.task(row.environment, row.task);
     if (!row.queueNamed) row.queue = declared?.queue ?? this.names.idOf(`task/${this.names.textOf(row.task)}`);
     row.state = declared && this.#declarations.knows(row.environment, row.queue) ? RunState.QUEUED : RunState.PENDING_VERSION;
-    limitLife(row, declared, this.#now);
   }
 
   #reschedule({ run, dueMs, replacement }: RunRescheduled): void {

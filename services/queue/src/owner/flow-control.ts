@@ -35,6 +35,8 @@ export interface FlowControlOptions {
   readonly environment: (name: string) => Environment;
   /** @throws ConnectError if no decision can be taken now */
   readonly admit: () => void;
+  /** The partition's time, in milliseconds of the Unix epoch. */
+  readonly now: () => number;
   /** The run of this id, if memory has it. @throws ConnectError RUN_NOT_FOUND if there never was one */
   readonly find: (environment: Environment, runId: string) => { readonly number: number; readonly live: RunRecord | undefined };
 }
@@ -49,10 +51,10 @@ export class FlowControl {
 
   /** Says why a run waits. */
   async judge({ environment: name, runId }: JudgeRunRequest): Promise<JudgeRunResponse> {
-    const { environment, find, volatile, commit } = this.#options;
+    const { environment, find, volatile, commit, now } = this.#options;
     const { live, number } = find(environment(name), runId);
     if (!live) throw runNotFound(runId);
-    const answer = explain(volatile, live);
+    const answer = explain(volatile, live, now());
     await commit.settled((event) => concernsRun(event, number));
     return { $typeName: "runlane.internal.v1.JudgeRunResponse", answer };
   }

@@ -114,6 +114,7 @@ export class Partition {
       mustOwn: () => this.#mustOwn(),
       environment: (name: string) => this.#environment(name),
       find: (environment: Environment, runId: string) => this.#find(environment, runId),
+      now: () => this.#now,
       read: (environment: string, runId: string) => this.read(environment, runId),
     };
     this.triggering = new Triggering(handle);
@@ -165,7 +166,7 @@ export class Partition {
     this.#mustOwn();
     const environment = this.#environment(environmentName);
     const { number, live } = this.#find(environment, runId);
-    const message = live && runMessageOf(this.volatile, live);
+    const message = live && runMessageOf(this.volatile, live, this.#now);
     await this.#commit.settled((event) => concernsRun(event, number));
     const run = message ?? (await this.#past.run(environmentName, runId));
     if (!run) throw runNotFound(runId);
@@ -192,7 +193,7 @@ export class Partition {
     }
     const message = this.#commit.decide(64, (step) => {
       decideCancel(step, run, reason);
-      return runMessageOf(this.volatile, run);
+      return runMessageOf(this.volatile, run, step.now);
     });
     await this.#commit.settled();
     return message;
@@ -296,7 +297,7 @@ export class Partition {
   }
 
   #wantChanges(step: Step, subscriber: string, run: RunRecord): void {
-    step.outbox.notice(subscriber, 1_000).changes.push(runMessageOf(this.volatile, run));
+    step.outbox.notice(subscriber, 1_000).changes.push(runMessageOf(this.volatile, run, step.now));
     if (!phases[run.phase].final) addSubscriber(this.volatile.changes, run.number, subscriber);
   }
 
@@ -326,6 +327,11 @@ export class Partition {
     return environment;
   }
 
+  /** The partition's time: it never goes back. */
+  get #now(): number {
+    return Math.max(this.#options.clock.now(), this.durable.now);
+  }
+
   get #serves(): boolean {
     return !this.#stopped && !this.#leaving && this.#options.claimed();
   }
@@ -345,7 +351,9 @@ export class Partition {
     if (this.#stopped || this.#leaving) return;
     const { clock, leaseMs } = this.#options;
     const monotonic = clock.monotonic();
-    const wait = nextDue({ durable: this.durable, volatile: this.volatile, now: Math.max(clock.now(), this.durable.now), monotonic }, leaseMs);
+    // While the clock of a machine that was set back has not caught up, the partition's time stands still.
+    const behindMs = Math.max(0, this.durable.now - clock.now());
+    const wait = nextDue({ durable: this.durable, volatile: this.volatile, now: this.#now, monotonic }, leaseMs, behindMs);
     if (wait === undefined) return;
     const at = monotonic + wait;
     if (at >= this.#tickAt && this.#cancelTick) return;

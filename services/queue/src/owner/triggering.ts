@@ -91,7 +91,7 @@ export class Triggering {
       await this.#options.read(environmentName, request.runId);
       throw refusal("RUN_NOT_DELAYED", `run ${request.runId} has ended, and only a DELAYED one has a time that may be changed`);
     }
-    const decided = this.#options.commit.decide(64, (step) => decideReschedule(step, run, request) ?? runMessageOf(this.#options.volatile, run));
+    const decided = this.#options.commit.decide(64, (step) => decideReschedule(step, run, request) ?? runMessageOf(this.#options.volatile, run, step.now));
     await this.#options.commit.settled();
     if ("reason" in decided) throw refusalFrom(decided);
     return decided;

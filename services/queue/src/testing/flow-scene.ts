@@ -222,7 +222,7 @@ export class FlowScene {
 
   /** Why a run does not execute. */
   why(name: string): Why {
-    const { reason, position, subject, message, remedy, limit, held, dueTime } = explain(this.harness.volatile, this.run(name));
+    const { reason, position, subject, message, remedy, limit, held, dueTime } = explain(this.harness.volatile, this.run(name), this.harness.now);
     const dueIn = dueTime && timestampMs(dueTime) - this.harness.now;
     return { reason: PendingReason[reason] as string, position: Number(position), subject, message, remedy, limit, held, dueIn };
   }
