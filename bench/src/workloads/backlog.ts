@@ -1,5 +1,5 @@
-import { nowMs, sleep } from "../clock.js";
-import type { RunlaneStage } from "../stage/runlane-stage.js";
+import { nowMs } from "../clock.js";
+import { settledMemory } from "./settled-memory.js";
 import { ownWorkload } from "./workload.js";
 
 const queued = 1_000_000;
@@ -8,8 +8,6 @@ const keys = 100_000;
 const sample = 20_000;
 const inFlight = 256;
 const warmUp = 10_000;
-/** Memory is read when it has not grown for this long. */
-const settledMs = 5_000;
 
 /**
  * A million queued runs of a hundred thousand concurrency keys: what each costs in memory, whether triggering and starting are slower with them than without, and how long the server takes to be back
@@ -69,13 +67,3 @@ export const backlog = ownWorkload(
   },
   { onRequest: true, limitMs: 600_000 },
 );
-
-/** Resident memory of all processes of the server, once it has stopped changing. */
-async function settledMemory(stage: RunlaneStage): Promise<number> {
-  for (let lowest = stage.serverUse().memory; ; ) {
-    await sleep(settledMs);
-    const { memory } = stage.serverUse();
-    if (memory > lowest * 0.99 && memory < lowest * 1.01) return memory;
-    lowest = memory;
-  }
-}

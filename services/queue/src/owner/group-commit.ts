@@ -8,6 +8,7 @@ import type { Step } from "../engine/step.js";
 import type { Volatile } from "../engine/volatile.js";
 import { type Clock, dayOf } from "./clock.js";
 import { eventBytes } from "./event-bytes.js";
+import { eventCountOf } from "./event-count.js";
 import { itemRefusal, protocolStatus } from "./protocol-status.js";
 
 /** A batch is sealed when it has about this many bytes: NATS takes messages of up to 1 MiB. */
@@ -268,7 +269,7 @@ export class GroupCommit {
     this.#expected = sequence;
     this.#uncommitted -= forming.bytes;
     forming.outbox.leaves(this.#options.clock.monotonic());
-    this.#options.committed(sequence, record, forming.events.length);
+    this.#options.committed(sequence, record, eventCountOf(forming.events));
     this.#release(forming);
     const { durable, volatile } = this.#options;
     if (this.#sealed.length > 0 || this.#open.events.length > 0 || this.#open.replies.length > 0 || !this.#open.outbox.empty) this.#schedule();

@@ -3,6 +3,7 @@ import { LogRecordSchema } from "@runlane/platform/gen/runlane/internal/v1/log_p
 import { apply } from "../engine/apply.js";
 import type { Durable } from "../engine/durable.js";
 import { UnexpectedEvent } from "../engine/unexpected-event.js";
+import { eventCountOf } from "./event-count.js";
 
 /** Which part of a log is replayed. */
 export interface ReplayedPart {
@@ -40,7 +41,7 @@ export async function replay(log: Log, durable: Durable, { after, to }: Replayed
         const batch = entry.value;
         const context = { now: Number(batch.nowMs), epoch: batch.epoch };
         for (const event of batch.events) apply(durable, event, context);
-        events += batch.events.length;
+        events += eventCountOf(batch.events);
       } else if (entry.case === "epochStarted") {
         durable.now = Math.max(durable.now, Number(entry.value.timeMs));
       } else {
