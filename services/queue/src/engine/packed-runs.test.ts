@@ -75,6 +75,16 @@ it("is another record when it comes back, which the one that it was before does 
   expect(audit(harness.durable)).toEqual([]);
 });
 
+it("stays packed when its task moves to another queue", () => {
+  const harness = backlog();
+  for (const concurrencyKey of ["x", "y"]) trigger(harness, 3, { concurrencyKey });
+  const worker = harness.connect({ id: "w", slots: 0, tasks: [{ id: "a", queue: "another" }] });
+  expect(packedOf(harness)).toEqual([3, 4, 5, 6]);
+  expect(harness.environment.queues.get("another")).toMatchObject({ queued: 6, keyCount: 2 });
+  expect([worker.assignments, audit(harness.durable)]).toEqual([[], []]);
+  expect(executeAll(harness.connect({ id: "w", slots: 1, tasks: [{ id: "a", queue: "another" }] })).sort()).toEqual([1, 2, 3, 4, 5, 6]);
+});
+
 it("is looked at without being unpacked", () => {
   const harness = backlog();
   trigger(harness, 6);

@@ -78,14 +78,14 @@ export class ReadyRuns implements Chain {
     return count;
   }
 
-  /** Records of all that are meant. */
-  all(isMeant: (run: RunRecord) => boolean): Set<RunRecord> {
-    for (const number of [...this.#runs.packed.numbersOf(this)]) this.#runs.get(number);
-    const all = new Set<RunRecord>();
+  /** Numbers of all that are meant: the packed ones in their order, so that each may leave and be packed elsewhere, then the records. */
+  numbers(isMeant: (run: RunRecord) => boolean): number[] {
+    // One that left and came back stands there twice.
+    const records = new Set<number>();
     this.#records?.forEach((run) => {
-      if (isMeant(run)) all.add(run);
+      if (isMeant(run)) records.add(run.number);
     });
-    return all;
+    return [...this.#runs.packed.numbersOf(this), ...records];
   }
 
   #head(): number {

@@ -244,18 +244,18 @@ export function markDelivered(durable: Durable, run: RunRecord, waitIds: readonl
 
 /** Lets the queued runs of a task follow its declaration, see {@link followTask}. Costs as much as the environment has queues, and keys in those that have such runs. */
 export function followDeclaration(durable: Durable, environment: Environment, taskId: string, from: QueueRecord): void {
-  const runs = new Set<RunRecord>();
+  const numbers: number[][] = [];
   const concerns = ({ need }: { need: Need }) => need.kind === "start" && need.taskId === taskId;
   for (const queue of environment.queues.values()) {
     if (![...queue.lines.values()].some(concerns)) continue;
     for (const lane of [queue.keyless, ...queue.lanes.values()]) {
-      for (const list of lane.lists) {
-        if (!concerns(list.line)) continue;
-        for (const run of list.runs.all((each) => each.list === list)) runs.add(run);
-      }
+      for (const list of lane.lists) if (concerns(list.line)) numbers.push(list.runs.numbers((each) => each.list === list));
     }
   }
-  for (const run of runs) {
+  // One by one: a long backlog does not fit into memory as records.
+  for (const number of numbers.flat()) {
+    const run = durable.runs.get(number);
+    if (!run) continue;
     leaveReady(durable, run);
     followTask(durable, run, from);
     makeReady(durable, run, "start");
