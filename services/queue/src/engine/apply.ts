@@ -307,7 +307,7 @@ function cancel(durable: Durable, run: RunRecord, reason: string): void {
 }
 
 /** The failure that a cancelled run shows: as if its reason had been thrown, which is Trigger.dev's STRING_ERROR. */
-export function cancelFailure(reason: string): Failure {
+function cancelFailure(reason: string): Failure {
   return create(FailureSchema, { kind: FailureKind.VALUE, message: reason });
 }
 

@@ -4,7 +4,7 @@ import { referenceFault } from "./decide-payload.js";
 import type { RunRecord } from "./run-record.js";
 
 /** Most bytes of an output that travels with its result, or of a thrown value. */
-export const maxOutputBytes = 128 * 1024;
+const maxOutputBytes = 128 * 1024;
 
 const maxMessageLength = 1_000;
 /** 50 frames of 1,024 characters would be the worker's own limit; the owner is content with less. */

@@ -21,7 +21,7 @@ import { emit, type Step } from "./step.js";
 import type { Connection } from "./volatile.js";
 
 /** Longest retry delay that a worker may ask for: 30 days. */
-export const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
+const maxRetryDelayMs = 30 * 24 * 60 * 60_000;
 
 /** An attempt that says to have been active for longer is not believed: 366 days. */
 const mostActiveMs = 366 * 24 * 60 * 60_000;

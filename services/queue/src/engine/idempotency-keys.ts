@@ -2,7 +2,7 @@ import type { RefusalData } from "./run-record.js";
 import { SweptHeap } from "./swept-heap.js";
 
 /** Keys that an environment may hold; more are refused with IDEMPOTENCY_KEYS_FULL. */
-export const idempotencyKeyCap = 2_000_000;
+const idempotencyKeyCap = 2_000_000;
 
 /** Why no more keys are taken. */
 export const keysFull: RefusalData = {
@@ -29,11 +29,17 @@ export interface KeyRecord {
  * A key that has ended is not found; memory lets it go when the next one comes, so that only the log decides what is held.
  */
 export class IdempotencyKeys {
+  readonly #most: number;
   readonly #records = new Map<string, KeyRecord>();
   readonly #ends = new SweptHeap<KeyRecord>(
     (a, b) => a.expireMs < b.expireMs || (a.expireMs === b.expireMs && (a.number < b.number || (a.number === b.number && a.taskId < b.taskId))),
     (record) => this.#isHeld(record),
   );
+
+  /** `most`: how many it may hold. Default 2,000,000. */
+  constructor(most = idempotencyKeyCap) {
+    this.#most = most;
+  }
 
   /** How many there are, those among them that have ended and were not let go so far. */
   get size(): number {
@@ -48,7 +54,7 @@ export class IdempotencyKeys {
 
   /** Whether one more could be held at `nowMs`, besides `others` that are about to come. At the cap, one that has ended makes room for those of one request. */
   hasRoom(others: number, nowMs: number): boolean {
-    if (this.#records.size + others < idempotencyKeyCap) return true;
+    if (this.#records.size + others < this.#most) return true;
     for (let first = this.#ends.peek(); first; first = this.#ends.peek()) {
       if (this.#isHeld(first)) return first.expireMs <= nowMs;
       this.#ends.pop();

@@ -4,6 +4,7 @@ import { EngineHarness, type HarnessWorker, item } from "../testing/engine-harne
 import { decideCancel } from "./decide-cancel.js";
 import { decideKeyEnd } from "./decide-reschedule.js";
 import { finishedRetention } from "./durable.js";
+import { IdempotencyKeys } from "./idempotency-keys.js";
 
 const minute = 60_000;
 const text = (run: { payload: { data: Uint8Array } | undefined }) => new TextDecoder().decode(run.payload?.data);
@@ -36,6 +37,20 @@ describe("an idempotency key", () => {
     const harness = new EngineHarness();
     const [a, b, other] = harness.triggerItems([item("a", { key: "k" }), item("b", { key: "k" }), item("a", { key: "l" })]);
     expect(new Set([a!.run, b!.run, other!.run]).size).toBe(3);
+  });
+
+  it("is refused when the environment holds as many as it may, until one of them has ended; those that it holds find their runs all the time", () => {
+    const harness = new EngineHarness();
+    Object.assign(harness.environment, { keys: new IdempotencyKeys(2) });
+    const outcomes = (...keys: (string | undefined)[]) =>
+      harness
+        .triggerItems(keys.map((key) => item("a", key === undefined ? {} : { key, keyTtlMs: key === "short" ? 1_000 : minute })))
+        .map(({ refused, cached }) => refused ?? cached);
+    expect(outcomes("short", "long", "third", undefined)).toEqual([false, false, "IDEMPOTENCY_KEYS_FULL", false]);
+    expect(outcomes("third", "long")).toEqual(["IDEMPOTENCY_KEYS_FULL", true]);
+    harness.advance(1_000);
+    expect(outcomes("third", "long")).toEqual([false, true]);
+    expect(outcomes("fourth")).toEqual(["IDEMPOTENCY_KEYS_FULL"]);
   });
 
   it("is kept for 30 days unless its trigger says otherwise", () => {

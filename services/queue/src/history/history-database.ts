@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import Database from "libsql";
 
 /** Number of the layout below and of what the reducer makes of the log. Raise it when either changes: the history is then made anew. */
-export const schemaVersion = 4;
+const schemaVersion = 4;
 
 const schema = `
   CREATE TABLE followed (only INTEGER PRIMARY KEY CHECK (only = 1), position INTEGER NOT NULL, mark BLOB NOT NULL);

@@ -5,7 +5,7 @@ import { unreferencedRetentionMs } from "../engine/payload-record.js";
 import type { Clock } from "./clock.js";
 
 /** How often the store is searched for what the log does not know, in milliseconds. */
-export const payloadSweepIntervalMs = 60 * 60_000;
+const payloadSweepIntervalMs = 60 * 60_000;
 
 /** What removing payloads stands on. */
 export interface PayloadRemovalOptions {
