@@ -75,7 +75,10 @@ export function told(seed: number, commands: readonly Command[], failure: Failur
   const log: string[] = [];
   play(seed, short, (line) => log.push(`    ${line}`));
   const lines = short.map(([kind, how]) => `    ["${kind}", ${how}],`).join("\n");
-  return `seed ${seed}, at command ${failure.at} of ${commands.length}: ${failure.message}\n  shortest history that was found (${short.length} commands): ${last.message}\n  play(${seed}, [\n${lines}\n  ])\n  What was seen, to its end:\n${log.slice(-60).join("\n")}`;
+  return `seed ${seed}, at command ${failure.at} of ${commands.length}: ${failure.message}\n  shortest history that was found (${short.length} commands): ${last.message}\n  play(${seed}, [\n${lines}\n  ])\n  What was seen, to its end:\n${log
+    .filter((line) => !line.endsWith(" place: "))
+    .slice(-60)
+    .join("\n")}`;
 }
 
 /** The words of a message without its numbers: by them a shorter history is the same one. */

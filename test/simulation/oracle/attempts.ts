@@ -4,8 +4,9 @@ import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
 import type { Grounds } from "./grounds.js";
 import type { Model } from "./model.js";
 import type { Observation } from "./observation.js";
-import { holdsSlots, isFinal, type RunModel } from "./run-model.js";
+import { holdsSlots, isFinal, type RunModel, type WaitModel } from "./run-model.js";
 import { promise } from "./violation.js";
+import { canGoOn, endedWaits, hasEnded, tell, wake } from "./wait-model.js";
 
 /** Longest retry delay: 30 days. */
 const maxDelayMs = 30 * 24 * 3_600_000;
@@ -21,7 +22,8 @@ const expectedState: Readonly<Record<string, RunState>> = {
 
 /** A run starts, or starts again. */
 export function assigned(model: Model, run: RunModel, event: RunAssigned, { now }: Observation): void {
-  promise(run.place === "queued" || run.place === "rearmed", () => `run ${run.number} is started while it is ${run.place}`);
+  const resumed = run.place === "revived";
+  promise(run.place === "queued" || run.place === "rearmed" || resumed, () => `run ${run.number} is started while it is ${run.place}`);
   const session = model.sessions.get(Number(event.session));
   promise(session?.connection !== undefined, () => `run ${run.number} is given to session ${event.session}, which is not connected`);
   const unfit = model.unfit(run, session.connection);
@@ -29,7 +31,10 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
   promise(model.tasks.has(run.taskId) && model.isKnown(run.queue), () => `run ${run.number} starts, but its task or queue was never declared`);
   mayTakeSlots(model, run);
   promise(model.hasRate(run, now), () => `run ${run.number} starts before the rate of queue ${run.queue} lets it`);
-  promise(event.attempt === run.attempt + 1, () => `run ${run.number} starts attempt ${event.attempt} after attempt ${run.attempt}`);
+  promise(
+    event.attempt === run.attempt + (resumed ? 0 : 1) && event.resumed === resumed,
+    () => `run ${run.number} (${run.place}) starts attempt ${event.attempt} after attempt ${run.attempt}`,
+  );
   const late = !run.started && run.expireMs > 0 && run.expireMs <= now;
   promise(!late, () => `run ${run.number} starts, but its time to live ended at ${run.expireMs}, and it is ${now}`);
   inOrder(model, run, now);
@@ -50,6 +55,9 @@ export function assigned(model: Model, run: RunModel, event: RunAssigned, { now 
   run.failure = undefined;
   model.move(run, "assigned", now);
   run.version = session.version;
+  run.resumed = resumed;
+  // Its code is told by the journal.
+  if (resumed) for (const id of endedWaits(model, run)) tell(model, run.waits.get(id) as WaitModel);
 }
 
 /** A run that waited goes on. */
@@ -64,8 +72,8 @@ export function resumed(model: Model, run: RunModel, event: RunResumed, { now }:
   for (const id of event.waitIds) {
     const wait = run.waits.get(id);
     promise(wait !== undefined && !wait.delivered, () => `run ${run.number} is resumed for wait ${id}, which it does not wait in`);
-    for (const child of wait.children) promise(isFinal(model.run(child)), () => `run ${run.number} is resumed for wait ${id}, but run ${child} has not ended`);
-    wait.delivered = true;
+    promise(hasEnded(model, wait), () => `run ${run.number} is resumed for wait ${id}, which has not ended`);
+    tell(model, wait);
   }
   model.move(run, "executing", now);
 }
@@ -76,6 +84,10 @@ export function returned(model: Model, run: RunModel, { now, monotonic, cause }:
   const released = grounds.results.get(run)?.outcome.case === "release" && !isFinal(run);
   const lost = run.place === "assigned" && grounds.mayLose(model, run);
   promise(unaccepted || released || lost || grounds.returns.has(run), () => `run ${run.number} (${run.place}) is taken back, and nobody gave it back`);
+  promise(
+    !run.resumed && !((run.place === "waiting" || run.place === "resumable") && canGoOn(model, run)),
+    () => `run ${run.number} (${run.place}) starts anew, and could go on from its journal`,
+  );
   model.takeRate(run, now, -run.tokens);
   run.attempt -= 1;
   endAttempt(run);
@@ -107,6 +119,8 @@ export function failed(model: Model, run: RunModel, event: AttemptFailed, { now 
   const lost = run.place !== "assigned" && grounds.mayLose(model, run) && event.failure?.code === "TASK_RUN_STALLED_EXECUTING";
   promise(lost || outcome?.case === "failure", () => `run ${run.number} (${run.place}) fails, but its worker neither said so nor lost it`);
   mustRun(run, "failed");
+  const couldGoOn = (run.place === "waiting" || run.place === "resumable") && canGoOn(model, run);
+  promise(!lost || !couldGoOn, () => `run ${run.number} (${run.place}) is lost with its worker, and could go on from its journal`);
   const failure = outcome?.case === "failure" ? outcome.value : undefined;
   const askedMs =
     lost || failure?.processLost ? 0 : failure?.retryDelay && Number(failure.retryDelay.seconds) * 1_000 + Math.ceil(failure.retryDelay.nanos / 1e6);
@@ -138,15 +152,7 @@ export function finish(model: Model, run: RunModel, state: RunState, now: number
   run.final = state;
   run.finalMs = now;
   model.move(run, place, now);
-  for (const waiter of run.waiters) {
-    if (waiter.place === "waiting" && endedWaits(model, waiter).length > 0) model.move(waiter, "resumable", now);
-    else if (waiter.place === "executing") for (const id of endedWaits(model, waiter)) (waiter.waits.get(id) as { delivered: boolean }).delivered = true;
-  }
-}
-
-/** The waits of a run that have ended and whose results its worker has not got. */
-export function endedWaits(model: Model, run: RunModel): number[] {
-  return [...run.waits].filter(([, wait]) => !wait.delivered && wait.children.every((child) => isFinal(model.run(child)))).map(([id]) => id);
+  for (const waiter of run.waiters) wake(model, waiter, now);
 }
 
 /** A run enters its queue for the first time: from now on its time to live counts. */
@@ -158,6 +164,10 @@ export function enter(model: Model, run: RunModel, now: number): void {
 
 /** What belongs to one attempt alone is over. */
 export function endAttempt(run: RunModel): void {
+  const steps = [...run.journal.values()].filter(({ isRecord, text }) => isRecord && text !== undefined);
+  run.steps.push(...steps.map(({ text }) => text as string));
+  run.journal.clear();
+  run.resumed = false;
   run.token = undefined;
   run.waits.clear();
   run.commands.clear();

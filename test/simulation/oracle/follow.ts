@@ -1,13 +1,14 @@
-import type { Event, TasksDeclared } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
+import type { Event, TasksDeclared, WaitBegan } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { assigned, endedWaits, enter, failed, finish, resumed, returned, succeeded } from "./attempts.js";
+import { assigned, enter, failed, finish, resumed, returned, succeeded } from "./attempts.js";
 import { closeBatch, createBatch, forgetBatch } from "./batches.js";
 import type { Grounds } from "./grounds.js";
 import type { Model } from "./model.js";
 import type { Observation } from "./observation.js";
-import { isFinal, type RunModel, type WaitModel } from "./run-model.js";
+import { isFinal, type RunModel } from "./run-model.js";
 import { createRuns, partFault, rescheduled } from "./triggers.js";
 import { promise } from "./violation.js";
+import { endedWaits, followWaiting, hasEnded, park, tell } from "./wait-model.js";
 import type { SessionModel } from "./worker-model.js";
 
 /** How long a run waits for a worker of its version. */
@@ -25,6 +26,7 @@ export interface Following {
 export function follow(following: Following, { event }: Event): void {
   const { model, seen, grounds } = following;
   const { now, cause } = seen;
+  model.clock += 1;
   switch (event.case) {
     case "environmentCreated":
     case "payloadStored":
@@ -82,7 +84,18 @@ export function follow(following: Following, { event }: Event): void {
     case "retryDue":
       return due(model, model.run(event.value.run), now);
     case "waitBegan":
-      return beginWait(following, model.run(event.value.run), event.value.waitId, event.value.children.map(Number));
+      return beginWait(following, model.run(event.value.run), event.value);
+    case "runParked":
+      return park(model, model.run(event.value.run), seen, grounds);
+    case "entryRecorded":
+      answer(model.run(event.value.run), event.value.commandId, "done");
+      return followWaiting(model, event, seen, grounds);
+    case "waitEnded":
+    case "commandJournalled":
+    case "tokenCreated":
+    case "tokenCompleted":
+    case "tokenForgotten":
+      return followWaiting(model, event, seen, grounds);
     case "waitContinued": {
       const run = model.run(event.value.run);
       const asked = grounds.commands.get(run)?.some(({ commandId }) => commandId === event.value.commandId);
@@ -257,14 +270,25 @@ function due(model: Model, run: RunModel, now: number): void {
   model.move(run, run.place === "backoff" ? "rearmed" : "queued", now);
 }
 
-function beginWait({ model, seen, grounds }: Following, run: RunModel, waitId: number, children: number[]): void {
+function beginWait({ model, seen, grounds }: Following, run: RunModel, event: WaitBegan): void {
+  const { waitId, commandId } = event;
   promise(grounds.commands.has(run) && !isFinal(run), () => `run ${run.number} waits, and its code did not ask for it`);
   promise(!run.waits.has(waitId), () => `run ${run.number} waits twice under the id ${waitId}`);
-  run.waits.set(waitId, { children, delivered: false });
+  const [untilMs, token, children] = [Number(event.untilMs), Number(event.token), event.children.map(Number)];
+  const asked = commandId > 0 ? grounds.commands.get(run)?.find((command) => command.commandId === commandId)?.command : undefined;
+  if (asked?.case === "wait" && asked.value.condition.case === "forMs") {
+    const leastMs = seen.now + Number(asked.value.condition.value);
+    promise(untilMs >= leastMs, () => `run ${run.number} is to wait until ${untilMs}, and asked for ${leastMs}`);
+  }
+  promise(token === 0 || model.waitTokens.has(token), () => `run ${run.number} waits for token ${token}, which does not exist`);
+  const wait = { children, untilMs, token, over: untilMs <= seen.now, delivered: false, commandId: 0, endedAt: 0, toldAt: 0 };
+  run.waits.set(waitId, wait);
+  if (commandId > 0) answer(run, commandId, "done");
   for (const child of children) model.run(child).waiters.add(run);
-  const ended = endedWaits(model, run).includes(waitId);
-  // Keys found what has ended: the code, which has its slots, hears of it at once.
-  if (run.place === "executing" && ended) (run.waits.get(waitId) as WaitModel).delivered = true;
+  const ended = hasEnded(model, wait);
+  if (ended) wait.endedAt = model.clock;
+  // What it waits for has ended: the code, which has its slots, hears of it at once.
+  if (run.place === "executing" && ended) tell(model, wait);
   else if (run.place === "executing") model.move(run, "waiting", seen.now);
   if (run.place === "waiting" && endedWaits(model, run).length > 0) model.move(run, "resumable", seen.now);
 }

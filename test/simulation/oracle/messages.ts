@@ -1,8 +1,9 @@
 import type { Event } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { RunState } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { type Assignment, type CommandOutcome, ResultDisposition, type Resume } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { type Assignment, type CommandOutcome, type JournalEntry, ResultDisposition, type Resume } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import { type Grounds, tokenKey } from "./grounds.js";
 import { numberOfId } from "./id.js";
+import { checkEnd, checkJournal } from "./journal.js";
 import type { Model } from "./model.js";
 import type { Observation } from "./observation.js";
 import { isFinal, isWithWorker, type RunModel } from "./run-model.js";
@@ -36,9 +37,16 @@ export class Messages {
       cancels: new Set(),
     };
     let receipts = 0;
+    const journals = new Map<string, JournalEntry[]>();
+    for (const { message } of seen.frames) {
+      for (const { token, entries } of message.journalParts) journals.set(tokenKey(token), [...(journals.get(tokenKey(token)) ?? []), ...entries]);
+    }
     for (const { streamId, message } of seen.frames) {
       for (const assignment of message.assignments) {
         this.#assignment(streamId, assignment);
+        const run = this.#model.run(numberOfId(assignment.runId));
+        promise(assignment.resumed === run.resumed, () => `run ${run.number} is sent as ${assignment.resumed ? "one that goes on" : "a new attempt"}`);
+        checkJournal(this.#model, run, assignment.journalLength, journals.get(tokenKey(assignment.token)) ?? []);
         said.assignments.set(numberOfId(assignment.runId), assignment);
       }
       said.resumes.push(...message.resumes);
@@ -95,6 +103,14 @@ export class Messages {
       const run = model.run(event.value.run);
       // What keys found had ended.
       if (run.waits.get(event.value.waitId)?.delivered) this.#resume(run, event.value.waitId, said.resumes);
+    } else if (event.case === "waitEnded" || event.case === "tokenCompleted") {
+      for (const run of model.runs.values()) {
+        if (run.place !== "executing" && run.place !== "assigned") continue;
+        if (!model.sessions.get(run.session ?? 0)?.connection || run.token === undefined) continue;
+        const concerns = (id: number, token: number) =>
+          event.case === "waitEnded" ? run.number === Number(event.value.run) && id === event.value.waitId : token > 0 && token === Number(event.value.number);
+        for (const [id, { token, delivered }] of run.waits) if (delivered && concerns(id, token)) this.#resume(run, id, said.resumes);
+      }
     } else if (event.case === "runCanceled") {
       const run = model.run(event.value.run);
       const connected = model.sessions.get(run.session ?? 0)?.connection !== undefined;
@@ -103,7 +119,10 @@ export class Messages {
   }
 
   #resume(run: RunModel, id: number, resumes: readonly Resume[]): void {
-    const results = resumes.filter(({ token, waitId }) => waitId === id && tokenKey(token) === run.token).flatMap((resume) => resume.results);
+    const heard = resumes.filter(({ token, waitId }) => waitId === id && tokenKey(token) === run.token);
+    promise(heard.length > 0, () => `run ${run.number} hears nothing of the end of wait ${id}`);
+    const results = heard.flatMap((resume) => resume.results);
+    checkEnd(this.#model, run.waits.get(id)?.token ?? 0, heard[0]?.end, `wait ${id} of run ${run.number}`);
     const told = results.map(({ runId, state }) => `${numberOfId(runId)}:${state}`).join();
     const ended = (run.waits.get(id)?.children ?? []).map((child) => `${child}:${this.#model.run(child).final}`).join();
     promise(told === ended, () => `run ${run.number} hears in wait ${id} of ${told}, not of ${ended}`);

@@ -5,6 +5,7 @@ import { EnvironmentModel, LimitModel, QueueModel } from "./limit-model.js";
 import { machineSizes } from "./machine-size.js";
 import { comesBefore, holdsSlots, isWithWorker, occupiesWorker, type Place, type RunModel } from "./run-model.js";
 import { promise } from "./violation.js";
+import type { TokenModel } from "./wait-model.js";
 import type { ConnectionModel, SessionModel, VersionModel } from "./worker-model.js";
 
 /** What a task said of itself last. */
@@ -32,6 +33,9 @@ export class Model {
   /** How many attempts each session executes. */
   readonly #busy = new Map<number, number>();
   nextRun = 1;
+  readonly waitTokens = new Map<number, TokenModel>();
+  /** Counts the events. */
+  clock = 0;
   readonly keys = new KeysModel();
   readonly batches = new Map<number, BatchModel>();
   nextBatch = 1;
@@ -254,5 +258,5 @@ export function laneOf(run: RunModel): string {
 
 /** Whether a run is in its queue. */
 export function isReady(place: Place): boolean {
-  return place === "queued" || place === "rearmed" || place === "resumable";
+  return place === "queued" || place === "rearmed" || place === "resumable" || place === "revived";
 }

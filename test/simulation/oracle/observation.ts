@@ -32,6 +32,9 @@ export type Cause =
   | { readonly kind: "reschedule"; readonly run: number; readonly dueMs: number; readonly refused: string | undefined }
   /** An idempotency key is ended. */
   | { readonly kind: "endKey"; readonly taskId: string; readonly key: string; readonly refused: string | undefined }
+  /** A token is asked for, or completed. */
+  | { readonly kind: "createToken"; readonly token: number; readonly cached: boolean }
+  | { readonly kind: "completeToken"; readonly token: number; readonly state: string }
   | { readonly kind: "cancel"; readonly run: number; readonly reason: string }
   | { readonly kind: "promote"; readonly version: string }
   /** Somebody changes a queue, a limit or the environment. */

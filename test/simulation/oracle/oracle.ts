@@ -124,6 +124,9 @@ export class Oracle {
       const due = batch.state === "open" ? batch.createMs + sealMs : (this.model.endOf(batch) ?? Number.POSITIVE_INFINITY) + retentionMs;
       promise(due > now, () => `batch ${batch.number} is ${batch.state} still, though its time is over`);
     }
+    for (const [number, { state, timeoutMs }] of this.model.waitTokens) {
+      promise(state !== "open" || timeoutMs === 0 || timeoutMs > now, () => `token ${number} is open still, though its time is over`);
+    }
     for (const [name, limit] of this.model.limits) {
       for (const [key, { expireMs }] of limit.keys) promise(expireMs > now, () => `the override of key "${key}" of limit ${name} holds on after its end`);
     }
@@ -133,6 +136,7 @@ export class Oracle {
   }
 
   #isOverdue(run: RunModel, now: number, monotonic: number): boolean {
+    if ([...run.waits.values()].some(({ untilMs, over }) => untilMs > 0 && !over && untilMs <= now)) return true;
     if (run.place === "delayed") return run.queueMs <= now;
     if (run.place === "backoff" || run.place === "resting") return run.retryAtMs <= now;
     if (run.place === "queued" && !run.started) return run.expireMs > 0 && run.expireMs <= now;

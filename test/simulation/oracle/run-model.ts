@@ -21,6 +21,10 @@ export type Place =
   | "waiting"
   /** It waited, has something to hear of, and needs its slots. */
   | "resumable"
+  /** It waited when it lost its worker, and has a journal to go on from. */
+  | "parked"
+  /** Parked, and something that it waited for has ended: in its queue. */
+  | "revived"
   /** Cancelled; its code may still run. */
   | "canceling"
   /** Cancelled while its code waited. */
@@ -37,10 +41,32 @@ export const occupiesWorker: ReadonlySet<Place> = new Set(["assigned", "executin
 /** Places in which a worker has the run. */
 export const isWithWorker: ReadonlySet<Place> = new Set(["assigned", "executing", "waiting", "resumable", "canceling", "cancelingIdle"]);
 
-/** A wait of a run's code for other runs. */
+/** A wait of a run's code for other runs, a time or a token. */
 export interface WaitModel {
   readonly children: readonly number[];
+  /** 0 for none. */
+  readonly untilMs: number;
+  /** 0 for none. */
+  readonly token: number;
+  /** The time has come. */
+  over: boolean;
   delivered: boolean;
+  /** The command in the journal that began it; 0 for none. */
+  commandId: number;
+  /** When it ended, and when its code was told, counted in events; 0: not so far. */
+  endedAt: number;
+  toldAt: number;
+}
+
+/** A call that the journal has. */
+export interface EntryModel {
+  /** The wait that it began; 0 for none. */
+  readonly waitId: number;
+  /** What a step came to; undefined for other calls, and for failures. */
+  readonly text: string | undefined;
+  readonly isRecord: boolean;
+  /** When it was answered, counted in events. */
+  readonly answeredAt: number;
 }
 
 /** A run, as the oracle knows it from the log's events. */
@@ -96,6 +122,12 @@ export interface RunModel {
   /** Runs whose code waits for this one, or did. */
   readonly waiters: Set<RunModel>;
   readonly waits: Map<number, WaitModel>;
+  /** Calls of the present attempt that are on disk, by their command. */
+  readonly journal: Map<number, EntryModel>;
+  /** What the steps of earlier attempts returned. */
+  readonly steps: string[];
+  /** Its present assignment goes on from the journal. */
+  resumed: boolean;
   /** Commands of the present attempt that were answered. */
   readonly commands: Map<number, string>;
   /** Empty if it collects no triggers. */

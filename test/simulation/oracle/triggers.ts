@@ -1,12 +1,13 @@
 import type { NewRun, RunRescheduled, RunsCreated } from "@runlane/platform/gen/runlane/internal/v1/log_pb.js";
 import { type BatchPart, type Debounce, DebounceMode, RunState, type TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { endedWaits, enter } from "./attempts.js";
+import { enter } from "./attempts.js";
 import type { BatchModel } from "./batch-model.js";
 import type { Following } from "./follow.js";
 import { numberOfId } from "./id.js";
 import type { Model } from "./model.js";
 import { isFinal, type RunModel } from "./run-model.js";
 import { promise } from "./violation.js";
+import { endedWaits } from "./wait-model.js";
 
 /** How long an idempotency key is kept whose trigger does not say. */
 const keyMs = 30 * 24 * 3_600_000;
@@ -282,6 +283,9 @@ function newRun(model: Model, item: NewRun, event: RunsCreated, now: number): Ru
     children: [],
     waiters: new Set(),
     waits: new Map(),
+    journal: new Map(),
+    steps: [],
+    resumed: false,
     commands: new Map(),
     final: undefined,
     finalMs: 0,

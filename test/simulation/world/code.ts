@@ -1,12 +1,25 @@
 import { create } from "@bufbuild/protobuf";
 import { FailureKind } from "@runlane/platform/gen/runlane/v1/payload_pb.js";
 import type { BatchPart, TriggerItem } from "@runlane/platform/gen/runlane/v1/run_pb.js";
-import { type AttemptCommand, AttemptCommandSchema, AttemptResultSchema } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
+import { type AttemptCommand, AttemptCommandSchema, AttemptResultSchema, JournalKind } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Chance } from "./chance.js";
 import { type Attempt, nameOf, type Sent, type SimulatedWorker } from "./worker.js";
 
 /** What running code, or its worker, may do. */
-export type Act = "accept" | "decline" | "succeed" | "fail" | "release" | "spawn" | "wait" | "waitOn" | "update" | "confirm";
+export type Act =
+  | "accept"
+  | "decline"
+  | "succeed"
+  | "fail"
+  | "release"
+  | "spawn"
+  | "wait"
+  | "waitOn"
+  | "update"
+  | "waitTime"
+  | "waitToken"
+  | "record"
+  | "confirm";
 
 /** The world around running code. */
 interface Surroundings {
@@ -16,7 +29,15 @@ interface Surroundings {
   readonly part: (chance: Chance) => BatchPart;
   /** Whether there may be more runs. */
   readonly mayTrigger: () => boolean;
+  readonly tokenId: (chance: Chance) => string;
 }
+
+const journalKinds: Readonly<Record<string, JournalKind>> = {
+  trigger: JournalKind.TRIGGER,
+  triggerAndWait: JournalKind.TRIGGER_AND_WAIT,
+  wait: JournalKind.WAIT_TIME,
+  record: JournalKind.STEP,
+};
 
 /** The code of attempts. */
 export class RunningCode {
@@ -26,20 +47,24 @@ export class RunningCode {
     this.#world = world;
   }
 
-  /** What an attempt does so that it ends, and well. */
-  end(worker: SimulatedWorker, attempt: Attempt, chance: Chance): void {
-    if (!attempt.accepted) {
+  /** What an attempt does so that it ends, and well. Returns whether it did something, rather than wait. */
+  end(worker: SimulatedWorker, attempt: Attempt, chance: Chance): boolean {
+    if (attempt.missing > 0) return false;
+    const isNew = !attempt.accepted;
+    if (isNew) {
       attempt.accepted = true;
       this.#world.send(worker, { accepted: [attempt.token] }, chance);
     }
     if (attempt.canceled) this.#world.send(worker, { cancelConfirmed: [attempt.token] }, chance);
     else if (attempt.openWaits.size === 0) this.#world.send(worker, { results: [create(AttemptResultSchema, { token: attempt.token })] }, chance);
     else if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
+    else return isNew;
+    return true;
   }
 
   /** Lets the code, or the worker for it, do something. */
   act(kind: Act, worker: SimulatedWorker, chance: Chance): void {
-    const attempts = [...worker.attempts.values()];
+    const attempts = [...worker.attempts.values()].filter(({ missing }) => missing <= 0);
     if (kind === "accept" || kind === "decline") {
       const offered = attempts.filter(({ accepted }) => !accepted);
       if (offered.length === 0) return;
@@ -88,6 +113,22 @@ export class RunningCode {
         attempt.openWaits.add(attempt.waits);
         return this.#command(worker, attempt, { case: "triggerAndWait", value: { waitId: attempt.waits, items } }, chance);
       }
+      case "waitTime":
+      case "waitToken": {
+        attempt.waits += 1;
+        attempt.openWaits.add(attempt.waits);
+        const condition =
+          kind === "waitToken"
+            ? ({ case: "tokenId", value: this.#world.tokenId(chance) } as const)
+            : ({ case: "forMs", value: BigInt(chance.of([0, 1, 700, 5_000, 11_000, 40_000, 600_000])) } as const);
+        return this.#command(worker, attempt, { case: "wait", value: { waitId: attempt.waits, condition } }, chance);
+      }
+      case "record": {
+        const outcome = chance.is(0.8)
+          ? ({ case: "output", value: { data: Uint8Array.of(chance.below(256)) } } as const)
+          : ({ case: "failure", value: { kind: FailureKind.ERROR, message: "no" } } as const);
+        return this.#command(worker, attempt, { case: "record", value: { outcome } }, chance);
+      }
       case "waitOn":
         if (attempt.mustWaitOn) this.#waitOn(worker, attempt, chance);
         return;
@@ -118,7 +159,9 @@ export class RunningCode {
     chance: Chance,
   ): void {
     attempt.commands += 1;
-    const message: AttemptCommand = create(AttemptCommandSchema, { token: attempt.token, commandId: attempt.commands, command });
+    const kind = worker.journal && (command?.case === "record" || chance.is(0.93)) ? journalKinds[command?.case ?? ""] : undefined;
+    const key = kind === undefined ? {} : { journalKey: { kind, name: `call ${attempt.commands}` } };
+    const message: AttemptCommand = create(AttemptCommandSchema, { token: attempt.token, commandId: attempt.commands, command, ...key });
     attempt.unanswered.set(attempt.commands, message);
     this.#world.send(worker, { commands: chance.is(0.1) ? [message, message] : [message] }, chance);
   }

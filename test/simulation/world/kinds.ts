@@ -59,7 +59,18 @@ export const kinds = {
   subscribe: 2,
   /** The owner dies. */
   crash: 1.5,
+  /** Running code waits for a time. Only in histories that have waiting, as all that follows. */
+  waitTime: 3,
+  /** Running code waits for a token. */
+  waitToken: 3,
+  /** Running code records a step. */
+  record: 3,
+  /** A token is created, or completed. */
+  token: 4,
 } as const;
+
+/** What happens only where code waits for more than runs, and names its calls. */
+export const waitingKinds: ReadonlySet<Kind> = new Set(["waitTime", "waitToken", "record", "token"]);
 
 /** A kind of command. */
 export type Kind = keyof typeof kinds;

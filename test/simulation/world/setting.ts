@@ -9,7 +9,7 @@ import {
   TaskDeclarationSchema,
 } from "@runlane/platform/gen/runlane/v1/worker_service_pb.js";
 import type { Chance } from "./chance.js";
-import { type Kind, kinds } from "./kinds.js";
+import { type Kind, kinds, waitingKinds } from "./kinds.js";
 
 /** A build of a project's code, as its workers declare it. */
 export interface Build {
@@ -38,6 +38,8 @@ export interface Setting {
   /** Probability that a trigger, or a batch, has an idempotency key. */
   readonly sameness: number;
   readonly keys: readonly string[];
+  /** Code waits for times and tokens, records steps, and goes on from its journal when it has lost its worker. */
+  readonly waiting: boolean;
   /** Most triggers are for this task, so that its queue is full and its keys take turns; undefined: none is preferred. */
   readonly favourite: string | undefined;
 }
@@ -109,13 +111,15 @@ export function createSetting(chance: Chance): Setting {
       limits: ["north", "south"].map((name) => create(ConcurrencyLimitDeclarationSchema, { name })),
     },
   ];
-  return {
+  const setting = {
     builds,
     last,
     capacities: machines ? [{ milliCpus: 1_000, memoryMib: 1_024 }, { milliCpus: 2_500, memoryMib: 4_096 }, undefined] : [undefined],
-    weights: Object.entries(kinds).map(
-      ([kind, weight]) => [kind as Kind, chance.is(0.25) && kind !== "trigger" && kind !== "connect" ? 0 : weight * (0.5 + chance.next())] as const,
-    ),
+    weights: Object.entries(kinds).map(([name, weight]) => {
+      const kind = name as Kind;
+      if (waitingKinds.has(kind)) return [kind, weight] as const;
+      return [kind, chance.is(0.25) && kind !== "trigger" && kind !== "connect" ? 0 : weight * (0.5 + chance.next())] as const;
+    }),
     faults: chance.of([0, 0, 0.05, 0.2]),
     promptness: chance.of([1, 0.8, 0.4]),
     wishes: chance.of([0.1, 0.5]),
@@ -123,7 +127,9 @@ export function createSetting(chance: Chance): Setting {
     sameness: chance.of([0, 0.1, 0.6]),
     favourite: chance.is(0.3) ? taskIds[0] : undefined,
     keys: ["", "x", "y", "z"].slice(0, 1 + chance.below(4)),
-  };
+  }; // Behind all else: histories without it are what they were before there was any.
+  const waiting = chance.is(0.5);
+  return { ...setting, waiting, weights: setting.weights.map(([kind, weight]) => [kind, waitingKinds.has(kind) && !waiting ? 0 : weight] as const) };
 }
 
 /** What is set of these. */

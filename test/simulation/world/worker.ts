@@ -27,6 +27,8 @@ export interface Attempt {
   waits: number;
   commands: number;
   readonly unanswered: Map<number, AttemptCommand>;
+  /** Entries of its journal that have not come so far. */
+  missing: number;
 }
 
 /** A worker that keeps to the protocol, at the other end of a stream that may lose, repeat and delay frames. */
@@ -35,6 +37,8 @@ export class SimulatedWorker {
   readonly build: Build;
   readonly slots: number;
   readonly capacity: Pick<Capacity, "milliCpus" | "memoryMib"> | undefined;
+  /** It names its calls, and goes on from journals. */
+  readonly journal: boolean;
   incarnation: number;
   /** Its stream; undefined while it has none. */
   streamId: string | undefined;
@@ -51,7 +55,8 @@ export class SimulatedWorker {
   #askedAt = 0;
   #mustList = false;
 
-  constructor(id: string, incarnation: number, build: Build, slots: number, capacity: Pick<Capacity, "milliCpus" | "memoryMib"> | undefined) {
+  constructor(id: string, incarnation: number, build: Build, slots: number, capacity: Pick<Capacity, "milliCpus" | "memoryMib"> | undefined, journal: boolean) {
+    this.journal = journal;
     this.id = id;
     this.incarnation = incarnation;
     this.build = build;
@@ -75,6 +80,7 @@ export class SimulatedWorker {
       queues: this.build.queues,
       concurrencyLimits: this.build.limits,
       held: [...this.attempts.values()].map(({ token, openWaits }) => ({ token, openWaits: [...openWaits] })),
+      capabilities: this.journal ? ["journal"] : [],
       ...(this.capacity ? { capacity: this.capacity } : {}),
     });
   }
@@ -111,7 +117,7 @@ export class SimulatedWorker {
     } else if (this.mustHello) {
       return false;
     }
-    for (const { token, sequence, runId, taskId } of message.assignments) {
+    for (const { token, sequence, runId, taskId, journalLength } of message.assignments) {
       this.#assignmentSequence = sequence;
       this.attempts.set(nameOf(token), {
         token,
@@ -126,7 +132,20 @@ export class SimulatedWorker {
         waits: 0,
         commands: 0,
         unanswered: new Map(),
+        missing: journalLength,
       });
+    }
+    for (const { token, entries } of message.journalParts) {
+      const attempt = this.attempts.get(nameOf(token));
+      if (!attempt) continue;
+      for (const { commandId, waitId, settled, more } of entries) {
+        // Its code goes on behind all of them, and waits for what is open.
+        attempt.commands = Math.max(attempt.commands, commandId);
+        attempt.waits = Math.max(attempt.waits, waitId);
+        if (waitId > 0 && settled === 0) attempt.openWaits.add(waitId);
+        if (!more) attempt.missing -= 1;
+      }
+      attempt.mustWaitOn = attempt.openWaits.size > 0;
     }
     for (const { token } of message.receipts) this.attempts.delete(nameOf(token));
     for (const { token, commandId, outcomes, error } of message.commandOutcomes) {
@@ -161,7 +180,8 @@ export class SimulatedWorker {
     const command = attempt?.unanswered.get(commandId)?.command;
     attempt?.unanswered.delete(commandId);
     // There are no runs: nothing is waited for.
-    if (attempt && command?.case === "triggerAndWait" && (refused || runs === 0)) attempt.openWaits.delete(command.value.waitId);
+    const hasBegun = command?.case === "triggerAndWait" ? !refused && runs > 0 : !refused;
+    if (attempt && !hasBegun && (command?.case === "triggerAndWait" || command?.case === "wait")) attempt.openWaits.delete(command.value.waitId);
   }
 }
 

@@ -17,6 +17,7 @@ import { Governors } from "./governors.js";
 import type { Command } from "./kinds.js";
 import { SimulatedOwner } from "./owner.js";
 import type { Build, Setting } from "./setting.js";
+import { Tokens } from "./tokens.js";
 import { nameOf, type Sent, SimulatedWorker } from "./worker.js";
 
 /** Runs that a history may hold; more would make it slow and show nothing new. */
@@ -36,6 +37,7 @@ export class World {
   readonly #code: RunningCode;
   readonly #batches: Batches;
   readonly #governors: Governors;
+  readonly #waitTokens: Tokens;
   readonly #workers: SimulatedWorker[] = [];
   readonly #late: { readonly streamId: string; readonly sequence: number; readonly request: WorkRequest }[] = [];
   /** Tokens of all attempts there were. */
@@ -50,10 +52,12 @@ export class World {
     this.#clients = new Clients(this.owner, setting);
     this.#batches = new Batches(this.owner, setting, (chance) => this.#clients.item(chance));
     this.#governors = new Governors(this.owner, setting);
+    this.#waitTokens = new Tokens(this.owner);
     this.#code = new RunningCode({
       send: (worker, frame, chance) => this.#send(worker, frame, chance),
       item: (chance) => this.#clients.item(chance),
       part: (chance) => this.#batches.part(chance),
+      tokenId: (chance) => this.#waitTokens.id(chance),
       mayTrigger: () => this.oracle.model.nextRun < mostRuns,
     });
   }
@@ -102,6 +106,9 @@ export class World {
       case "wait":
       case "waitOn":
       case "update":
+      case "waitTime":
+      case "waitToken":
+      case "record":
       case "confirm": {
         const worker = this.#connected(chance);
         if (worker) this.#code.act(kind, worker, chance);
@@ -121,7 +128,8 @@ export class World {
         if (chance.is(0.5)) this.#close(worker, false);
         this.#workers.splice(this.#workers.indexOf(worker), 1);
         // The launcher starts it again, or it is gone for ever.
-        if (chance.is(0.7)) this.#workers.push(new SimulatedWorker(worker.id, worker.incarnation + 1, worker.build, worker.slots, worker.capacity));
+        if (chance.is(0.7))
+          this.#workers.push(new SimulatedWorker(worker.id, worker.incarnation + 1, worker.build, worker.slots, worker.capacity, worker.journal));
         break;
       }
       case "close": {
@@ -162,6 +170,9 @@ export class World {
       case "clock":
         owner.wall += chance.of([-5_000, -60_000, 700, 20_000]);
         break;
+      case "token":
+        this.#waitTokens.happen(chance);
+        break;
       case "crash":
         owner.crash(chance.of(["undecided", "unsaid", "clean"]));
         for (const worker of this.#workers) worker.mustHello = true;
@@ -179,19 +190,21 @@ export class World {
     // Old ones stay away until their leases have ended.
     this.#advance(leaseMs + 1_000, false);
     this.#governors.letGo();
+    this.#waitTokens.completeAll();
     const chance = new Chance(1);
     const { builds, last } = this.#setting;
     for (const build of [...builds.map(({ id }) => ({ ...(last[0] as Build), id })), ...last]) {
-      this.#workers.push(new SimulatedWorker(`settler of ${build.id}`, 1, build, 50, { milliCpus: 32_000, memoryMib: 64_000 }));
+      this.#workers.push(new SimulatedWorker(`settler of ${build.id}`, 1, build, 50, { milliCpus: 32_000, memoryMib: 64_000 }, this.#setting.waiting));
     }
     for (const worker of this.#workers) this.#sayHello(worker);
     this.owner.commit();
     for (let round = 0; round < 1_000; round++) {
       const attempts = this.#workers.flatMap((worker) => [...worker.attempts.values()].map((attempt) => ({ worker, attempt })));
-      for (const { worker, attempt } of attempts) this.#code.end(worker, attempt, chance);
+      let busy = false;
+      for (const { worker, attempt } of attempts) busy = this.#code.end(worker, attempt, chance) || busy;
       this.owner.commit();
       if ([...this.oracle.model.runs.values()].every(({ place }) => place === "over")) break;
-      if (attempts.length > 0) continue;
+      if (busy) continue;
       // Who has nothing to do waits for what is due.
       for (const worker of this.#workers) this.#send(worker, worker.heartbeat(this.owner.monotonic), chance);
       const behind = Math.max(0, this.owner.durable.now - this.owner.wall);
@@ -221,6 +234,7 @@ export class World {
           chance.of(this.#setting.builds),
           1 + chance.below(4),
           chance.of(this.#setting.capacities),
+          this.#setting.waiting,
         );
         this.#workers.push(worker);
       }

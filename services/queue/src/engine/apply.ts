@@ -133,7 +133,8 @@ export function apply(durable: Durable, { event }: Event, context: EventContext)
     }
     case "commandAnswered": {
       const { run, commandId, refusal } = event.value;
-      return noteCommand(runOf(durable, run), commandId, refusal ? { kind: "refused", refusal } : { kind: "done" });
+      const why = refusal && { reason: refusal.reason, message: refusal.message };
+      return noteCommand(runOf(durable, run), commandId, why ? { kind: "refused", refusal: why } : { kind: "done" });
     }
     case "payloadStored":
       return storePayload(durable, event.value);
