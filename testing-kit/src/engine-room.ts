@@ -21,7 +21,7 @@ export async function startEngineRoom(clock: VirtualClock, journal: RunJournal, 
   const transport = createMemoryTransport({ logger });
   const log = new MemoryLog();
   const room = { nodeId, transport, directory: ownership, logger };
-  const scheduler = await startScheduler({ ...room, payloads: new MemoryPayloadStore() });
+  const scheduler = await startScheduler({ ...room, payloads: new MemoryPayloadStore(), publicUrl: "http://127.0.0.1:7401" });
   const executor = await startExecutor(room);
   const owner = startOwner({
     partition: 0,

@@ -182,8 +182,11 @@ export class Attempt implements RunRuntime, ExecutionHost {
       commands: this.commands,
       journal: this.#journal,
       longestSleepMs: this.#host.longestSleepMs,
-      requestId: ({ kind, name, argumentsHash, occurrence }) =>
-        `${this.ctx.run.id}/${this.ctx.attempt.number}/${hashedKey([String(kind), name, Buffer.from(argumentsHash).toString("hex"), String(occurrence)])}`,
+      // 64 characters, which is all that a request may be named by.
+      requestId: ({ kind, name, argumentsHash, occurrence }) => {
+        const call = [String(kind), name, Buffer.from(argumentsHash).toString("hex"), String(occurrence)];
+        return hashedKey([this.ctx.run.id, String(this.ctx.attempt.number), ...call]);
+      },
       now: () => this.#host.now(),
       hooks: (kind, wait) => this.execution?.callWaitHooks(kind, wait),
     }));

@@ -14,6 +14,7 @@ export type { MemoryStream, MemoryStreamListener } from "./grpc/memory-stream.js
 export { reflectionServices } from "./grpc/reflection-service.js";
 export { Readiness } from "./health/readiness.js";
 export { answerHealth } from "./http/health-routes.js";
+export { type HttpRoute, readBody } from "./http/http-route.js";
 export { type HttpServer, type HttpServerOptions, startHttpServer } from "./http/http-server.js";
 export { PortTaken } from "./listening/listen.js";
 export type { ListeningServer } from "./listening/listening-server.js";
@@ -50,7 +51,7 @@ export { createNatsTransport, type NatsTransportOptions } from "./transport/nats
 export * from "./transport/owner-directory.js";
 export { isName, nameRule } from "./validation/names.js";
 export { isDurationWithin, isTimestamp, longestDelayMs } from "./validation/times.js";
-export { itemFault, itemLimits, payloadBytes } from "./validation/trigger-item.js";
+export { itemFault, itemLimits, payloadBytes, payloadFault } from "./validation/trigger-item.js";
 export { idempotencyKeyFaults, isDurationTooShort, optionLimits } from "./validation/trigger-options.js";
 export { invalidFields, refuseFaults, type Violation } from "./validation/violation.js";
 export { decodeMessage, encodeMessage } from "./wire/message-codec.js";

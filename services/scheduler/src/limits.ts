@@ -30,6 +30,12 @@ export const limits = {
   /** Watches of one stream of Watch, and run ids in all of them. */
   watches: 100,
   watchedRunIds: 10_000,
+  /** Milliseconds that a token's idempotency key may last, at least and at most. */
+  leastTokenKeyMs: 1_000,
+  longestTokenKeyMs: 30 * 24 * 60 * 60 * 1_000,
+  /** Characters of a token's id, and of its secret. Owners make shorter ones. */
+  tokenId: 128,
+  tokenSecret: 128,
   /** Runs on one page, and if the caller does not say. */
   runPageSize: 100,
   defaultRunPageSize: 25,

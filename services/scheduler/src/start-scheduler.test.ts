@@ -25,7 +25,15 @@ beforeEach(async () => {
   transport = createMemoryTransport({ logger: silentLogger });
   directory = new MemoryOwnership();
   owner = new OwnerDouble(transport, directory);
-  scheduler = await startScheduler({ nodeId: "n1", transport, directory, payloads: new MemoryPayloadStore(), logger: silentLogger, sweepIntervalMs: 20 });
+  scheduler = await startScheduler({
+    nodeId: "n1",
+    transport,
+    directory,
+    payloads: new MemoryPayloadStore(),
+    publicUrl: "",
+    logger: silentLogger,
+    sweepIntervalMs: 20,
+  });
   const router = createRouterTransport(
     ({ service: add }) => {
       for (const { service, implementation } of scheduler.services) add(service, implementation);

@@ -1,4 +1,4 @@
-import type { GrpcService, InternalTransport, Logger, OwnerDirectory, PayloadStore } from "@runlane/platform";
+import type { GrpcService, HttpRoute, InternalTransport, Logger, OwnerDirectory, PayloadStore } from "@runlane/platform";
 import { SubscriberService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { OwnerClient } from "./owner-client.js";
 import { payloadService } from "./payload-service.js";
@@ -6,6 +6,8 @@ import { queueService } from "./queue-service.js";
 import { runService } from "./run-service.js";
 import { Subscriptions } from "./subscriptions.js";
 import { taskService } from "./task-service.js";
+import { tokenCallback } from "./token-callback.js";
+import { tokenService } from "./token-service.js";
 import type { TriggerStream } from "./trigger-stream.js";
 import { versionService } from "./version-service.js";
 
@@ -20,6 +22,8 @@ export interface SchedulerOptions {
   /** Where payloads are that are too large for the log. Calls that need it wait until it is there. */
   payloads: PayloadStore | Promise<PayloadStore>;
   logger: Logger;
+  /** The address by which the world reaches this server's HTTP, as `https://example.com`: callback URLs of tokens begin with it. */
+  publicUrl: string;
   /** The partition that all environments live in. Default 0. */
   partition?: number;
   /** Milliseconds between two sweeps over runs that have been open for long. Default 5,000. */
@@ -30,6 +34,8 @@ export interface SchedulerOptions {
 export interface Scheduler {
   /** The public services, for the listeners. */
   readonly services: GrpcService[];
+  /** What is served by HTTP besides. */
+  readonly routes: HttpRoute[];
   /** Ends the streams of clients as soon as what they have sent is answered, so that they go on elsewhere. Other calls end by themselves, or by the listener. */
   drain(): void;
   /** Stops hearing of runs. Close the listeners first: calls under way do not end by this. */
@@ -57,7 +63,9 @@ export async function startScheduler(options: SchedulerOptions): Promise<Schedul
       versionService(owner),
       queueService(owner),
       payloadService({ owner, payloads: options.payloads }),
+      tokenService(owner, options.publicUrl),
     ],
+    routes: [tokenCallback(owner)],
     drain() {
       for (const stream of [...streams]) stream.drain();
     },

@@ -26,6 +26,8 @@ export interface ServerOptions {
   tls?: TlsIdentity | undefined;
   /** Origins of web pages that may call by HTTP, besides those of this machine; "*" is every one. Default none. */
   corsOrigins?: readonly string[] | undefined;
+  /** The address by which the world reaches HTTP, as `https://example.com`: callback URLs of tokens begin with it. Default: the address of HTTP on this machine. */
+  publicUrl?: string | undefined;
   logger: Logger;
   /** For the secret key. Default: the process's. */
   env?: NodeJS.ProcessEnv;

@@ -92,13 +92,18 @@ export class ServerProcess {
     const authenticate = createAuthenticator([secretKey]);
     const listener = await startGrpcServer({ listen, services, authenticate, maxConnectionAgeMs, tls, logger });
     this.#address = listener.address;
-    this.#http?.serve(services, authenticate);
+    this.#http?.serve(services, authenticate, scheduler?.routes);
     this.stops.add("listener", () => {
       const drained = Promise.all([listener.drain(graceMs), this.#http?.drain(graceMs)]).then(() => {});
       scheduler?.drain();
       executor?.drain(Math.min(graceMs, streamGraceMs));
       return drained;
     });
+  }
+
+  /** What callback URLs begin with; known once health is answered. */
+  get publicUrl(): string {
+    return this.#options.publicUrl ?? this.#http?.address ?? "";
   }
 
   /** The process is ready only while this connection is up. */

@@ -43,7 +43,7 @@ export async function startServices(options: ServiceProcessOptions): Promise<Run
     const secretKey = runsHere("scheduler") || runsHere("executor") ? await presentSecretKey(options.dataFolder, options.env) : undefined;
     await server.answerHealth();
     if (runsHere("queue")) await startQueue(server, options);
-    const scheduler = runsHere("scheduler") ? await startSchedulerOn(await roomOf("scheduler", server, options)) : undefined;
+    const scheduler = runsHere("scheduler") ? await startSchedulerOn(await roomOf("scheduler", server, options), server.publicUrl) : undefined;
     if (scheduler) server.stops.add("scheduler", () => scheduler.close());
     const executor = runsHere("executor") ? await startExecutorOn(await roomOf("executor", server, options)) : undefined;
     if (executor) server.stops.add("executor", () => executor.close());
@@ -81,9 +81,9 @@ async function roomOf(service: "scheduler" | "executor", server: ServerProcess, 
 
 // Of the services, a process loads those that it runs.
 
-async function startSchedulerOn({ link, ...room }: Awaited<ReturnType<typeof roomOf>>) {
+async function startSchedulerOn({ link, ...room }: Awaited<ReturnType<typeof roomOf>>, publicUrl: string) {
   const { startScheduler } = await import("@runlane/scheduler");
-  return await startScheduler({ ...room, payloads: new JetStreamPayloadStore({ link }) });
+  return await startScheduler({ ...room, publicUrl, payloads: new JetStreamPayloadStore({ link }) });
 }
 
 async function startExecutorOn(room: Awaited<ReturnType<typeof roomOf>>) {

@@ -40,7 +40,7 @@ export async function startWhole(options: WholeServerOptions, { folder, secretKe
     const store = new Promise<PayloadStore>((resolve) => {
       storeOpened = resolve;
     });
-    const scheduler = await startScheduler({ ...room, payloads: store, logger: logger.child({ service: "scheduler" }) });
+    const scheduler = await startScheduler({ ...room, payloads: store, publicUrl: server.publicUrl, logger: logger.child({ service: "scheduler" }) });
     stops.add("scheduler", () => scheduler.close());
     const executor = await startExecutor({ ...room, logger: logger.child({ service: "executor" }) });
     stops.add("executor", () => executor.close());

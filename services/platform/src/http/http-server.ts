@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2, { type ServerHttp2Session } from "node:http2";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Authenticate } from "../auth/principal.js";
 import { type ListenAddress, localUrl } from "../config/listen-address.js";
@@ -14,6 +15,7 @@ import type { Metrics } from "../metrics/metrics.js";
 import type { TlsIdentity } from "../tls/tls-files.js";
 import { CrossOrigin } from "./cross-origin.js";
 import { answerHealth } from "./health-routes.js";
+import { answerBy, type HttpRoute } from "./http-route.js";
 import { LateRequests } from "./late-requests.js";
 import { answerMetrics } from "./metrics-route.js";
 import { answerJson } from "./unknown-path.js";
@@ -48,8 +50,8 @@ export interface HttpServer {
   readonly address: string;
   /** The port, also if 0 was asked for. */
   readonly port: number;
-  /** Answers calls of these services from now on. `authenticate` is called once for each call that needs a key, before its body is read. */
-  serve(services: readonly GrpcService[], authenticate: Authenticate): void;
+  /** Answers calls of these services, and these routes, from now on. `authenticate` is called once for each call that needs a key, before its body is read. */
+  serve(services: readonly GrpcService[], authenticate: Authenticate, routes?: readonly HttpRoute[]): void;
   /**
    * Lets in no more calls, asks clients to go elsewhere, and waits until all calls are over. Those that are not after `graceMs`, streams half a second at most, end with
    * UNAVAILABLE and reason DRAINING. Health is still answered.
@@ -74,7 +76,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const calls = new LateRequests({ logger, maxReceiveBytes, endCalls: endCalls.signal, endStreams: endStreams.signal });
   const active = new Set<ServerResponse>();
   const sessions = new Set<ServerHttp2Session>();
-  let draining = false;
+  let routes: readonly HttpRoute[] = [];
+  let draining: ConnectError | undefined;
   let becameIdle = () => {};
 
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -88,7 +91,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       if (!isWellAddressed(request)) return answerJson(response, 400, refusal("MALFORMED_FRAME", "the request names no host that could be understood"));
       if (crossOrigin.answer(request, response)) return;
       if (answerHealth(readiness, request, response)) return;
-      if ((metrics && answerMetrics(metrics, request, response)) || calls.answer(request, response)) return;
+      if (metrics && answerMetrics(metrics, request, response)) return;
+      const path = request.url?.split("?", 1)[0] ?? "";
+      const route = routes.find((one) => one.matches(path));
+      if (route) {
+        if (draining) answerJson(response.setHeader("Retry-After", "1"), 503, draining);
+        else void answerBy(route, request, response, endCalls.signal, logger);
+        return;
+      }
+      if (calls.answer(request, response)) return;
       answerJson(response, 503, refusal("NO_SERVER", "this process serves no calls, or none so far"));
     } catch (error) {
       logger.error({ err: error, path: request.url }, "an HTTP request failed");
@@ -138,7 +149,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 
   const stops = stopsOf(async ({ graceMs, streamGraceMs, hurry }) => {
     const stopping = refusal("DRAINING", "the server is stopping");
-    draining = true;
+    draining = stopping;
     calls.refuse(stopping);
     // Connections of HTTP/1.1 that are idle stay: a request may be on its way, and its response will say that it is the last.
     for (const response of active) response.shouldKeepAlive = false;
@@ -162,7 +173,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   return {
     address: localUrl(address, options.tls !== undefined),
     port: address.port,
-    serve: (services, authenticate) => calls.serve(services, authenticate),
+    serve(services, authenticate, served = []) {
+      routes = served;
+      calls.serve(services, authenticate);
+    },
     drain: stops.drain,
     async close() {
       await stops.close();

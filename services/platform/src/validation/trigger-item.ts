@@ -16,31 +16,30 @@ export const itemLimits = {
   payloadMetadata: 8,
 } as const;
 
-/** One rule of an item: where it looks, and what it says of an item that breaks it. */
-interface ItemRule {
+/** One rule of a payload: where it looks, and what it says of one that breaks it. */
+interface PayloadRule {
   readonly field: string;
   readonly description: string;
-  broken(item: TriggerItem): boolean;
+  broken(payload: Payload): boolean;
 }
 
 const mediaType = /^[\x21-\x7e][\x20-\x7e]{0,127}$/;
 
-const itemRules: readonly ItemRule[] = [
-  { field: "task_id", description: nameRule, broken: (item) => !isName(item.taskId) },
+const payloadRules: readonly PayloadRule[] = [
   {
-    field: "payload.content_type",
+    field: "content_type",
     description: "must be a media type of at most 128 printable ASCII characters, or empty for application/json",
-    broken: ({ payload }) => payload !== undefined && payload.contentType !== "" && !mediaType.test(payload.contentType),
+    broken: ({ contentType }) => contentType !== "" && !mediaType.test(contentType),
   },
   {
-    field: "payload.metadata",
+    field: "metadata",
     description: `must have at most ${itemLimits.payloadMetadata} entries`,
-    broken: ({ payload }) => payload !== undefined && hasMoreEntries(payload.metadata, itemLimits.payloadMetadata),
+    broken: ({ metadata }) => hasMoreEntries(metadata, itemLimits.payloadMetadata),
   },
   {
-    field: "payload.reference",
+    field: "reference",
     description: "must stand instead of data, and be as PutPayload answered it",
-    broken: ({ payload }) => Boolean(payload?.reference) && (payload!.data.length > 0 || payload!.reference!.length > payloadLimits.reference),
+    broken: ({ reference, data }) => Boolean(reference) && (data.length > 0 || reference!.length > payloadLimits.reference),
   },
 ];
 
@@ -50,25 +49,46 @@ const itemRules: readonly ItemRule[] = [
  * @param path where the item stands in the request: `items[3]`
  */
 export function itemFault(item: TriggerItem, path: string): ConnectError | undefined {
+  const { payload } = item;
   let violations: Violation[] | undefined;
-  for (const rule of itemRules) {
-    if (rule.broken(item)) (violations ??= []).push({ field: `${path}.${rule.field}`, description: rule.description });
-  }
+  if (!isName(item.taskId)) violations = [{ field: `${path}.task_id`, description: nameRule }];
+  if (payload) violations = withPayloadFaults(violations, payload, `${path}.payload`);
   const ofOptions = item.options && optionFaults(item.options, `${path}.options`);
   if (ofOptions) violations = [...(violations ?? []), ...ofOptions];
   if (violations) return invalidFields(violations);
-  if (item.payload === undefined) return undefined;
-  const bytes = payloadBytes(item.payload);
+  return payload && contentFault(payload, `${path}.payload`);
+}
+
+/**
+ * Why nothing can have this payload, or undefined if something can.
+ *
+ * @param path where it stands in the request: `output`
+ */
+export function payloadFault(payload: Payload, path: string): ConnectError | undefined {
+  const violations = withPayloadFaults(undefined, payload, path);
+  return violations ? invalidFields(violations) : contentFault(payload, path);
+}
+
+function withPayloadFaults(violations: Violation[] | undefined, payload: Payload, path: string): Violation[] | undefined {
+  let all = violations;
+  for (const rule of payloadRules) {
+    if (rule.broken(payload)) (all ??= []).push({ field: `${path}.${rule.field}`, description: rule.description });
+  }
+  return all;
+}
+
+function contentFault(payload: Payload, path: string): ConnectError | undefined {
+  const bytes = payloadBytes(payload);
   if (bytes > itemLimits.payloadBytes) {
     return refusal("PAYLOAD_TOO_LARGE", `the payload has ${bytes} bytes; the limit is ${itemLimits.payloadBytes}: larger ones travel by reference`, {
-      metadata: { field: `${path}.payload`, bytes: String(bytes), limit: String(itemLimits.payloadBytes) },
-      resource: { type: "payload", name: `${path}.payload` },
+      metadata: { field: path, bytes: String(bytes), limit: String(itemLimits.payloadBytes) },
+      resource: { type: "payload", name: path },
     });
   }
-  if (isJsonContent(item.payload.contentType) && !holdsJson(item.payload.data)) {
+  if (isJsonContent(payload.contentType) && !holdsJson(payload.data)) {
     return refusal("PAYLOAD_NOT_JSON", "the payload is not one JSON value in UTF-8", {
-      metadata: { field: `${path}.payload.data` },
-      violations: [{ field: `${path}.payload.data`, description: "must be one JSON value in UTF-8", reason: "PAYLOAD_NOT_JSON" }],
+      metadata: { field: `${path}.data` },
+      violations: [{ field: `${path}.data`, description: "must be one JSON value in UTF-8", reason: "PAYLOAD_NOT_JSON" }],
     });
   }
   return undefined;

@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, ConnectError, createClient, createRouterTransport, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
-import { createMemoryTransport, MemoryOwnership, MemoryPayloadStore, principalKey } from "@runlane/platform";
+import { createMemoryTransport, type HttpRoute, MemoryOwnership, MemoryPayloadStore, principalKey } from "@runlane/platform";
 import { BadRequestSchema } from "@runlane/platform/gen/google/rpc/error_details_pb.js";
 import type { OwnerService } from "@runlane/platform/gen/runlane/internal/v1/owner_service_pb.js";
 import { startScheduler } from "../start-scheduler.js";
@@ -12,8 +12,12 @@ export interface ServedScheduler {
   readonly owner: OwnerDouble;
   /** A client of the environment "dev". */
   client<S extends DescService>(service: S): Client<S>;
+  readonly routes: readonly HttpRoute[];
   close(): Promise<void>;
 }
+
+/** Where the world is told to reach the scheduler. */
+export const publicUrl = "https://runlane.example.com";
 
 const asDev: Interceptor = (next) => (request) => {
   request.contextValues.set(principalKey, { environment: "dev" });
@@ -26,7 +30,8 @@ export async function serveScheduler(methods: Partial<ServiceImpl<typeof OwnerSe
   const directory = new MemoryOwnership();
   const owner = new OwnerDouble(transport, directory);
   owner.methods = methods;
-  const scheduler = await startScheduler({ nodeId: "n1", transport, directory, payloads: new MemoryPayloadStore(), logger: silentLogger });
+  const payloads = new MemoryPayloadStore();
+  const scheduler = await startScheduler({ nodeId: "n1", transport, directory, payloads, publicUrl, logger: silentLogger });
   const router = createRouterTransport(
     ({ service: add }) => {
       for (const { service, implementation } of scheduler.services) add(service, implementation);
@@ -36,6 +41,7 @@ export async function serveScheduler(methods: Partial<ServiceImpl<typeof OwnerSe
   await owner.takeOver(1n);
   return {
     owner,
+    routes: scheduler.routes,
     client: (service) => createClient(service, router),
     async close() {
       await scheduler.close();

@@ -2,6 +2,7 @@ import type { Client } from "@connectrpc/connect";
 import type { QueueService } from "@runlane/sdk/gen/runlane/v1/queue_service_pb.js";
 import type { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import type { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
+import type { TokenService } from "@runlane/sdk/gen/runlane/v1/token_service_pb.js";
 import type { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
 import type { StoredPayloads } from "@runlane/sdk/internal";
 import type { Terminal } from "./terminal.js";
@@ -21,6 +22,7 @@ export interface ServerConnection {
   readonly tasks: Client<typeof TaskService>;
   readonly versions: Client<typeof VersionService>;
   readonly queues: Client<typeof QueueService>;
+  readonly tokens: Client<typeof TokenService>;
   /** Payloads and outputs of more than 128 KiB. */
   readonly payloads: StoredPayloads;
   close(): void;

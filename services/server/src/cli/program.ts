@@ -5,6 +5,7 @@ import { commandVersion } from "./command-version.js";
 import { type ExitCode, exitCode, exitCodeHelp } from "./exit-code.js";
 import { addFlowCommands } from "./flow-program.js";
 import { positiveNumber, wholeNumber } from "./number-argument.js";
+import { addTokenCommands } from "./token-program.js";
 
 /**
  * Runs the `runlane` command. Never throws: failures are words on standard error, or a JSON object with --json.
@@ -64,6 +65,10 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .option("--tls-cert <file>", "certificate in PEM, with those that lead to its root: both listeners then serve TLS. Needs --tls-key")
     .option("--tls-key <file>", "private key of the certificate, in PEM")
     .option("--cors-origin <origin>", "a web page's origin that may call by HTTP, or *; repeat it for several. Pages of localhost always may", collect)
+    .option(
+      "--public-url <url>",
+      "the address by which the world reaches HTTP, for the callback URLs of tokens; default: RUNLANE_PUBLIC_URL, else that of HTTP on this machine",
+    )
     .option("--services <names>", "run only these: scheduler, queue, executor, with commas between; needs --nats")
     .option("--nats <urls>", "a nats-server that runs already, nats://host:port; several of a cluster with commas between")
     .option(
@@ -182,6 +187,8 @@ function commandLine(context: CommandContext, ended: (code: ExitCode) => void): 
     .description("promote the version before the current one")
     .addOption(address)
     .action(action(async () => (await import("./versions-command.js")).rollbackVersionCommand));
+
+  addTokenCommands(program, address, action);
 
   const runs = program.command("runs").description("look at runs, cancel and repeat them, ask why they wait");
   runs

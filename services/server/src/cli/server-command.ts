@@ -28,6 +28,7 @@ export interface ServerCommandOptions {
   tlsCert?: string;
   tlsKey?: string;
   corsOrigin?: string[];
+  publicUrl?: string;
   sync: NatsSync;
   /** Seconds. */
   versionPatience?: number;
@@ -57,6 +58,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
   readArgument(() => parseListenAddress(listen));
   if (httpListen !== undefined) readArgument(() => parseListenAddress(httpListen));
   if ((options.tlsCert === undefined) !== (options.tlsKey === undefined)) throw usageFailure("--tls-cert and --tls-key belong together");
+  const publicUrl = readArgument(() => publicUrlOf(options.publicUrl ?? process.env.RUNLANE_PUBLIC_URL));
   const replicas = replicasOf(options.natsReplicas);
   const storeLimit = options.storeLimit === undefined ? undefined : parseByteSize(options.storeLimit);
   const dataFolder = await findDataFolder(options.data);
@@ -68,7 +70,7 @@ export async function serverCommand({ terminal }: CommandContext, options: Serve
     const tls = await tlsOf(options, logger);
     const versionPatienceMs = options.versionPatience === undefined ? undefined : options.versionPatience * 1_000;
     const snapshotRules = snapshotRulesOf(options);
-    const place = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin };
+    const place = { dataFolder, listen, httpListen, tls, corsOrigins: options.corsOrigin, publicUrl };
     const common: ServerOptions = { ...place, versionPatienceMs, snapshotRules, logger, signal: signals.stop };
     if (options.nats === undefined) {
       server = await startServer({ ...common, sync: options.sync, storeLimit, natsServer: await findNatsBinary({ path: options.natsServer }) });
@@ -120,6 +122,15 @@ function snapshotRulesOf({ keepLog, snapshotEvery }: ServerCommandOptions): Part
 
 async function tlsOf({ tlsCert, tlsKey }: ServerCommandOptions, logger: Logger): Promise<TlsIdentity | undefined> {
   return tlsCert === undefined || tlsKey === undefined ? undefined : await readTlsFiles(tlsCert, tlsKey, logger);
+}
+
+/** The address without a slash at its end; undefined for none. */
+function publicUrlOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "" || url.hash !== "")
+    throw new Error(`"${text}" is no public address: write http(s)://host[:port]`);
+  return url.href.replace(/\/+$/, "");
 }
 
 function replicasOf(text: string | undefined): 1 | 3 | 5 | undefined {

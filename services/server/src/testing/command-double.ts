@@ -4,6 +4,7 @@ import { PayloadService } from "@runlane/sdk/gen/runlane/v1/payload_service_pb.j
 import { QueueService } from "@runlane/sdk/gen/runlane/v1/queue_service_pb.js";
 import { RunService } from "@runlane/sdk/gen/runlane/v1/run_service_pb.js";
 import { TaskService } from "@runlane/sdk/gen/runlane/v1/task_service_pb.js";
+import { TokenService } from "@runlane/sdk/gen/runlane/v1/token_service_pb.js";
 import { VersionService } from "@runlane/sdk/gen/runlane/v1/version_service_pb.js";
 import { StoredPayloads } from "@runlane/sdk/internal";
 import type { CommandContext } from "../cli/command-context.js";
@@ -63,6 +64,7 @@ export async function runlane(
         tasks: createClient(TaskService, transport),
         versions: createClient(VersionService, transport),
         queues: createClient(QueueService, transport),
+        tokens: createClient(TokenService, transport),
         payloads: new StoredPayloads(transport),
         close() {
           result.leftOpen = false;
