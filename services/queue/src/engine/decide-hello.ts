@@ -74,8 +74,6 @@ export function decideHello(step: Step, hello: Hello, source: HelloSource): void
     leaseDuration: durationFromMs(source.leaseMs),
     version: session.version,
     environment: environment.name,
-    // A worker that hears this may let go of attempts that wait: they go on from their journals.
-    capabilities: ["journal"],
   });
   reconcile(step, connection, hello.held, () => true);
   for (const run of session.runs) if (phases[run.phase].final) sendCancel(step, run);

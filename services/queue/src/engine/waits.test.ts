@@ -111,11 +111,6 @@ describe("a wait for a time", () => {
 });
 
 describe("the journal", () => {
-  it("is offered to every worker, which may let go of what waits", () => {
-    const { worker } = scene();
-    expect(worker.frames.find(({ welcome }) => welcome)?.welcome?.capabilities).toEqual(["journal"]);
-  });
-
   it("has every call that the worker names, in the order in which they ended", () => {
     const { harness, worker, run, ask } = scene();
     ask(1, { case: "trigger", value: { items: [item("u")] } }, { kind: JournalKind.TRIGGER, name: "u" });
